@@ -1,0 +1,74 @@
+"""General matrix product: output[m, n] = Σ_k input[m, k] · weight[n, k] (the weight as a linear layer holds it)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from heron_cli.operators.base import Operator, TensorSpec
+from heron_cli.operators.parameter import Parameter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from heron_cli.operators.workload import Workload
+
+
+class Gemm(Operator):
+    """Matrix product with a constant weight: input (m, k), weight (n, k), output (m, n), all row-major."""
+
+    name = "gemm"
+    summary = "matrix product with a constant weight: output[m,n] = sum_k input[m,k] * weight[n,k]"
+    parameters = (
+        Parameter("m", "rows of the input and of the output"),
+        Parameter("n", "rows of the weight, columns of the output"),
+        Parameter("k", "length of the sum"),
+    )
+
+    def specs(self, workload: Workload) -> dict[str, TensorSpec]:
+        """Input (m, k), weight (n, k), output (m, n)."""
+        m, n, k = _mnk(workload)
+        types = workload.dtypes
+        return {
+            "input": TensorSpec((m, k), types.input),
+            "weight": TensorSpec((n, k), types.weight, constant=True),
+            "output": TensorSpec((m, n), types.output),
+        }
+
+    def compute(self, workload: Workload) -> list[Any]:
+        """One reduction over k."""
+        from tvm import te
+
+        specs, types = self.specs(workload), workload.dtypes
+        m, n, k = _mnk(workload)
+        a = te.placeholder((m, k), types.input, name="input")
+        b = te.placeholder(specs["weight"].shape, types.weight, name="weight")
+        r = te.reduce_axis((0, k), "k")
+        c = te.compute(
+            (m, n),
+            lambda i, j: te.sum(
+                a[i, r].astype(types.accumulate) * b[j, r].astype(types.accumulate), axis=r
+            ),
+            name="output",
+        )
+        return [a, b, c]
+
+    def reference(self, workload: Workload, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        """The product in the accumulator's type (`exact.matmul` says how)."""
+        from heron_cli.operators.exact import matmul
+
+        return matmul(arrays["input"], arrays["weight"].T, workload.dtypes)
+
+    def macs(self, workload: Workload) -> int:
+        """m · n · k."""
+        m, n, k = _mnk(workload)
+        return m * n * k
+
+
+def _mnk(workload: Workload) -> tuple[int, int, int]:
+    m, n, k = (workload.shape[name] for name in "mnk")
+    assert isinstance(m, int) and isinstance(n, int) and isinstance(k, int)
+    return m, n, k
+
+
+operator = Gemm()

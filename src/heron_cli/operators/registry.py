@@ -1,0 +1,37 @@
+"""Operator families by name; the built-in ones register the way a plug-in does, through entry points' targets."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import cast
+
+from heron_cli.errors import InputError
+from heron_cli.operators.base import Operator
+
+_BUILT_IN = {
+    "gemm": "heron_cli.operators.gemm:operator",
+    "conv2d": "heron_cli.operators.conv2d:operator",
+}
+_GROUP = "heron.operators"
+
+
+def _targets() -> dict[str, str]:
+    return {**{point.name: point.value for point in entry_points(group=_GROUP)}, **_BUILT_IN}
+
+
+def names() -> list[str]:
+    """Names of all operators that can be loaded."""
+    return sorted(_targets())
+
+
+def get(name: str) -> Operator:
+    """The operator called `name`. Raises InputError when there is none."""
+    target = _BUILT_IN.get(name) or _targets().get(name)
+    if target is None:
+        close = get_close_matches(name, names(), n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names())}"
+        raise InputError(f"no operator is called '{name}'; {hint}")
+    module, attribute = target.split(":")
+    return cast(Operator, getattr(import_module(module), attribute))

@@ -1,0 +1,106 @@
+"""Workload YAML (schema heron/workloads/1), read with line numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from heron_cli.errors import InputError, Origin
+from heron_cli.operators import workload as _workload
+from heron_cli.operators.workload import SCHEMA, Workload
+
+_MAXIMUM_BYTES = 1 << 20
+_TOP = {"schema", "name", "dtype", "workloads"}
+_ENTRY = {"name", "operator", "shape", "dtype", "count"}
+
+
+def read(path: Path) -> list[Workload]:
+    """See `workload.load_file`."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(raw) > _MAXIMUM_BYTES:
+        raise InputError(f"{path}: is larger than 1 MiB; workload files are small")
+    try:
+        root = yaml.compose(raw.decode("utf-8"), Loader=yaml.SafeLoader)
+        top = _mapping(root, path, "the file", _TOP)
+        return _workloads(top, path)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise InputError(f"{place}: is not YAML: {error.problem}") from None
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: is not YAML: {str(error).splitlines()[0]}") from None
+    except RecursionError:
+        raise InputError(f"{path}: is nested too deeply") from None
+
+
+def _origin(node: yaml.Node | None, path: Path) -> str:
+    mark = node.start_mark if node is not None else None
+    return str(Origin(str(path), mark.line + 1 if mark else 1, mark.column + 1 if mark else 1))
+
+
+def _mapping(node: yaml.Node | None, path: Path, what: str, keys: set[str] | None) -> dict[str, yaml.Node]:
+    if not isinstance(node, yaml.MappingNode):
+        raise InputError(f"{_origin(node, path)}: {what} is not a mapping")
+    entries: dict[str, yaml.Node] = {}
+    for key, value in node.value:
+        name = str(key.value)
+        if keys is not None and name not in keys:
+            raise InputError(f"{_origin(key, path)}: unknown key '{name}'; there are {', '.join(sorted(keys))}")
+        if name in entries:
+            raise InputError(f"{_origin(key, path)}: duplicate key '{name}'")
+        entries[name] = value
+    return entries
+
+
+def _plain(node: yaml.Node, path: Path) -> Any:
+    """The value of a scalar or of a list of scalars; aliases are refused with everything nested."""
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, path) for item in node.value if isinstance(item, yaml.ScalarNode)]
+    if not isinstance(node, yaml.ScalarNode):
+        raise InputError(f"{_origin(node, path)}: a number, a word or a list is due here")
+    return yaml.SafeLoader("").construct_object(node)
+
+
+def _text_map(node: yaml.Node, path: Path, what: str) -> dict[str, Any]:
+    return {name: _plain(value, path) for name, value in _mapping(node, path, what, None).items()}
+
+
+def _workloads(top: dict[str, yaml.Node], path: Path) -> list[Workload]:
+    schema = top.get("schema")
+    if schema is None or _plain(schema, path) != SCHEMA:
+        raise InputError(f"{_origin(schema, path)}: schema is not '{SCHEMA}'")
+    common = _text_map(top["dtype"], path, "dtype") if "dtype" in top else {}
+    items = top.get("workloads")
+    if not isinstance(items, yaml.SequenceNode) or not items.value:
+        raise InputError(f"{_origin(items, path)}: workloads is not a list with at least one entry")
+    found: dict[str, Workload] = {}
+    for item in items.value:
+        workload = _entry(item, common, path)
+        if workload.name in found:
+            raise InputError(f"{_origin(item, path)}: the name '{workload.name}' occurs twice")
+        found[workload.name] = workload
+    return list(found.values())
+
+
+def _entry(item: yaml.Node, common: dict[str, Any], path: Path) -> Workload:
+    entry = _mapping(item, path, "a workload", _ENTRY)
+    for needed in ("name", "operator", "shape"):
+        if needed not in entry:
+            raise InputError(f"{_origin(item, path)}: the workload lacks '{needed}'")
+    dtypes = {**common, **(_text_map(entry["dtype"], path, "dtype") if "dtype" in entry else {})}
+    count = _plain(entry["count"], path) if "count" in entry else 1
+    if not isinstance(count, int) or count < 1:
+        raise InputError(f"{_origin(entry['count'], path)}: count is {count!r}; it is at least 1")
+    return _workload.make(
+        str(_plain(entry["operator"], path)),
+        _text_map(entry["shape"], path, "shape"),
+        name=str(_plain(entry["name"], path)),
+        dtypes={role: str(dtype) for role, dtype in dtypes.items()},
+        count=count,
+        where=_origin(entry["shape"], path),
+    )
