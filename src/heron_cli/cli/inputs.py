@@ -1,0 +1,95 @@
+"""From what the user typed to the values that the packages work with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from heron_cli.errors import InputError
+
+if TYPE_CHECKING:
+    from heron_cli.accelerator.model import Accelerator
+    from heron_cli.operators.workload import Workload
+
+
+def accelerator(target: str | None, *, measured: bool = False) -> Accelerator:
+    """The accelerator called `target`, or the first one that this machine can measure.
+
+    With `measured`, an accelerator that cannot be measured here is an InputError that says why.
+    """
+    from heron_cli import session
+    from heron_cli.accelerator import load
+
+    found = session.default_accelerator() if target is None else load(target)
+    if measured:
+        session.require_measurable(found)
+    return found
+
+
+def workloads(
+    operator: str | None,
+    shape: str | None,
+    dtype: Mapping[str, str] | None,
+    file: str | None,
+    only: Sequence[str],
+    machine: Accelerator,
+) -> list[Workload]:
+    """The workloads of `OPERATOR --shape …` or of `--workloads … --only …`; at least one, names differ."""
+    if file is not None:
+        if operator is not None or shape is not None:
+            raise click.UsageError(
+                "give either OPERATOR and --shape, or --workloads", click.get_current_context()
+            )
+        return _of_file(file, only)
+    if operator is None:
+        raise click.UsageError("give OPERATOR and --shape, or --workloads", click.get_current_context())
+    if only:
+        raise click.UsageError("--only chooses among --workloads", click.get_current_context())
+    from heron_cli.operators.workload import make, parse_shape
+
+    types = {**_native_types(machine), **(dtype or {})}
+    return [make(operator, parse_shape(shape or ""), dtypes=types)]
+
+
+def workload_file(name: str) -> Path:
+    """The file called `name`: a path, or the name of a shipped one. Raises InputError."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        return path
+    from heron_cli.configs import config_dir
+
+    folder = config_dir() / "workloads"
+    shipped = {str(file.relative_to(folder).with_suffix("")): file for file in sorted(folder.rglob("*.yaml"))}
+    if name not in shipped:
+        close = get_close_matches(name, shipped, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(shipped)}"
+        raise InputError(f"--workloads: no file and no shipped workloads are called '{name}'; {hint}")
+    return shipped[name]
+
+
+def _of_file(file: str, only: Sequence[str]) -> list[Workload]:
+    from heron_cli.operators.workload import load_file
+
+    path = workload_file(file)
+    found = load_file(path)
+    chosen = [item for item in found if not only or any(fnmatchcase(item.name, glob) for glob in only)]
+    if not chosen:
+        raise InputError(
+            f"--only {' '.join(only)}: no workload of {path} matches; there are: "
+            + ", ".join(item.name for item in found)
+        )
+    return chosen
+
+
+def _native_types(machine: Accelerator) -> dict[str, str]:
+    """The element types that the accelerator computes with, where it has an intrinsic."""
+    if not machine.intrinsics:
+        return {}
+    types = machine.intrinsics[0].dtypes
+    native = {"input": types["input"], "weight": types["weight"], "accumulate": types["accumulate"]}
+    return {**native, "output": types["accumulate"]}

@@ -1,0 +1,76 @@
+"""Options that several commands share, so that they are spelt, checked and explained alike everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from .parameters import Pairs
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Write exactly one JSON document to stdout."
+)
+
+target_option = click.option(
+    "--target",
+    metavar="NAME|FILE",
+    help="Accelerator: a name of `heron targets` or a YAML file. Default: the one that this machine supports.",
+)
+
+db_option = click.option(
+    "--db",
+    type=FILE,
+    metavar="FILE",
+    default=Path("heron.db"),
+    show_default=True,
+    help="Database of records.",
+)
+
+seed_option = click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice."
+)
+
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Threads that a kernel runs on.",
+)
+
+sampler_option = click.option(
+    "--sampler",
+    type=click.Choice(["table", "cpsat"]),
+    default="table",
+    show_default=True,
+    help="How random assignments are drawn: exactly uniform by tables, or each from the solver.",
+)
+
+out_help = "Directory to write; must be empty unless --force is given."
+
+_WORKLOAD_OPTIONS = (
+    click.argument("operator", required=False),
+    click.option("--shape", metavar="K=V,…", help="Shape of OPERATOR; lists as 3x5. See `heron operators`."),
+    click.option(
+        "--dtype",
+        type=Pairs(),
+        metavar="ROLE=TYPE,…",
+        help="Element types: input, weight, accumulate, output.",
+    ),
+    click.option("--workloads", metavar="NAME|FILE", help="Workload YAML: a shipped one's name, or a file."),
+    click.option("--only", metavar="GLOB", multiple=True, help="Of --workloads, those whose names match."),
+)
+
+
+def workload_options(command: Command) -> Command:
+    """Add OPERATOR, --shape and --dtype, or --workloads and --only; `inputs.workloads` reads them."""
+    for option in reversed(_WORKLOAD_OPTIONS):
+        command = option(command)
+    return command
