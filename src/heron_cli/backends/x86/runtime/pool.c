@@ -1,0 +1,227 @@
+/* The thread pool behind parallel kernels.
+ *
+ * The calling thread does the first share of the work; the workers wait for the next launch by spinning
+ * for about 0.1 ms and then sleep in a futex. Every worker has mailboxes of its own, on its own cache
+ * lines, so a launch on two threads touches two lines. One launch at a time uses the pool: a launch from
+ * inside a kernel, or while another user thread's launch is running, runs on its own thread alone.
+ * After fork() the child starts with an empty pool. No thread is pinned. */
+#define _GNU_SOURCE
+#include <limits.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "abi.h"
+#include "heron_runtime.h"
+
+enum { LINE = 64, SPIN_CYCLES = 1 << 18, SPIN_CYCLES_CROWDED = 1 << 11 };
+
+typedef struct {
+  _Atomic uint32_t value;
+  _Atomic uint32_t sleeper; /* 1 while the reader sleeps, or is about to, in the futex on `value` */
+} mailbox;
+
+typedef struct {
+  _Alignas(LINE) mailbox request; /* number of the launch to work on, written by the launching thread */
+  _Alignas(LINE) mailbox done;    /* number of the launch it has finished, written by the worker */
+} worker;
+
+struct heron_barrier {
+  _Atomic uint32_t arrived;
+  _Atomic uint32_t generation;
+};
+
+static struct {
+  FTVMParallelLambda lambda;
+  void *cdata;
+  TVMParallelGroupEnv env;
+  int lanes; /* threads that share the tasks of this launch */
+  uint32_t number;
+  uint64_t spin_cycles;
+  _Alignas(LINE) struct heron_barrier barrier;
+} job;
+
+static worker workers[HERON_RUNTIME_MAX_THREADS - 1];
+static int worker_count;                     /* written only by the owner of the pool */
+static _Atomic int pool_busy;                /* 1 while a launch owns the pool */
+static _Atomic int32_t threads;              /* 0: not decided yet */
+static _Atomic int failed;                   /* a task of the running launch returned non-zero */
+static _Atomic(const char *) failure;        /* what it said */
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+static __thread int in_task __attribute__((tls_model("initial-exec")));
+
+static void futex(_Atomic uint32_t *word, int operation, uint32_t value) {
+  syscall(SYS_futex, (uint32_t *)word, operation | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
+}
+
+/* Waits until the box no longer holds `old`: spins first, then sleeps. */
+static void await_change(mailbox *box, uint32_t old, uint64_t spin_cycles) {
+  uint64_t start = __builtin_ia32_rdtsc();
+  while (atomic_load_explicit(&box->value, memory_order_acquire) == old) {
+    if (__builtin_ia32_rdtsc() - start < spin_cycles) {
+      __builtin_ia32_pause();
+      continue;
+    }
+    /* sequentially consistent with post(): either it sees the sleeper, or we see the new value */
+    atomic_store(&box->sleeper, 1);
+    while (atomic_load(&box->value) == old) futex(&box->value, FUTEX_WAIT, old);
+    atomic_store(&box->sleeper, 0);
+    return;
+  }
+}
+
+static void post(mailbox *box, uint32_t value) {
+  atomic_store(&box->value, value);
+  if (atomic_load(&box->sleeper)) futex(&box->value, FUTEX_WAKE, INT_MAX);
+}
+
+static void run_share(int lane) {
+  in_task = 1;
+  for (int task = lane; task < job.env.num_task; task += job.lanes)
+    if (job.lambda(task, &job.env, job.cdata) != 0) {
+      atomic_store(&failure, heron_runtime_error()); /* errors are per thread: hand it to the caller's */
+      atomic_store(&failed, 1);
+    }
+  in_task = 0;
+}
+
+static void *worker_main(void *argument) {
+  int index = (int)(intptr_t)argument;
+  worker *self = &workers[index];
+  uint32_t number = 0;
+  uint64_t spin_cycles = SPIN_CYCLES_CROWDED;
+  for (;;) {
+    await_change(&self->request, number, spin_cycles);
+    number = atomic_load_explicit(&self->request.value, memory_order_acquire);
+    spin_cycles = job.spin_cycles;
+    run_share(index + 1);
+    post(&self->done, number);
+  }
+  return NULL;
+}
+
+static int available_cpus(void) {
+  cpu_set_t set;
+  int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : (int)sysconf(_SC_NPROCESSORS_ONLN);
+  return count < 1 ? 1 : count > HERON_RUNTIME_MAX_THREADS ? HERON_RUNTIME_MAX_THREADS : count;
+}
+
+/* After fork: the threads of the parent do not exist in the child. */
+static void forget_workers(void) {
+  worker_count = 0;
+  job.number = 0;
+  atomic_store(&pool_busy, 0);
+}
+
+static void watch_forks(void) { pthread_atfork(NULL, NULL, forget_workers); }
+
+/* Starts workers up to `wanted`; fewer when the system refuses more. Needs ownership of the pool. */
+static int ensure_workers(int wanted) {
+  if (worker_count >= wanted) return wanted;
+  pthread_once(&fork_once, watch_forks);
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are the application's: workers inherit none */
+  while (worker_count < wanted) {
+    pthread_t thread;
+    char name[24];
+    worker *fresh = &workers[worker_count]; /* in a forked child it holds what the parent's worker left */
+    atomic_store(&fresh->request.value, 0);
+    atomic_store(&fresh->request.sleeper, 0);
+    atomic_store(&fresh->done.value, 0);
+    atomic_store(&fresh->done.sleeper, 0);
+    if (pthread_create(&thread, NULL, worker_main, (void *)(intptr_t)worker_count) != 0) break;
+    snprintf(name, sizeof name, "heron-%d", worker_count + 1);
+    pthread_setname_np(thread, name);
+    pthread_detach(thread);
+    ++worker_count;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return worker_count;
+}
+
+static int run_alone(FTVMParallelLambda lambda, void *cdata, int tasks) {
+  TVMParallelGroupEnv env = {NULL, tasks > 0 ? tasks : 1};
+  int status = 0, outer = in_task;
+  in_task = 1;
+  for (int task = 0; task < env.num_task; ++task)
+    if (lambda(task, &env, cdata) != 0) status = -1;
+  in_task = outer;
+  return status;
+}
+
+int TVMBackendParallelLaunch(FTVMParallelLambda lambda, void *cdata, int num_task) {
+  int lanes = heron_runtime_threads();
+  if (num_task > 0 && num_task < lanes) lanes = num_task;
+  if (lanes == 1 || in_task || atomic_exchange_explicit(&pool_busy, 1, memory_order_acquire))
+    return run_alone(lambda, cdata, num_task);
+  lanes = 1 + ensure_workers(lanes - 1);
+  static _Atomic int cpus;
+  if (atomic_load(&cpus) == 0) atomic_store(&cpus, available_cpus());
+  job.lambda = lambda;
+  job.cdata = cdata;
+  job.lanes = lanes;
+  job.env.num_task = num_task > 0 ? num_task : lanes;
+  job.env.sync_handle = job.env.num_task == lanes ? &job.barrier : NULL;
+  atomic_store_explicit(&job.barrier.arrived, 0, memory_order_relaxed);
+  /* with more threads than CPUs a spinning thread keeps the one that it waits for from running */
+  job.spin_cycles = lanes <= atomic_load(&cpus) ? SPIN_CYCLES : SPIN_CYCLES_CROWDED;
+  atomic_store_explicit(&failed, 0, memory_order_relaxed);
+  uint32_t number = ++job.number != 0 ? job.number : ++job.number; /* 0 is what a fresh worker waits on */
+  for (int i = 0; i < lanes - 1; ++i) post(&workers[i].request, number);
+  run_share(0);
+  for (int i = 0; i < lanes - 1; ++i) {
+    uint32_t done;
+    while ((done = atomic_load_explicit(&workers[i].done.value, memory_order_acquire)) != number)
+      await_change(&workers[i].done, done, job.spin_cycles);
+  }
+  int status = 0;
+  if (atomic_load(&failed)) {
+    TVMFFIErrorSetRaisedFromCStr(NULL, atomic_load(&failure));
+    status = -1;
+  }
+  atomic_store_explicit(&pool_busy, 0, memory_order_release);
+  return status;
+}
+
+int TVMBackendParallelBarrier(int task_id, TVMParallelGroupEnv *env) {
+  (void)task_id;
+  struct heron_barrier *barrier = env->sync_handle;
+  if (env->num_task == 1) return 0;
+  if (barrier == NULL) {
+    TVMFFIErrorSetRaisedFromCStr("RuntimeError", "barrier between tasks that do not run at the same time");
+    return -1;
+  }
+  uint32_t generation = atomic_load(&barrier->generation);
+  if (atomic_fetch_add(&barrier->arrived, 1) + 1 == (uint32_t)env->num_task) {
+    atomic_store(&barrier->arrived, 0);
+    atomic_store(&barrier->generation, generation + 1);
+    return 0;
+  }
+  uint64_t start = __builtin_ia32_rdtsc();
+  while (atomic_load_explicit(&barrier->generation, memory_order_acquire) == generation) {
+    __builtin_ia32_pause();
+    if (__builtin_ia32_rdtsc() - start > SPIN_CYCLES_CROWDED) sched_yield();
+  }
+  return 0;
+}
+
+int heron_runtime_set_threads(int32_t count) {
+  if (count < 0 || count > HERON_RUNTIME_MAX_THREADS) return -1;
+  atomic_store(&threads, count != 0 ? count : available_cpus());
+  return 0;
+}
+
+int32_t heron_runtime_threads(void) {
+  int32_t count = atomic_load_explicit(&threads, memory_order_relaxed);
+  if (count == 0) {
+    count = available_cpus();
+    atomic_store(&threads, count);
+  }
+  return count;
+}
