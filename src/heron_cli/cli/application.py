@@ -22,7 +22,7 @@ class Application(LazyGroup):
     def main(  # type: ignore[override]  # never returns, whatever standalone_mode says
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> NoReturn:
-        """Run the command line and exit: 0 done, 1 internal error, or the code of the error (see errors.py)."""
+        """Run the command line and exit: 0 done, 1 internal error, or the error's own code (errors.py)."""
         extra.pop("standalone_mode", None)
         state = {"debug": False}
         try:
@@ -99,7 +99,7 @@ def application() -> None:
 
     Exit codes: 0 done, 1 internal error, 2 bad usage or input, 3 search space proven empty, 4 no valid trial,
     5 regression, 130 interrupted.
-    """
+    """  # noqa: D301  (click wants the character, not an escape)
 
 
 def main() -> NoReturn:

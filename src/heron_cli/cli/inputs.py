@@ -23,7 +23,7 @@ def accelerator(target: str | None, *, measured: bool = False) -> Accelerator:
     With `measured`, an accelerator that cannot be measured here is an InputError that says why.
     """
     from heron_cli import session
-    from heron_cli.accelerator import load
+    from heron_cli.accelerator.loader import load
 
     found = session.default_accelerator() if target is None else load(target)
     if measured:

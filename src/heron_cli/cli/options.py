@@ -21,7 +21,7 @@ json_option = click.option(
 target_option = click.option(
     "--target",
     metavar="NAME|FILE",
-    help="Accelerator: a name of `heron targets` or a YAML file. Default: the one that this machine supports.",
+    help="Accelerator: a name of `heron targets` or a YAML file. Default: what this machine supports.",
 )
 
 db_option = click.option(
