@@ -1,0 +1,34 @@
+"""Aligned arrays, and random inputs over the full range of their type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+Array = NDArray[Any]
+ALIGNMENT = 64
+
+
+def aligned(shape: Sequence[int], dtype: DTypeLike) -> Array:
+    """An uninitialised C-contiguous array that starts on a cache line."""
+    kind = np.dtype(dtype)
+    size = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
+    raw = np.empty(size + ALIGNMENT, dtype=np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size].view(kind).reshape(tuple(shape))
+
+
+def random_array(shape: Sequence[int], dtype: DTypeLike, rng: np.random.Generator) -> Array:
+    """Integers over the whole range of `dtype`, aligned."""
+    array = aligned(shape, dtype)
+    limits = np.iinfo(array.dtype)
+    array[...] = rng.integers(limits.min, limits.max, size=array.shape, dtype=array.dtype, endpoint=True)
+    return array
+
+
+def poison(array: Array) -> None:
+    """Fill with a pattern that no result equals by chance, so that elements left unwritten show."""
+    array.view(np.uint8).fill(0xA5)

@@ -1,0 +1,153 @@
+"""From a workload to the tensors and windows that oneDNN is asked for.
+
+The user's layouts are heron's: gemm input (m, k), weight (n, k), output (m, n); convolutions with the
+activations channels-last (or channels-first with ``layout: NCHW``) and the weight
+(out_channels, in_channels / groups, window…), also for transposed convolutions.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+MATMUL, CONVOLUTION, DECONVOLUTION = 0, 1, 2
+SPACE = ("depth", "height", "width")
+
+
+class Workload(Protocol):
+    """Anything with the name of an operator and its shape."""
+
+    @property
+    def operator(self) -> str: ...
+    @property
+    def shape(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """`shape` as the user stores it; `logical` and `strides` (in elements) as oneDNN names it."""
+
+    shape: tuple[int, ...]
+    logical: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Per spatial axis, outermost first."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What to build. `operations`: 2 × the nominal number of products (padded taps count)."""
+
+    kind: int
+    input: Tensor
+    weight: Tensor
+    output: Tensor
+    window: Window
+    operations: int
+    groups: int = 1
+    dynamic_weight: bool = False
+
+
+def problem(workload: Workload) -> Problem:
+    """The oneDNN problem of a workload; raises KeyError for a missing shape key, ValueError if unknown."""
+    shape = workload.shape
+    match workload.operator:
+        case "gemm" | "scan":
+            return _matmul((), int(shape["m"]), int(shape["n"]), int(shape["k"]))
+        case "gemv":
+            return _matmul((), 1, int(shape["m"]), int(shape["k"]))
+        case "bmm":
+            return _matmul((int(shape["batch"]),), int(shape["m"]), int(shape["n"]), int(shape["k"]))
+        case "conv1d" | "conv2d" | "conv3d" | "conv1d_transpose" | "conv2d_transpose" | "conv3d_transpose":
+            return _convolution(shape, workload.operator.endswith("_transpose"))
+        case other:
+            raise ValueError(f"no oneDNN primitive for the operator {other}")
+
+
+def _matmul(batch: tuple[int, ...], m: int, n: int, k: int) -> Problem:
+    weight = Tensor((*batch, n, k), (*batch, k, n), (*(n * k for _ in batch), 1, k))
+    nothing = Window((), (), (), (), ())
+    return Problem(
+        MATMUL,
+        _dense((*batch, m, k)),
+        weight,
+        _dense((*batch, m, n)),
+        nothing,
+        2 * math.prod(batch) * m * n * k,
+        dynamic_weight=bool(batch),  # a batched weight is an activation: it cannot be packed beforehand
+    )
+
+
+def _convolution(shape: Mapping[str, Any], transposed: bool) -> Problem:
+    extents = tuple(int(shape[axis]) for axis in SPACE if axis in shape)
+    rank = len(extents)
+    batch, channels, filters = (int(shape[key]) for key in ("batch", "in_channels", "out_channels"))
+    groups = int(shape.get("groups", 1))
+    sides = [_sides(item) for item in _per_axis(shape.get("padding", 0), rank)]
+    window = Window(
+        tuple(_per_axis(shape["kernel"], rank)),
+        tuple(_per_axis(shape.get("stride", 1), rank)),
+        tuple(_per_axis(shape.get("dilation", 1), rank)),
+        tuple(before for before, _ in sides),
+        tuple(after for _, after in sides),
+    )
+    reach = [d * (k - 1) + 1 for k, d in zip(window.kernel, window.dilation, strict=True)]
+    outputs = tuple(
+        (extent - 1) * stride + span - before - after
+        if transposed
+        else (extent + before + after - span) // stride + 1
+        for extent, span, stride, (before, after) in zip(extents, reach, window.stride, sides, strict=True)
+    )
+    first = shape.get("layout", "channels-last") in ("NCHW", "NCW", "NCDHW")
+    taps = math.prod(extents if transposed else outputs) * math.prod(window.kernel)
+    return Problem(
+        DECONVOLUTION if transposed else CONVOLUTION,
+        _activation(batch, channels, extents, first),
+        _weight(filters, channels, groups, window.kernel),
+        _activation(batch, filters, outputs, first),
+        window,
+        2 * batch * channels * filters // groups * taps,
+        groups,
+    )
+
+
+def _weight(filters: int, channels: int, groups: int, kernel: tuple[int, ...]) -> Tensor:
+    stored = (filters, channels // groups, *kernel)
+    if groups == 1:
+        return _dense(stored)
+    logical = (groups, filters // groups, channels // groups, *kernel)
+    return Tensor(stored, logical, _dense(logical).strides)
+
+
+def _activation(batch: int, channels: int, space: tuple[int, ...], channels_first: bool) -> Tensor:
+    logical = (batch, channels, *space)
+    if channels_first:
+        return _dense(logical)
+    stored = (batch, *space, channels)
+    strides = _dense(stored).strides
+    return Tensor(stored, logical, (strides[0], strides[-1], *strides[1:-1]))
+
+
+def _dense(shape: tuple[int, ...]) -> Tensor:
+    strides = tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
+    return Tensor(shape, shape, strides)
+
+
+def _per_axis(value: Any, rank: int) -> list[Any]:
+    return list(value) if isinstance(value, Sequence) else [value] * rank
+
+
+def _sides(padding: Any) -> tuple[int, int]:
+    before, after = padding if isinstance(padding, Sequence) else (padding, padding)
+    return int(before), int(after)

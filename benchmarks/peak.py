@@ -1,0 +1,83 @@
+"""The int8 peak of one core: ``python -m benchmarks.peak``."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import statistics
+from dataclasses import asdict, dataclass
+
+from benchmarks.native import HERE, BenchmarkError, load
+from benchmarks.timing import pin
+
+MULTIPLICATIONS = 28  # vpdpbusd per iteration of the loops in peak.c
+OPERATIONS = 2 * 64  # of one zmm vpdpbusd: 64 products and 64 additions
+CHAIN_CYCLES = 32 * 3  # per iteration of the clock's loop
+FORMS = ("register", "memory", "tile")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One form of the loop: operations per second (best and median burst), instructions per cycle."""
+
+    gops: float
+    gops_median: float
+    per_cycle: float
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """`register`: no memory access; `memory`: a zmm operand from L1; `tile`: 1 broadcast load per 4."""
+
+    clock_ghz: float
+    register: Form
+    memory: Form
+    tile: Form
+
+
+def measure(bursts: int = 40, iterations: int = 200_000) -> Peak:
+    """Alternate short bursts of the clock chain and of each form; takes about 0.2 s."""
+    library = load(HERE / "peak.c")
+    if not library.peak_supported():
+        raise BenchmarkError("this CPU has no AVX-512 VNNI, so there is no vpdpbusd to measure")
+    library.peak_multiply.argtypes = [ctypes.c_int32, ctypes.c_int64]
+    library.peak_multiply.restype = ctypes.c_double
+    library.peak_clock_chain.argtypes = [ctypes.c_int64]
+    library.peak_clock_chain.restype = ctypes.c_double
+    clocks: list[float] = []
+    rates: dict[str, list[tuple[float, float]]] = {name: [] for name in FORMS}
+    for _ in range(bursts):
+        for index, name in enumerate(FORMS):
+            seconds = library.peak_multiply(index, iterations)
+            clock = CHAIN_CYCLES * iterations / 4 / library.peak_clock_chain(iterations // 4)
+            clocks.append(clock)
+            rates[name].append((MULTIPLICATIONS * iterations / seconds, clock))
+    return Peak(statistics.median(clocks) / 1e9, *(_form(rates[name]) for name in FORMS))
+
+
+def _form(rates: list[tuple[float, float]]) -> Form:
+    speeds = [rate * OPERATIONS / 1e9 for rate, _ in rates]
+    return Form(max(speeds), statistics.median(speeds), statistics.median(r / clock for r, clock in rates))
+
+
+def main() -> None:
+    """Print the peak as text or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--core", type=int, help="pin to this core (default: the last)")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    core = pin(arguments.core)
+    peak = measure()
+    if arguments.json:
+        print(json.dumps(asdict(peak), indent=2))
+        return
+    print(f"core {core}, clock {peak.clock_ghz:.2f} GHz")
+    for name in FORMS:
+        form: Form = getattr(peak, name)
+        speed = f"{form.gops:7.1f} GOPS best, {form.gops_median:7.1f} median"
+        print(f"{name:9s} {speed}, {form.per_cycle:.2f} per cycle of the scalar clock")
+
+
+if __name__ == "__main__":
+    main()
