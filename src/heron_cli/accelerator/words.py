@@ -1,0 +1,43 @@
+"""The closed vocabularies of the accelerator YAML."""
+
+from __future__ import annotations
+
+SCHEMA = "heron/accelerator/1"
+
+COMPUTES = ("gemm",)
+SCOPES = ("thread", "warp", "warpgroup")
+SHARERS = ("thread", "warp", "block", "core")
+ORDERS = ("fixed", "free", "mixed", "rasterised")
+TAILS = ("overlap", "pad", "none")
+SWIZZLES = ("none", "xor")
+BINDS = (
+    "parallel",
+    "virtual",
+    *(f"blockIdx.{dimension}" for dimension in "xyz"),
+    *(f"threadIdx.{dimension}" for dimension in "xyz"),
+)
+OPERANDS = ("input", "weight", "accumulate", "output", "bias", "residual")
+DTYPES = (
+    *(f"{sign}int{bits}" for bits in (4, 8, 16, 32, 64) for sign in ("", "u")),
+    *("float16", "bfloat16", "float32", "float64", "float8_e4m3fn", "float8_e5m2"),
+)
+DIMS = ("m", "n", "k")
+
+_SPATIAL = frozenset({"spatial", "batch", "m", "n"})
+_REDUCTION = frozenset({"reduction", "k", "channel", "window"})
+AXES: dict[str, frozenset[str]] = {
+    "spatial": _SPATIAL,
+    "reduction": _REDUCTION,
+    "batch": frozenset({"batch", "spatial"}),
+    "m": frozenset({"m", "spatial"}),
+    "n": frozenset({"n", "spatial"}),
+    "k": _REDUCTION,
+    "channel": frozenset({"channel", "k", "reduction"}),
+    "window": frozenset({"window", "k", "reduction"}),
+    "intrinsic.k": frozenset({"channel", "k", "reduction"}),
+}
+"""A level's axis word -> the groups of axes in which a rule may ask for that level's factors."""
+
+GROUPS = ("batch", "m", "n", "k", "spatial", "reduction", "channel", "window")
+ROOT, INTRINSIC = "root", "intrinsic"
+RESERVED = frozenset({"tile", "memories", "limits", "min", "max", ROOT, "true", "false", "null"})
