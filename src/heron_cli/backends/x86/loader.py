@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def load(kernel: Kernel, *, threads: int) -> NativeKernel:
     """Link `kernel` and load it; its parallel loops will use `threads` threads (0: all CPUs).
 
-    Raises InputError without a linker or, the first time ever, without a C compiler; RuntimeError (ToolError is one) when
-    the object does not link or lacks the kernel's symbol.
+    Raises InputError without a linker or, the first time ever, without a C compiler; RuntimeError (or its
+    subclass ToolError) when the object does not link or lacks the kernel's symbol.
     """
     return NativeKernel(kernel, threads)
 
