@@ -1,0 +1,129 @@
+"""Which bodies of code a nest needs: tile sizes that differ, and which taps an edge tile may leave out.
+
+Everything that a body knows statically is collected here, so that the emitter only asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from heron_cli.backends.x86 import tir
+from heron_cli.schedule.einsum import Dim
+from heron_cli.schedule.nest import SKIP, Nest
+
+
+@dataclass(frozen=True)
+class _Edge:
+    """A windowed dimension whose validity is static: one spatial axis, one tap, the data's range."""
+
+    axis: str
+    tap: str
+    dim: Dim
+
+
+@dataclass(frozen=True)
+class Case:
+    """One body: the number of blocks of every spatial axis, and which (point, tap) pairs touch data."""
+
+    sizes: Mapping[str, int]
+    edge: _Edge | None = None
+    table: tuple[tuple[bool, ...], ...] = ()  # [point on the edge axis][tap]
+
+    def size(self, axis: str) -> int:
+        """Blocks of an axis in this body."""
+        return self.sizes[axis]
+
+    @property
+    def static_taps(self) -> tuple[str, ...]:
+        """Reduction axes that must be unrolled because what is valid depends on them."""
+        return (self.edge.tap,) if self.edge else ()
+
+    def valid(self, at: Mapping[str, int], taps: Mapping[str, Any]) -> bool:
+        """Whether an output point of the tile reads data (not padding) at these taps."""
+        if self.edge is None:
+            return True
+        return self.table[at[self.edge.axis]][taps[self.edge.tap]]
+
+    def any_valid(self, taps: Mapping[str, Any], points: Sequence[Mapping[str, int]]) -> bool:
+        """Whether any point of the tile reads data at these taps."""
+        if self.edge is None or self.edge.tap not in taps:
+            return True
+        return any(self.valid(point, taps) for point in points)
+
+
+def static_edge(nest: Nest) -> _Edge | None:
+    """The dimension whose padded taps are left out statically: the innermost padded window.
+
+    The others are left out by a test in the tap's loop, which needs one point per tile on their axis.
+    """
+    if nest.stage != SKIP:
+        return None
+    einsum = nest.einsum
+    taps = {axis.name for axis in einsum.reduction}
+    for i in reversed(einsum.outside()):
+        dim = einsum.input.dims[i]
+        names = [name for name, _ in dim.terms]
+        axis = [name for name in names if name not in taps]
+        tap = [name for name in names if name in taps]
+        if len(axis) == 1 and len(tap) == 1:
+            return _Edge(axis[0], tap[0], dim)
+    return None
+
+
+class Cases:
+    """The bodies of a nest and the tests that pick one."""
+
+    def __init__(self, nest: Nest) -> None:
+        self.nest = nest
+        self.edge = static_edge(nest)
+
+    def start(self, axis: str, tile: Any) -> Any:
+        """First iteration of a tile; for the axis of lanes, its first block."""
+        tiling = self.nest.tilings[axis]
+        block = tile * tiling.base
+        if tiling.longer:
+            block = block + tir.minimum(tile, tiling.longer)
+        return block if axis == self.nest.intrinsic["n"] else block * tiling.unit
+
+    def _row(self, axis: str, tile: int) -> tuple[int, tuple[tuple[bool, ...], ...]]:
+        tiling = self.nest.tilings[axis]
+        size = tiling.tile_blocks(tile)
+        if self.edge is None or self.edge.axis != axis:
+            return size, ()
+        dim, first = self.edge.dim, tiling.first_block(tile)
+        step, tap_step = dim.coefficient(axis), dim.coefficient(self.edge.tap)
+        taps = range(self.nest.einsum.axis(self.edge.tap).extent)
+        return size, tuple(
+            tuple(0 <= (first + i) * step + t * tap_step + dim.offset < dim.extent for t in taps)
+            for i in range(size)
+        )
+
+    def axis_cases(self, axis: str) -> list[tuple[int, int, tuple[tuple[bool, ...], ...]]]:
+        """Runs of equal tiles along an axis as (end tile, blocks, validity table)."""
+        tiles = range(self.nest.tilings[axis].tiles)
+        runs = []
+        for (size, table), members in groupby(tiles, key=lambda tile: self._row(axis, tile)):
+            runs.append((max(members) + 1, size, table))
+        return runs
+
+    def dispatch(self, tiles: Mapping[str, Any], body: Callable[[Case], Any]) -> Any:
+        """Tests on the tile indices, one body of code for every combination of cases."""
+        axes = [axis.name for axis in self.nest.einsum.spatial]
+
+        def choose(rest: Sequence[str], sizes: Mapping[str, int], table: tuple[tuple[bool, ...], ...]) -> Any:
+            if not rest:
+                return body(Case(dict(sizes), self.edge, table))
+            axis, *others = rest
+            runs = self.axis_cases(axis)
+            chosen = [
+                choose(others, {**sizes, axis: size}, rows if rows else table) for _, size, rows in runs
+            ]
+            statement = chosen[-1]
+            for (end, _, _), code in zip(reversed(runs[:-1]), reversed(chosen[:-1]), strict=True):
+                statement = tir.branch(tir.number(tiles.get(axis, 0)) < end, code, statement)
+            return statement
+
+        return choose(axes, {}, ())

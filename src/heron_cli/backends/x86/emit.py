@@ -1,0 +1,272 @@
+"""Nest → TIR for CPUs with a 4-way byte dot product: one register tile, specialised for every case that occurs.
+
+The accumulators are one small buffer per vector, so LLVM promotes each of them to a register by itself
+and several bodies of code (long and short tiles, edge tiles) live in one function without spills.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from heron_cli.backends.x86 import tir
+from heron_cli.backends.x86.cases import Case, Cases
+from heron_cli.backends.x86.pack import PackedWeight
+from heron_cli.backends.x86.stage import InputStage, Source
+from heron_cli.schedule.einsum import Axis
+from heron_cli.schedule.nest import ROOT, Loop, Nest
+
+LANES = 16
+GROUP = 4
+
+
+@dataclass(frozen=True)
+class _Point:
+    """One output point of a register tile: how far it lies from the tile's first one on every axis."""
+
+    at: Mapping[str, int]
+
+
+class KernelEmitter:
+    """Emits the kernel of one nest. Use `emit`."""
+
+    def __init__(self, nest: Nest) -> None:
+        self.nest = nest
+        self.einsum = nest.einsum
+        lane, group = nest.intrinsic["n"], nest.intrinsic["k"]
+        assert lane is not None and group is not None
+        self.lane, self.group = lane, group
+        self.weight = PackedWeight(nest)
+        self.stage = InputStage(nest)
+        self.cases = Cases(nest)
+        self.accumulate = self.einsum.accumulate
+
+    def emit(self, symbol: str) -> Any:
+        """The kernel as a PrimFunc: symbol(input, packed weight, output)."""
+        einsum = self.einsum
+        elements = [prod(access.shape()) for access in (einsum.input, einsum.output)]
+        data = [
+            tir.argument("input", einsum.input.dtype, elements[0], 1),
+            tir.argument("weight", einsum.weight.dtype, self.weight.bytes, 64),
+            tir.argument("output", einsum.output.dtype, elements[1], 4),
+        ]
+        self.input, self.packed, self.output = (buffer for _, buffer in data)
+        source = Source.user(self.input, einsum.input)
+        return tir.function(symbol, data, self._root(source))
+
+    # --- the loops outside the tile -----------------------------------------------------------------
+
+    def _root(self, source: Source) -> Any:
+        body = self._parallel
+        if self.nest.stage == ROOT:
+            return self.stage.emit(source, {}, body, parallel=self.nest.threads > 1)
+        return body(source)
+
+    def _parallel(self, source: Source) -> Any:
+        nest, level = self.nest, self.nest.parallel
+        axes = nest.level(level) if level else ()
+        extents = [nest.tilings[axis].factor(level) for axis in axes] if level else []
+        serial = [loop for loop in nest.positions() if loop.level != level and self._spatial(loop.axis)]
+
+        def body(index: Any) -> Any:
+            tiles: dict[str, Any] = {}
+            for i, axis in enumerate(axes):
+                inner = prod(extents[i + 1 :])
+                value = index // inner if inner > 1 else index
+                wraps = any(extent > 1 for extent in extents[:i])
+                tiles[axis] = 0 if extents[i] == 1 else value % extents[i] if wraps else value
+            if level is not None and nest.stage == level:
+                return self.stage.emit(source, tiles, lambda staged: self._serial(staged, tiles, serial))
+            return self._serial(source, tiles, serial)
+
+        return tir.loop("p", prod(extents), body, parallel=nest.threads > 1)
+
+    def _spatial(self, axis: str) -> bool:
+        return self.einsum.axis(axis).group != "k"
+
+    def _serial(self, source: Source, tiles: Mapping[str, Any], rest: Sequence[Loop]) -> Any:
+        """The serial spatial loops, then the tile. `tiles` holds the tile index of each axis so far."""
+        if not rest:
+            return self.cases.dispatch(tiles, lambda case: self._tile(source, tiles, case))
+        (here, *inner) = rest
+        factor = self.nest.tilings[here.axis].factor(here.level)
+
+        def body(index: Any) -> Any:
+            now = {**tiles, here.axis: tiles.get(here.axis, 0) * factor + index}
+            if self.nest.stage == here.position:
+                return self.stage.emit(source, now, lambda staged: self._serial(staged, now, inner))
+            return self._serial(source, now, inner)
+
+        return tir.loop(f"{here.axis}_{here.level}", factor, body)
+
+    # --- one tile -----------------------------------------------------------------------------------
+
+    def _tile(self, source: Source, tiles: Mapping[str, Any], case: Case) -> Any:
+        starts = {
+            axis.name: self.cases.start(axis.name, tiles.get(axis.name, 0)) for axis in self.einsum.spatial
+        }
+        points = self._points(case)
+        blocks = case.size(self.lane)
+        acc = [
+            [tir.register(f"acc{p}_{j}", self.accumulate, LANES) for j in range(blocks)]
+            for p in range(len(points))
+        ]
+        flat = [buffer for row in acc for buffer in row]
+        statements = [tir.allocate_register(buffer) for buffer in flat]
+        statements += [tir.store(b, 0, tir.zero(self.accumulate, LANES), LANES) for b in flat]
+        statements.append(
+            tir.bind(
+                "a",
+                source.base(starts),
+                lambda a: tir.bind(
+                    "w",
+                    self.weight.tile_base(tiles, blocks),
+                    lambda w: self._reduce(source, case, starts, points, acc, a, w),
+                ),
+            )
+        )
+        statements.append(
+            tir.bind("c", self._output_base(starts), lambda c: self._write_back(points, acc, c, starts))
+        )
+        return tir.sequence(statements)
+
+    def _points(self, case: Case) -> list[_Point]:
+        """The output points of a tile in row-major order of its m-like axes."""
+        points = [_Point({})]
+        for axis in self.einsum.spatial:
+            if axis.name != self.lane:
+                points = [
+                    _Point({**point.at, axis.name: i})
+                    for point in points
+                    for i in range(case.size(axis.name))
+                ]
+        return points
+
+    def _reduce(
+        self,
+        source: Source,
+        case: Case,
+        starts: Mapping[str, Any],
+        points: Sequence[_Point],
+        acc: Sequence[Sequence[Any]],
+        a: Any,
+        w: Any,
+    ) -> Any:
+        loops = [axis for axis in self._reduction_order() if axis.name != self.group]
+        group_first = self._reduction_order()[0].name == self.group
+        blocks = len(acc[0])
+
+        def steps(taps: Mapping[str, Any], groups: Sequence[Any], last: bool) -> Any:
+            """The dot products of some groups of four at fixed taps."""
+            statements: list[Any] = []
+            for g in groups:
+                begin = self.weight.group_start(g, last)
+                offset = source.offset({**taps, self.group: begin})
+                weights = [
+                    tir.load(
+                        self.packed,
+                        w + self.weight.offset(taps, g, blocks) + j * LANES * GROUP,
+                        LANES * GROUP,
+                    )
+                    for j in range(blocks)
+                ]
+                for p, point in enumerate(points):
+                    if not case.valid(point.at, taps):
+                        continue
+                    shift = source.offset(point.at)
+                    bytes4 = tir.load(source.buffer, a + offset + shift, GROUP)
+                    word = tir.reinterpret(bytes4, "int32")
+                    vector = tir.reinterpret(tir.broadcast(word, LANES), f"{self.einsum.input.dtype}x64")
+                    for j in range(blocks):
+                        value = tir.llvm_intrinsic(
+                            f"{self.accumulate}x{LANES}",
+                            self.nest.instruction,
+                            tir.load(acc[p][j], 0, LANES),
+                            vector,
+                            weights[j],
+                        )
+                        statements.append(tir.store(acc[p][j], 0, value, LANES))
+            return tir.sequence(statements) if statements else tir.nothing()
+
+        def taps_loop(rest: Sequence[Axis], taps: Mapping[str, Any], inner: Any) -> Any:
+            if not rest:
+                return inner(taps)
+            axis, *others = rest
+            if axis.name in case.static_taps:
+                unrolled = [
+                    taps_loop(others, {**taps, axis.name: i}, inner)
+                    for i in range(axis.extent)
+                    if case.any_valid({**taps, axis.name: i}, [point.at for point in points])
+                ]
+                return tir.sequence(unrolled) if unrolled else tir.nothing()
+
+            def body(index: Any) -> Any:
+                here = {**taps, axis.name: index}
+                condition = self.stage.guard(starts, here, axis.name)
+                inside = taps_loop(others, here, inner)
+                return inside if condition is None else tir.branch(condition, inside)
+
+            return tir.loop(axis.name, axis.extent, body)
+
+        tiling = self.nest.tilings[self.group]
+        regular = tiling.extent // GROUP
+        step = min(tiling.size, max(regular, 1))
+        whole, rest = divmod(regular, step)
+
+        def groups_loop(inner: Any) -> Any:
+            """All groups of four: a loop of `step` at a time, the rest, and the shifted last one."""
+            statements = []
+            if whole:
+                statements.append(
+                    tir.loop("g", whole, lambda g: inner([g * step + u for u in range(step)], False))
+                )
+            if rest:
+                statements.append(inner([whole * step + u for u in range(rest)], False))
+            if tiling.extent % GROUP:
+                statements.append(inner([tiling.blocks - 1], True))
+            return tir.sequence(statements)
+
+        if group_first:
+            body = groups_loop(lambda gs, last: taps_loop(loops, {}, lambda taps: steps(taps, gs, last)))
+        else:
+            body = taps_loop(loops, {}, lambda taps: groups_loop(lambda gs, last: steps(taps, gs, last)))
+        condition = self.stage.tile_guard(starts)
+        return body if condition is None else tir.branch(condition, body)
+
+    def _reduction_order(self) -> list[Axis]:
+        loops = self.nest.positions()
+        return [self.einsum.axis(loop.axis) for loop in loops if not self._spatial(loop.axis)]
+
+    # --- write-back ---------------------------------------------------------------------------------
+
+    def _output_base(self, starts: Mapping[str, Any]) -> Any:
+        output = self.einsum.output
+        moving = [a.name for a in self.einsum.spatial if a.name != self.lane]
+        return sum((starts[name] * output.stride(name) for name in moving), output.offset())
+
+    def _write_back(
+        self, points: Sequence[_Point], acc: Sequence[Sequence[Any]], c: Any, starts: Mapping[str, Any]
+    ) -> Any:
+        output, tiling = self.einsum.output, self.nest.tilings[self.lane]
+        stride = output.stride(self.lane)
+        first = starts[self.lane]  # in blocks
+        valid = min(LANES, tiling.extent)
+        statements = []
+        for p, point in enumerate(points):
+            at = c + sum(output.stride(name) * i for name, i in point.at.items())
+            for j, buffer in enumerate(acc[p]):
+                column = (first + j) * LANES
+                if tiling.extent % LANES and tiling.extent > LANES:
+                    column = tir.minimum(column, tiling.extent - LANES)
+                elif tiling.extent < LANES:
+                    column = 0
+                if stride == 1 and valid == LANES:
+                    statements.append(tir.store(self.output, at + column, tir.load(buffer, 0, LANES), LANES))
+                else:
+                    statements += [
+                        tir.store(self.output, at + (column + i) * stride, tir.load(buffer, i))
+                        for i in range(valid)
+                    ]
+        return tir.sequence(statements)

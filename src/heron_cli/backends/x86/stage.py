@@ -1,0 +1,225 @@
+"""The input as the tile reads it: the user's tensor, or a copy of a region with zeros outside the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from heron_cli.backends.x86 import tir
+from heron_cli.backends.x86.cases import static_edge
+from heron_cli.schedule.einsum import Access, Dim, tile_length
+from heron_cli.schedule.nest import SKIP, Nest
+
+
+@dataclass(frozen=True)
+class Source:
+    """A buffer that holds (part of) the input: coordinate of its element 0 and stride, per dimension."""
+
+    buffer: Any
+    dims: tuple[Dim, ...]
+    strides: tuple[int, ...]
+    origin: tuple[Any, ...]  # the coordinate that lies at index 0
+
+    @classmethod
+    def user(cls, buffer: Any, access: Access) -> Source:
+        """The user's tensor itself."""
+        return cls(buffer, access.dims, tuple(dim.stride for dim in access.dims), (0,) * len(access.dims))
+
+    def base(self, starts: Mapping[str, Any]) -> Any:
+        """Element offset of a tile whose axes begin at `starts`, all taps 0."""
+        total: Any = 0
+        for dim, stride, origin in zip(self.dims, self.strides, self.origin, strict=True):
+            coordinate = sum((starts[n] * c for n, c in dim.terms if n in starts), dim.offset)
+            total = total + (coordinate - origin) * stride
+        return total
+
+    def offset(self, moved: Mapping[str, Any]) -> Any:
+        """Elements that some iterators' indices add."""
+        total: Any = 0
+        for dim, stride in zip(self.dims, self.strides, strict=True):
+            for name, coefficient in dim.terms:
+                if name in moved:
+                    total = total + moved[name] * (coefficient * stride)
+        return total
+
+
+class InputStage:
+    """Copies the input where the nest says so, or says which taps to leave out."""
+
+    def __init__(self, nest: Nest) -> None:
+        self.nest = nest
+        self.einsum = nest.einsum
+        edge = static_edge(nest)
+        outside = self.einsum.outside() if nest.stage == SKIP else ()
+        self.tested = [
+            d for d in (self.einsum.input.dims[i] for i in outside) if edge is None or d != edge.dim
+        ]
+        self.taps = {axis.name for axis in self.einsum.reduction}
+
+    # --- leaving taps out ---------------------------------------------------------------------------
+
+    def guard(self, starts: Mapping[str, Any], taps: Mapping[str, Any], last: str) -> Any:
+        """The test 'this tap touches data' for a loop over tap `last`, None if it always does."""
+        return self._inside(starts, taps, [dim for dim in self.tested if dim.coefficient(last)])
+
+    def tile_guard(self, starts: Mapping[str, Any]) -> Any:
+        """The same for dimensions that no tap moves: one test for the whole tile."""
+        plain = [dim for dim in self.tested if not any(name in self.taps for name, _ in dim.terms)]
+        return self._inside(starts, {}, plain)
+
+    def _inside(self, starts: Mapping[str, Any], taps: Mapping[str, Any], dims: Sequence[Dim]) -> Any:
+        tests = []
+        for dim in dims:
+            at = {**starts, **taps}
+            coordinate = tir.number(sum((at[name] * c for name, c in dim.terms), dim.offset))
+            tests += [coordinate >= 0, coordinate < dim.extent]
+        return tir.both(*tests)
+
+    # --- copying ------------------------------------------------------------------------------------
+
+    def layout(self) -> list[int]:
+        """Order of the copy's dimensions: the user's, with the intrinsic's reduction axis trailing."""
+        group = self.nest.intrinsic["k"]
+        dims = self.einsum.input.dims
+        return sorted(range(len(dims)), key=lambda i: dims[i].coefficient(str(group)) != 0)
+
+    def lengths(self, fixed: Mapping[str, Any]) -> tuple[int, ...]:
+        """C4: coordinates of each dimension that one copy holds, when the axes in `fixed` have a tile index."""
+        tile = {}
+        for axis in self.einsum.axes:
+            tiling = self.nest.tilings[axis.name]
+            inside = tiling.extent
+            if axis.name in fixed:
+                inside = min(inside, tiling.unit * tiling.size * self.nest.inside(self.nest.stage, axis.name))
+            tile[axis.name] = inside
+        return tuple(tile_length(dim, tile) for dim in self.einsum.input.dims)
+
+    def emit(
+        self,
+        source: Source,
+        tiles: Mapping[str, Any],
+        body: Callable[[Source], Any],
+        *,
+        parallel: bool = False,
+    ) -> Any:
+        """Copy the region that the tiles below need, then the body that reads the copy."""
+        lengths = self.lengths(tiles)
+        order = self.layout()
+        strides = [0] * len(order)
+        for place, i in enumerate(order):
+            strides[i] = prod(lengths[j] for j in order[place + 1 :])
+        copy = tir.workspace("staged", self.einsum.input.dtype, prod(lengths))
+        starts = self._starts(tiles)
+        origin = tuple(self._low(dim, starts) for dim in source.dims)
+        staged = Source(copy, source.dims, tuple(strides), origin)
+        return tir.sequence(
+            [tir.allocate_workspace(copy), self._copy(source, staged, lengths, order, parallel), body(staged)]
+        )
+
+    def _starts(self, tiles: Mapping[str, Any]) -> dict[str, Any]:
+        """First iteration of every axis that already has a tile index, at this position."""
+        starts: dict[str, Any] = {}
+        for name, tile in tiles.items():
+            tiling = self.nest.tilings[name]
+            first = tile * self.nest.inside(self.nest.stage, name)
+            block = first * tiling.base
+            if tiling.longer:
+                block = block + tir.minimum(first, tiling.longer)
+            starts[name] = block * tiling.unit
+        return starts
+
+    def _low(self, dim: Dim, starts: Mapping[str, Any]) -> Any:
+        """Smallest coordinate of a dimension from these starts on."""
+        low: Any = dim.offset
+        for name, coefficient in dim.terms:
+            if name in starts:
+                low = low + starts[name] * coefficient
+            elif coefficient < 0:
+                low = low + coefficient * (self.nest.tilings[name].extent - 1)
+        return low
+
+    def _copy(
+        self, source: Source, staged: Source, lengths: Sequence[int], order: Sequence[int], parallel: bool
+    ) -> Any:
+        """Row by row: a row is the longest run that is contiguous on both sides."""
+        row = self._row(staged, lengths, order)
+        outer = order[: len(order) - len(row)]
+
+        def rows(rest: Sequence[int], target: Any, origin: Any, tests: Sequence[Any], first: bool) -> Any:
+            if not rest:
+                return self._copy_row(source, staged, lengths, row, target, origin, tir.both(*tests))
+            i, *others = rest
+            dim, low = source.dims[i], staged.origin[i]
+
+            def body(index: Any) -> Any:
+                coordinate = low + index
+                test = None
+                if i in self.einsum.outside():
+                    at = tir.number(coordinate)
+                    test = tir.both(at >= 0, at < dim.extent)
+                return rows(
+                    others,
+                    target + index * staged.strides[i],
+                    origin + coordinate * source.strides[i],
+                    [*tests, test],
+                    False,
+                )
+
+            return tir.loop(f"y{i}", lengths[i], body, parallel=parallel and first and lengths[i] > 1)
+
+        return rows(outer, 0, 0, [], True)
+
+    def _row(self, staged: Source, lengths: Sequence[int], order: Sequence[int]) -> tuple[int, ...]:
+        """The trailing dimensions that one memcpy covers: all but the first of them are whole."""
+        dims = staged.dims
+        row: list[int] = []
+        for i in reversed(order):
+            if row:
+                inner = dims[row[0]]
+                whole = lengths[row[0]] == inner.extent and row[0] not in self.einsum.outside()
+                if not whole or dims[i].stride != inner.stride * inner.extent:
+                    break
+            elif dims[i].stride != 1:
+                return ()
+            row.insert(0, i)
+        return tuple(row)
+
+    def _copy_row(
+        self,
+        source: Source,
+        staged: Source,
+        lengths: Sequence[int],
+        row: Sequence[int],
+        target: Any,
+        origin: Any,
+        inside: Any,
+    ) -> Any:
+        dtype = self.einsum.input.dtype
+        if not row:
+            value = tir.load(source.buffer, origin)
+            known = value if inside is None else tir.guarded(inside, value, tir.zero(dtype))
+            return tir.store(staged.buffer, target, known)
+        head = row[0]
+        unit = prod(lengths[i] for i in row[1:])  # elements of one coordinate of the row's first dimension
+        low, extent, length = staged.origin[head], source.dims[head].extent, lengths[head]
+        for i in row[1:]:
+            origin = origin + staged.origin[i] * source.strides[i]
+        before = tir.minimum(tir.maximum(0 - low, 0), length)
+        until = tir.maximum(tir.minimum(extent - low, length), before)
+
+        def to(index: Any) -> Any:
+            return tir.address(staged.buffer, target + index * unit)
+
+        def fill(first: Any, last: Any) -> Any:
+            if isinstance(first, int) and isinstance(last, int) and first == last:
+                return tir.nothing()
+            return tir.call("memset", to(first), tir.number(0), tir.wide((last - first) * unit))
+
+        if head not in self.einsum.outside():
+            before, until = 0, length
+        come = tir.address(source.buffer, origin + (low + before) * source.strides[head])
+        copy = tir.call("memcpy", to(before), come, tir.wide((until - before) * unit))
+        inner = tir.sequence([fill(0, before), copy, fill(until, length)])
+        return inner if inside is None else tir.branch(inside, inner, fill(0, length))

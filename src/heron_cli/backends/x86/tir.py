@@ -1,0 +1,184 @@
+"""A thin layer over TVM's TIR nodes: the dozen forms that the emitters use, spelled once.
+
+Kernels are plain C functions over raw pointers, so buffers are flat and indices are element offsets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tvm import ir, tirx
+from tvm.ir import PointerType, PrimType
+from tvm.tirx import Var
+
+Expr = Any  # an integer or a TIR expression
+Stmt = Any
+
+
+def variable(name: str) -> Any:
+    """A fresh int32 loop variable."""
+    return Var(name, "int32")
+
+
+def pointer(name: str, dtype: str) -> Any:
+    """A fresh pointer parameter."""
+    return Var(name, PointerType(PrimType(dtype)))
+
+
+def argument(name: str, dtype: str, elements: int, alignment: int) -> tuple[Any, Any]:
+    """A pointer parameter and the flat buffer behind it; `alignment` in bytes is what callers promise."""
+    data = pointer(name, dtype)
+    return data, tirx.decl_buffer((elements,), dtype, name, data=data, data_alignment=alignment)
+
+
+def register(name: str, dtype: str, lanes: int) -> Any:
+    """A vector of the kernel's own that LLVM keeps in a register."""
+    return tirx.decl_buffer((lanes,), dtype, name, scope="local")
+
+
+def allocate_register(buffer: Any) -> Stmt:
+    """Bring a register buffer into being. Without the mark TVM would call the workspace allocator for it."""
+    return tirx.AllocBuffer(buffer, {"disable_lower_builtin": tirx.IntImm("bool", 1)})
+
+
+def workspace(name: str, dtype: str, elements: int) -> Any:
+    """A temporary buffer in memory."""
+    return tirx.decl_buffer((elements,), dtype, name, scope="global")
+
+
+def allocate_workspace(buffer: Any) -> Stmt:
+    """Bring a temporary buffer into being, through the runtime's workspace allocator when it is large."""
+    return tirx.AllocBuffer(buffer)
+
+
+def declare(buffer: Any, data: Any) -> Stmt:
+    """The statement that lets a parameter be used as a buffer."""
+    return tirx.DeclBuffer(buffer, data=data)
+
+
+def number(value: Expr) -> Any:
+    """An int32 expression."""
+    return tirx.IntImm("int32", value) if isinstance(value, int) else value
+
+
+def ramp(base: Expr, lanes: int) -> Any:
+    """Consecutive indices."""
+    return tirx.Ramp(number(base), number(1), lanes)
+
+
+def load(buffer: Any, index: Expr, lanes: int = 1) -> Any:
+    """One element, or a vector of consecutive ones."""
+    return tirx.BufferLoad(buffer, [ramp(index, lanes) if lanes > 1 else number(index)])
+
+
+def store(buffer: Any, index: Expr, value: Any, lanes: int = 1) -> Stmt:
+    """Write one element, or a vector of consecutive ones."""
+    return tirx.BufferStore(buffer, value, [ramp(index, lanes) if lanes > 1 else number(index)])
+
+
+def broadcast(value: Any, lanes: int) -> Any:
+    """A vector of equal lanes."""
+    return tirx.Broadcast(value, lanes)
+
+
+def zero(dtype: str, lanes: int = 1) -> Any:
+    """The number 0, or a vector of zeros."""
+    scalar = tirx.const(0, dtype)
+    return broadcast(scalar, lanes) if lanes > 1 else scalar
+
+
+def reinterpret(value: Any, dtype: str) -> Any:
+    """The same bits as another type."""
+    return tirx.call_intrin(dtype, "tirx.reinterpret", value)
+
+
+def llvm_intrinsic(dtype: str, name: str, *arguments: Any) -> Any:
+    """A pure LLVM intrinsic."""
+    return tirx.call_llvm_pure_intrin(dtype, name, *arguments)
+
+
+def select(condition: Any, yes: Any, no: Any) -> Any:
+    """A value by a condition; both sides are evaluated, so neither may fault."""
+    return tirx.Select(condition, yes, no)
+
+
+def guarded(condition: Any, yes: Any, no: Any) -> Any:
+    """A value by a condition; only the side that is chosen is evaluated."""
+    return tirx.if_then_else(condition, yes, no)
+
+
+def both(*conditions: Any) -> Any:
+    """The conjunction of conditions, None for none."""
+    known = [condition for condition in conditions if condition is not None]
+    return tirx.all(*known) if len(known) > 1 else (known[0] if known else None)
+
+
+def minimum(a: Expr, b: Expr) -> Any:
+    """The lesser value."""
+    return min(a, b) if isinstance(a, int) and isinstance(b, int) else tirx.min(number(a), number(b))
+
+
+def maximum(a: Expr, b: Expr) -> Any:
+    """The greater value."""
+    return max(a, b) if isinstance(a, int) and isinstance(b, int) else tirx.max(number(a), number(b))
+
+
+def loop(name: str, extent: Expr, body: Callable[[Any], Stmt], *, parallel: bool = False) -> Stmt:
+    """A loop over [0, extent); one of a single iteration is its body."""
+    if isinstance(extent, int) and extent == 1:
+        return body(0)
+    index = variable(name)
+    kind = tirx.ForKind.PARALLEL if parallel else tirx.ForKind.SERIAL
+    return tirx.For(index, number(0), number(extent), kind, body(index))
+
+
+def branch(condition: Any, yes: Stmt, no: Stmt | None = None) -> Stmt:
+    """If, then, else; a condition that is known picks its side."""
+    if isinstance(condition, bool):
+        return yes if condition else (no if no is not None else nothing())
+    return tirx.IfThenElse(condition, yes, no)
+
+
+def sequence(statements: Sequence[Stmt]) -> Stmt:
+    """Statements in order."""
+    return statements[0] if len(statements) == 1 else tirx.SeqStmt(list(statements))
+
+
+def nothing() -> Stmt:
+    """The empty statement."""
+    return tirx.Evaluate(number(0))
+
+
+def bind(name: str, value: Expr, body: Callable[[Any], Stmt]) -> Stmt:
+    """Give an index expression a name, so that it is computed once."""
+    if isinstance(value, int):
+        return body(value)
+    index = variable(name)
+    return sequence([tirx.Bind(index, value), body(index)])
+
+
+def address(buffer: Any, index: Expr) -> Any:
+    """A pointer to an element."""
+    return tirx.address_of(load(buffer, index))
+
+
+def call(name: str, *arguments: Any) -> Stmt:
+    """Call a C function for its effect."""
+    return tirx.Evaluate(tirx.call_extern("handle", name, *arguments))
+
+
+def wide(value: Expr) -> Any:
+    """A size_t argument."""
+    return tirx.IntImm("int64", value) if isinstance(value, int) else value.astype("int64")
+
+
+def function(symbol: str, parameters: Sequence[tuple[Any, Any]], body: Stmt) -> Any:
+    """A C function `int32_t symbol(pointers…)` that returns 0; the parameters do not alias."""
+    statements = [declare(buffer, data) for data, buffer in parameters]
+    inner = sequence([*statements, body, tirx.stmt.Return(number(0))])
+    default = ir.StringImm("default")
+    for key, value in (("device_type", 1), ("device_id", 0)):  # the lowering of allocations asks for them
+        inner = tirx.AttrStmt(default, key, number(value), inner)
+    made = tirx.PrimFunc([data for data, _ in parameters], inner, PrimType("int32"))
+    return made.with_attr("global_symbol", symbol).with_attr("tirx.noalias", True)

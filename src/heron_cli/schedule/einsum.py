@@ -1,0 +1,163 @@
+"""The normal form of an operator: axes, three affine operands, what lies outside an operand reads as zero.
+
+Everything after the analysis works on this value; operators and TVM are no longer visible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Literal
+
+Group = Literal["batch", "m", "n", "k"]
+GROUPS: tuple[Group, ...] = ("batch", "m", "n", "k")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An iterator of the operator as it was written; `extent` may exceed the data after padding."""
+
+    name: str
+    extent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A loop of the einsum: one iterator, or several fused ones, outermost first.
+
+    The group follows from membership in (output, input, weight): 110 m, 101 n, 011 k, 111 batch.
+    """
+
+    name: str
+    group: Group
+    parts: tuple[Part, ...]
+
+    @property
+    def extent(self) -> int:
+        """Number of iterations."""
+        return prod(part.extent for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Dim:
+    """One dimension of an operand: coordinate = Σ coefficient · iterator + offset, in [0, extent) of the data.
+
+    `stride` counts elements of the user's tensor. `terms` name the loops (axes) of a dynamic operand and the
+    parts of a constant one, which is packed and therefore free of layout.
+    """
+
+    extent: int
+    stride: int
+    terms: tuple[tuple[str, int], ...]
+    offset: int = 0
+
+    def coefficient(self, name: str) -> int:
+        """The coefficient of an iterator, 0 if it does not occur."""
+        return dict(self.terms).get(name, 0)
+
+    def span(self, extents: Mapping[str, int]) -> tuple[int, int]:
+        """Smallest and largest coordinate when every iterator runs over its extent."""
+        low = self.offset + sum(min(0, c * (extents[name] - 1)) for name, c in self.terms)
+        high = self.offset + sum(max(0, c * (extents[name] - 1)) for name, c in self.terms)
+        return low, high
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """An operand of the einsum. `constant` operands are pre-packed into whatever layout the kernel likes."""
+
+    name: str
+    dtype: str
+    dims: tuple[Dim, ...]
+    constant: bool = False
+
+    def stride(self, name: str) -> int:
+        """Elements of the user's tensor between neighbouring iterations of an iterator."""
+        return sum(dim.stride * dim.coefficient(name) for dim in self.dims)
+
+    def offset(self) -> int:
+        """Flat position of the iteration in which every iterator is 0 (negative inside the padding)."""
+        return sum(dim.stride * dim.offset for dim in self.dims)
+
+    def names(self) -> set[str]:
+        """The iterators that move this operand."""
+        return {name for dim in self.dims for name, _ in dim.terms}
+
+    def shape(self) -> tuple[int, ...]:
+        """Extents of the data."""
+        return tuple(dim.extent for dim in self.dims)
+
+
+@dataclass(frozen=True, slots=True)
+class Einsum:
+    """output[…] += input[…] · weight[…] over the axes; `name` is for messages."""
+
+    name: str
+    axes: tuple[Axis, ...]
+    input: Access
+    weight: Access
+    output: Access
+    accumulate: str
+    applied: tuple[str, ...] = ()  # names of the rewrites that led here
+
+    @property
+    def extents(self) -> dict[str, int]:
+        """Extent by axis name."""
+        return {axis.name: axis.extent for axis in self.axes}
+
+    def axis(self, name: str) -> Axis:
+        """The axis called `name`. Raises KeyError."""
+        return next((axis for axis in self.axes if axis.name == name), None) or _missing(name)
+
+    def group(self, *groups: Group) -> tuple[Axis, ...]:
+        """The axes of some groups, in order."""
+        return tuple(axis for axis in self.axes if axis.group in groups)
+
+    @property
+    def spatial(self) -> tuple[Axis, ...]:
+        """Axes of the output: batch, m and n."""
+        return self.group("batch", "m", "n")
+
+    @property
+    def reduction(self) -> tuple[Axis, ...]:
+        """Axes of the sum."""
+        return self.group("k")
+
+    def window(self, name: str) -> Dim | None:
+        """The input dimension that a reduction axis shares with an m-like axis, if it is a window's tap."""
+        spatial = {axis.name for axis in self.spatial}
+        for dim in self.input.dims:
+            members = {term for term, _ in dim.terms}
+            if name in members and members & spatial:
+                return dim
+        return None
+
+    def outside(self) -> tuple[int, ...]:
+        """Input dimensions whose coordinate leaves the data somewhere (there the input reads as zero)."""
+        extents = self.extents
+        spans = [dim.span(extents) for dim in self.input.dims]
+        return tuple(
+            i for i, (low, high) in enumerate(spans) if low < 0 or high >= self.input.dims[i].extent
+        )
+
+    def rewritten(self, rule: str, **changes: object) -> Einsum:
+        """A copy with some fields changed, remembering which rewrite did it."""
+        return replace(self, applied=(*self.applied, rule), **changes)  # type: ignore[arg-type]
+
+
+def _missing(name: str) -> Axis:
+    raise KeyError(f"the einsum has no axis '{name}'")
+
+
+def tile_length(dim: Dim, tile: Mapping[str, int]) -> int:
+    """C4: coordinates that a tile touches, 1 + Σ |coefficient| · (tile − 1), as one contiguous range."""
+    return 1 + sum(abs(c) * (tile.get(name, 1) - 1) for name, c in dim.terms)
+
+
+def merge_terms(terms: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    """Terms with equal names added up and zeros dropped, in order of first occurrence."""
+    total: dict[str, int] = {}
+    for name, coefficient in terms:
+        total[name] = total.get(name, 0) + coefficient
+    return tuple((name, coefficient) for name, coefficient in total.items() if coefficient)

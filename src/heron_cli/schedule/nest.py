@@ -1,0 +1,114 @@
+"""A template with every number filled in: what a code generator reads. It decides nothing any more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+
+from heron_cli.schedule.einsum import Einsum
+
+NO_STAGE = "none"
+SKIP = "skip"
+ROOT = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """How one axis is covered: blocks of `unit` iterations, grouped into `tiles` tiles of at most `size` blocks.
+
+    Tiles are balanced: the first `longer` tiles hold `base + 1` blocks and the others `base`, so an axis
+    that does not divide costs no wasted work, only a second body of code. When the unit does not divide
+    the extent, the last block is shifted back to end with the axis (its first iterations are done twice).
+    """
+
+    extent: int
+    unit: int
+    size: int
+    factors: tuple[tuple[str, int], ...]  # (level, number of tiles it iterates), outermost first
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of the whole axis."""
+        return -(-self.extent // self.unit)
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of the whole axis."""
+        return -(-self.blocks // self.size)
+
+    @property
+    def base(self) -> int:
+        """Blocks of a short tile."""
+        return self.blocks // self.tiles
+
+    @property
+    def longer(self) -> int:
+        """How many tiles hold one block more."""
+        return self.blocks % self.tiles
+
+    def factor(self, level: str) -> int:
+        """Iterations of this axis at a level, 1 where it has none."""
+        return dict(self.factors).get(level, 1)
+
+    def tile_blocks(self, tile: int) -> int:
+        """Number of blocks of a tile."""
+        return self.base + (1 if tile < self.longer else 0)
+
+    def first_block(self, tile: int) -> int:
+        """First block of a tile."""
+        return tile * self.base + min(tile, self.longer)
+
+    def start(self, block: int) -> int:
+        """First iteration of a block; the last block is shifted back to end with the axis."""
+        return max(0, min(block * self.unit, self.extent - self.unit))
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """A loop outside the tile; `position` (`LEVEL.COUNT`) names the place just inside it."""
+
+    axis: str
+    level: str
+    position: str
+
+
+@dataclass(frozen=True, slots=True)
+class Nest:
+    """Loops, their order and the input stage of one candidate.
+
+    `order` holds the axes of each level, outermost level first; `stage` says where the input is copied
+    (`none`, `skip`: padded taps are left out instead, `root`, a level's name, or `LEVEL.COUNT`: after that
+    many of the level's loops); `intrinsic` maps m, n, k to the axes that the instruction covers.
+    """
+
+    einsum: Einsum
+    tilings: Mapping[str, Tiling]
+    order: tuple[tuple[str, tuple[str, ...]], ...]
+    parallel: str | None
+    intrinsic: Mapping[str, str | None]
+    instruction: str
+    stage: str
+    threads: int
+
+    def level(self, name: str) -> tuple[str, ...]:
+        """The axes of a level in loop order."""
+        return dict(self.order)[name]
+
+    def positions(self) -> tuple[Loop, ...]:
+        """Every loop outside the tile, outermost first."""
+        return tuple(
+            Loop(axis, level, f"{level}.{place}")
+            for level, axes in self.order
+            for place, axis in enumerate(axes, start=1)
+        )
+
+    def inside(self, position: str, axis: str) -> int:
+        """Tiles of a spatial axis that one visit of a position covers."""
+        loops = self.positions()
+        last = {loop.level: i for i, loop in enumerate(loops)}
+        named = {loop.position: i for i, loop in enumerate(loops)}
+        begin = -1 if position == ROOT else last.get(position, named.get(position, -1))
+        return prod(
+            self.tilings[axis].factor(loop.level) for loop in loops[begin + 1 :] if loop.axis == axis
+        )

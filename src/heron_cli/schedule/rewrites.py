@@ -1,0 +1,110 @@
+"""Einsum → Einsum: drop unit axes, fuse contiguous axes, pad a reduction to the intrinsic's length."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+from heron_cli.schedule.einsum import Access, Axis, Dim, Einsum, Part, merge_terms
+
+
+def drop_unit_axes(einsum: Einsum) -> Einsum:
+    """Remove axes of one iteration: they index nothing. An einsum of units only keeps one axis a group."""
+    kept: list[Axis] = []
+    for group in ("batch", "m", "n", "k"):
+        axes = [axis for axis in einsum.axes if axis.group == group]
+        longer = [axis for axis in axes if axis.extent > 1]
+        kept += longer or (axes[-1:] if group in ("n", "k") else [])
+    if len(kept) == len(einsum.axes):
+        return einsum
+    names = {axis.name for axis in kept}
+    order = tuple(axis for axis in einsum.axes if axis.name in names)
+
+    def strip(access: Access) -> Access:
+        dims = (
+            replace(dim, terms=tuple(term for term in dim.terms if term[0] in names)) for dim in access.dims
+        )
+        return replace(access, dims=tuple(dims))
+
+    return einsum.rewritten(
+        "drop unit axes",
+        axes=order,
+        input=strip(einsum.input),
+        weight=strip(einsum.weight),
+        output=strip(einsum.output),
+    )
+
+
+def fuse(einsum: Einsum, outer: str, inner: str) -> Einsum | None:
+    """One axis instead of two neighbours of a group, or None where an operand is not contiguous over them.
+
+    Contiguous: in every dynamic operand that they move, the outer axis strides by the inner one's whole
+    run, and the inner one's dimension never leaves the data. Constant operands are packed and follow.
+    """
+    a, b = einsum.axis(outer), einsum.axis(inner)
+    if a.group != b.group:
+        return None
+    axis = Axis(f"{outer}_{inner}", a.group, (*a.parts, *b.parts))
+    changed: dict[str, Access] = {}
+    for role in ("input", "weight", "output"):
+        access: Access = getattr(einsum, role)
+        if access.constant or not access.names() & {outer, inner}:
+            continue
+        merged = _fuse_access(access, a, b, axis.name, einsum.extents)
+        if merged is None:
+            return None
+        changed[role] = merged
+    axes = tuple(
+        axis if other.name == outer else other for other in einsum.axes if other.name != inner
+    )
+    return einsum.rewritten(f"fuse {outer} and {inner}", axes=axes, **changed)
+
+
+def _fuse_access(
+    access: Access, a: Axis, b: Axis, name: str, extents: dict[str, int]
+) -> Access | None:
+    holders = [i for i, dim in enumerate(access.dims) if dim.coefficient(a.name) or dim.coefficient(b.name)]
+    if len(holders) != 2:
+        return None
+    far, near = access.dims[holders[0]], access.dims[holders[1]]
+    if not far.coefficient(a.name) or near.coefficient(a.name) or far.coefficient(b.name):
+        return None
+    low, high = near.span(extents)
+    if low < 0 or high >= near.extent or far.stride != near.stride * near.extent:
+        return None
+    if far.coefficient(a.name) * near.extent != near.coefficient(b.name) * b.extent:
+        return None
+    terms = merge_terms(
+        [
+            *((term, c * near.extent) for term, c in far.terms if term != a.name),
+            *((name if term == b.name else term, c) for term, c in near.terms),
+        ]
+    )
+    offset = far.offset * near.extent + near.offset
+    dim = Dim(far.extent * near.extent, near.stride, terms, offset)
+    dims = [dim if i == holders[0] else d for i, d in enumerate(access.dims) if i != holders[1]]
+    return replace(access, dims=tuple(dims))
+
+
+def fuse_all(einsum: Einsum, groups: tuple[str, ...]) -> Einsum:
+    """Fuse neighbours of the named groups until nothing more is contiguous."""
+    while True:
+        for a, b in pairwise([axis for axis in einsum.axes if axis.group in groups]):
+            fused = fuse(einsum, a.name, b.name)
+            if fused is not None:
+                einsum = fused
+                break
+        else:
+            return einsum
+
+
+def pad_axis(einsum: Einsum, name: str, multiple: int) -> Einsum:
+    """Lengthen an unfused axis to a multiple; beyond its data every operand reads as zero."""
+    axis = einsum.axis(name)
+    (part,) = axis.parts
+    extent = -(-part.extent // multiple) * multiple
+    if extent == part.extent:
+        return einsum
+    longer = replace(axis, parts=(Part(part.name, extent),))
+    axes = tuple(longer if other.name == name else other for other in einsum.axes)
+    return einsum.rewritten(f"pad {name} from {part.extent} to {extent}", axes=axes)
