@@ -1,0 +1,134 @@
+"""The vectorised reader of a space: columns, validity, and violations with their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from heron_cli.errors import Origin
+from heron_cli.space.columns import Column, Columns, risky_nodes
+from heron_cli.space.expression import Compare, Expression, Modulo, Node, Var
+from heron_cli.space.prose import number, to_prose
+from heron_cli.space.space import Rows, Space
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A constraint that an assignment breaks; `left` and `right` are the sides of a comparison, else None."""
+
+    label: str
+    origin: Origin | str | None
+    prose: str
+    left: int | None
+    right: int | None
+
+    def __str__(self) -> str:
+        place = f" ({self.origin})" if self.origin else ""
+        sides = (
+            ""
+            if self.left is None or self.right is None
+            else f": {number(self.left)} against {number(self.right)}"
+        )
+        return f"{self.label}{place}: {self.prose}{sides}"
+
+
+class Evaluator:
+    """Evaluates the trees of one space on rows of knob values.
+
+    Answers are exact for all rows of values within the domains; a row with any other value is invalid.
+    Integer columns of valid rows are exact up to LIMIT = 2**52, which `SpaceBuilder.build` guarantees.
+    """
+
+    def __init__(self, space: Space):
+        self.space = space
+        self._position = {name: k for k, name in enumerate(space.names)}
+        self._domains = [np.array(knob.values, np.int64) for knob in space.knobs]
+
+    @cached_property
+    def risky(self) -> frozenset[Node]:
+        """Nodes that need saturating arithmetic."""
+        derived = (self.space.resolve(item.expression) for item in self.space.derived)
+        return risky_nodes((*self.space.conditions, *derived), self.space.box)
+
+    def columns(self, rows: Rows) -> dict[str, Column]:
+        """The columns of all knobs and derived variables, int64 [n] each, by name."""
+        rows = self._matrix(rows)
+        found = {name: rows[:, k] for name, k in self._position.items()}
+        reader = self._reader(rows)
+        for item in self.space.derived:
+            found[item.name] = np.broadcast_to(reader.of(self.space.resolve(Var(item.name))), len(rows))
+        return found
+
+    def evaluate(self, expression: Expression, rows: Rows) -> Column:
+        """The value of any expression over knobs and derived variables, int64 [n]."""
+        rows = self._matrix(rows)
+        tree = self.space.resolve(expression)
+        reader = Columns(self._leaf(rows), self.risky | risky_nodes([tree], self.space.box))
+        return np.broadcast_to(reader.of(tree), len(rows))
+
+    def valid(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Which rows take their values from the domains and satisfy every constraint, bool [n]."""
+        rows = self._matrix(rows)
+        result = np.ones(len(rows), bool)
+        for k, domain in enumerate(self._domains):
+            result &= domain[np.minimum(np.searchsorted(domain, rows[:, k]), len(domain) - 1)] == rows[:, k]
+        # Trees may only be evaluated on values of the domains: elsewhere a divisor could be zero.
+        inside = np.flatnonzero(result)
+        reader = self._reader(rows[inside])
+        for condition in self.space.conditions:
+            result[inside] &= np.broadcast_to(reader.of(condition), len(inside)).astype(bool)
+        return result
+
+    def violations(self, values: Mapping[str, int]) -> list[Violation]:
+        """What an assignment breaks, with numbers; derived variables among `values` are recomputed.
+
+        Raises KeyError when a knob has no value.
+        """
+        found: list[Violation] = []
+        for knob in self.space.knobs:
+            if values[knob.name] not in knob.values:
+                listed = ", ".join(map(number, knob.values[:16])) + (", …" if len(knob.values) > 16 else "")
+                text = f"{knob.name} is one of {listed}"
+                found.append(
+                    Violation(f"candidates of {knob.name}", None, text, int(values[knob.name]), None)
+                )
+        if found:
+            return found
+        reader = self._reader(self.space.row(values)[None, :])
+        for constraint, condition in zip(self.space.constraints, self.space.conditions, strict=True):
+            if np.all(reader.of(condition)):
+                continue
+            left = right = None
+            if isinstance(condition, Compare) and not isinstance(condition.left, Modulo):
+                left, right = (int(np.max(reader.of(side))) for side in (condition.left, condition.right))
+            text = to_prose(constraint.condition)
+            found.append(Violation(constraint.label, constraint.origin, text, left, right))
+        return found
+
+    def _matrix(self, rows: Rows) -> Rows:
+        rows = np.asarray(rows, np.int64)
+        if rows.ndim != 2 or rows.shape[1] != len(self.space.knobs):
+            raise ValueError(f"expected rows [n, {len(self.space.knobs)}], got shape {rows.shape}")
+        return rows
+
+    def _leaf(self, rows: Rows) -> ColumnOfKnob:
+        return ColumnOfKnob(rows, self._position)
+
+    def _reader(self, rows: Rows) -> Columns:
+        return Columns(self._leaf(rows), self.risky)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnOfKnob:
+    """Finds the columns of knobs in a matrix of rows."""
+
+    rows: Rows
+    position: Mapping[str, int]
+
+    def __call__(self, node: Node) -> Column | None:
+        """The column of a knob, None for any other node."""
+        return self.rows[:, self.position[node.name]] if isinstance(node, Var) else None
