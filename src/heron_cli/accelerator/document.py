@@ -5,14 +5,19 @@ What spans several keys (a rule that names a memory, a level that fills one) is 
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from heron_cli.accelerator import fields as f
 from heron_cli.accelerator import units
 
-Scalar = str | int | float | bool
+_DTYPES = {"input": "uint8", "weight": "int8", "accumulate": "int32"}
+_INTRINSIC = {
+    "name": "vpdpbusd",
+    "computes": "gemm",
+    "shape": {"m": 1, "n": 16, "k": 4},
+    "dtypes": _DTYPES,
+}
+_LEVELS = [{"name": "tile", "axes": ["spatial", "reduction"]}, {"name": "intrinsic"}]
 
 
 class Strict(BaseModel):
@@ -37,10 +42,6 @@ class DtypesKeys(Strict):
     accumulate: f.Dtype = Field(description="type of the sum", examples=["int32"])
 
 
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, dict) else value
-
-
 class IntrinsicKeys(Strict):
     """A tensor instruction of the machine."""
 
@@ -50,13 +51,11 @@ class IntrinsicKeys(Strict):
     )
     scope: f.Scope = Field("thread", description="who executes it together")
     lanes: f.Positive | None = Field(None, description="threads that execute it together", examples=[32])
-    shape: Annotated[list[ShapeKeys], Field(min_length=1), BeforeValidator(_listed)] = Field(
+    shape: f.list_of(ShapeKeys) = Field(  # type: ignore[valid-type]
         description="its extents, or a list of them where the hardware has several",
-        examples=["{m: 1, n: 16, k: 4}"],
+        examples=[{"m": 1, "n": 16, "k": 4}],
     )
-    dtypes: DtypesKeys = Field(
-        description="its element types", examples=["{input: uint8, weight: int8, accumulate: int32}"]
-    )
+    dtypes: DtypesKeys = Field(description="its element types", examples=[_DTYPES])
     llvm: f.Text | None = Field(None, description="the LLVM intrinsic that emits it")
 
     @model_validator(mode="after")
@@ -97,7 +96,7 @@ class MemoryKeys(Strict):
 class PipelineKeys(Strict):
     """Software pipelining of a level's loop."""
 
-    depth: f.PositiveInts = Field(description="numbers of stages to try", examples=["[1, 2, 3]"])
+    depth: f.PositiveInts = Field(description="numbers of stages to try", examples=[[1, 2, 3]])
 
 
 class LevelKeys(Strict):
@@ -109,20 +108,20 @@ class LevelKeys(Strict):
     order: f.Order = Field("fixed", description="the orders of its loops to try")
     unroll: bool = Field(False, description="whether its loops are unrolled")
     at_most: f.Natural | None = Field(None, description="largest factor (product of factors if bound)")
-    fills: f.Identifiers = Field(default=[], description="memories that are loaded after its last loop")
+    fills: f.Fills = Field(default=[], description="memories that are loaded after its last loop")
     pipeline: PipelineKeys | None = Field(None, description="software pipelining of its loop")
 
 
 class StageKeys(Strict):
     """Where a stage of the loop nest may be computed."""
 
-    at: f.Identifiers = Field(description="legal positions: root or levels", examples=["[root, cache]"])
+    at: f.Positions = Field(description="legal positions: root or levels", examples=[["root", "cache"]])
 
 
 class RequiresKeys(Strict):
     """What a machine must have to run the kernels."""
 
-    cpu_flags: f.Texts = Field(default=[], description="flags of /proc/cpuinfo", examples=["[avx512_vnni]"])
+    cpu_flags: f.Texts = Field(default=[], description="flags of /proc/cpuinfo", examples=[["avx512_vnni"]])
 
 
 class RuleKeys(Strict):
@@ -147,25 +146,21 @@ class Document(Strict):
     description: f.Text = Field("", description="one line for people", validate_default=False)
     backend: f.Label = Field(description="the code generator", examples=["x86"])
     sources: f.Texts = Field(default=[], description="where the numbers come from")
-    tvm_target: dict[str, Scalar | list[Scalar]] = Field(
-        description="TVM's target", examples=["{kind: llvm, mcpu: cascadelake}"]
+    tvm_target: f.Target = Field(
+        description="TVM's target", examples=[{"kind": "llvm", "mcpu": "cascadelake"}]
     )
     requires: RequiresKeys = Field(default=RequiresKeys(), description="what a machine must have")
     clock: f.Frequency | None = Field(None, description="turns cycles into seconds", examples=["2.6 GHz"])
     tails: f.Tails = Field("pad", description="how axes that do not divide are covered")
-    intrinsics: list[IntrinsicKeys] = Field(min_length=1, description="tensor instructions", examples=["[…]"])
+    intrinsics: list[IntrinsicKeys] = Field(
+        min_length=1, description="tensor instructions", examples=[[_INTRINSIC]]
+    )
     memories: list[MemoryKeys] = Field(default=[], description="memories, far to near")
     levels: list[LevelKeys] = Field(
-        min_length=1, description="tiling levels, outermost first", examples=["[…]"]
+        min_length=1, description="tiling levels, outermost first", examples=[_LEVELS]
     )
     stages: dict[f.Identifier, StageKeys] = Field(default={}, description="where stages may be computed")
     limits: dict[f.Identifier, f.Positive] = Field(
         default={}, description="scalars: counts and widths of fields"
     )
     rules: list[RuleKeys] = Field(default=[], description="further constraints")
-
-    @model_validator(mode="after")
-    def _target_kind(self) -> Document:
-        if not isinstance(self.tvm_target.get("kind"), str):
-            raise ValueError("tvm_target has no kind; write 'tvm_target: {kind: llvm}'")
-        return self

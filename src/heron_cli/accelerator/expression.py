@@ -118,7 +118,8 @@ class _Parser:
                 warnings.simplefilter("ignore")  # what Python warns of, the whitelist refuses
                 tree = ast.parse(source, mode="eval")
         except SyntaxError as error:
-            offset = self._indent + max(0, (error.offset or 1) - 1)
+            # Python says 0 when something is missing at the end.
+            offset = self._indent + (error.offset - 1 if error.offset else len(source))
             raise self._error(offset, f"not an expression ({error.msg}); {_GRAMMAR}") from None
         except (RecursionError, MemoryError, ValueError):
             raise self._error(0, "the expression is too deep; split the rule") from None

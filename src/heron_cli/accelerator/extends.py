@@ -38,10 +38,11 @@ def _read(path: Path, chain: tuple[Path, ...]) -> tuple[Tree, list[Problem]]:
         return root, problems  # a mistyped value is the document's own error
     try:
         base_path = catalog.find(target.value, beside=here)
-        if (base := base_path.resolve()) in (*chain, here) or len(chain) >= DEEPEST:
-            cycle = [shown(item) for item in (*chain, here, base)]
-            said = f"the files extend each other in a circle ({' -> '.join(cycle)}); remove one 'extends'"
-            raise AcceleratorError([*problems, Problem(target.origin, "extends", said)])
+        if (base := base_path.resolve()) in (*chain, here):
+            circle = " -> ".join(shown(item) for item in (*chain, here, base))
+            raise InputError(f"the files extend each other in a circle ({circle}); remove one 'extends'")
+        if len(chain) >= DEEPEST:
+            raise InputError(f"over {DEEPEST} files extend each other; write some of them out")
         base_root, base_problems = _read(base_path, (*chain, here))
     except AcceleratorError:
         raise
@@ -65,7 +66,12 @@ def merge(base: Tree, over: Tree) -> Tree:
 
 
 def _named(tree: Tree) -> bool:
-    return isinstance(tree.value, list) and all(item.text("name") is not None for item in tree.value)
+    # An empty list is not of named maps: it replaces, so that a variant can drop all inherited rules.
+    return (
+        isinstance(tree.value, list)
+        and bool(tree.value)
+        and all(item.text("name") is not None for item in tree.value)
+    )
 
 
 def _merge_lists(base: list[Tree], over: list[Tree]) -> list[Tree]:

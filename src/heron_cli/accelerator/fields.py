@@ -6,12 +6,14 @@ import keyword
 import re
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, WithJsonSchema
+from pydantic_core import CoreSchema
 
 from heron_cli.accelerator import units, words
 from heron_cli.accelerator.problems import suggest
 
 T = TypeVar("T")
+Scalar = str | int | float | bool
 
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -39,6 +41,12 @@ def _filled(text: str) -> str:
     if not text.strip():
         raise ValueError("is empty; write a text")
     return text
+
+
+def _with_kind(target: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(target.get("kind"), str):
+        raise ValueError("has no kind; write '{kind: llvm}'")
+    return target
 
 
 def _one_of(what: str, choices: tuple[str, ...]) -> Any:
@@ -70,9 +78,19 @@ def _distinct(items: list[T]) -> list[T]:
     return items
 
 
-def _list_of(item: Any, *, least: int = 1) -> Any:
+class _OrSingle:
+    """Says in the JSON Schema that a list of one item may be written without brackets."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        whole = handler(core)
+        return {"anyOf": [whole["items"], whole]}
+
+
+def list_of(item: Any, *, least: int = 1) -> Any:
     """A list of different items; a single one may be written without brackets."""
-    return Annotated[list[item], Field(min_length=least), BeforeValidator(_listed), AfterValidator(_distinct)]
+    size = Field(min_length=least)
+    return Annotated[list[item], size, BeforeValidator(_listed), AfterValidator(_distinct), _OrSingle]
 
 
 Text = Annotated[str, AfterValidator(_filled)]
@@ -81,6 +99,7 @@ Identifier = Annotated[str, AfterValidator(_identifier), Field(max_length=64)]
 Positive = Annotated[int, Field(ge=1, le=2**40)]
 Natural = Annotated[int, Field(ge=0, le=2**40)]
 
+Target = Annotated[dict[str, Scalar | list[Scalar]], AfterValidator(_with_kind)]
 Schema = _one_of("schema that this heron reads", (words.SCHEMA,))
 Computes = _one_of("computation", words.COMPUTES)
 Scope = _one_of("scope", words.SCOPES)
@@ -89,13 +108,14 @@ Order = _one_of("order", words.ORDERS)
 Tails = _one_of("way to cover tails", words.TAILS)
 Bind = _one_of("binding", words.BINDS)
 Dtype = _one_of("dtype", words.DTYPES)
-Axes = _list_of(_one_of("axis", tuple(words.AXES)))
-Operands = _list_of(_one_of("operand", words.OPERANDS))
-Swizzles = _list_of(_one_of("swizzle", words.SWIZZLES))
-Identifiers = _list_of(Annotated[str, AfterValidator(_filled)])
-Texts = _list_of(Text)
-PositiveInts = _list_of(Positive)
-NaturalInts = _list_of(Natural)
+Axes = list_of(_one_of("axis", tuple(words.AXES)))
+Operands = list_of(_one_of("operand", words.OPERANDS), least=0)
+Swizzles = list_of(_one_of("swizzle", words.SWIZZLES))
+Fills = list_of(Text, least=0)
+Positions = list_of(Text)
+Texts = list_of(Text, least=0)
+PositiveInts = list_of(Positive)
+NaturalInts = list_of(Natural)
 
 Capacity = _quantity(units.BYTES, units.VECTORS, units.REGISTERS)
 Bytes = _quantity(units.BYTES)

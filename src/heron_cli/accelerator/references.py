@@ -62,13 +62,15 @@ def _levels(root: Tree, vocabulary: Vocabulary) -> Iterator[Problem]:
             yield Problem(level.origin, path, said)
         for item in level.items("fills"):
             memory = str(item.value)
+            if "memories" in vocabulary.broken:
+                continue
             if memory not in vocabulary.memories:
                 hint = suggest(memory, vocabulary.memories, "known memories")
                 yield Problem(item.origin, f"{path}.fills", f"unknown memory '{memory}'; {hint}")
             elif not filled[memory].items("holds"):
                 said = f"memory '{memory}' holds nothing to load; add 'holds: [input]' to it"
                 yield Problem(item.origin, f"{path}.fills", said)
-    if levels and words.INTRINSIC not in vocabulary.levels:
+    if levels and words.INTRINSIC not in vocabulary.levels and "levels" not in vocabulary.broken:
         said = "no level 'intrinsic'; end the list with '- {name: intrinsic}'"
         yield Problem(levels[-1].origin, "levels", said)
 
@@ -85,7 +87,7 @@ def _intrinsic_level(level: Tree, path: str, *, last: bool) -> Iterator[Problem]
 
 def _stages(root: Tree, vocabulary: Vocabulary) -> Iterator[Problem]:
     stages = root.child("stages")
-    if stages is None or not isinstance(stages.value, dict):
+    if stages is None or not isinstance(stages.value, dict) or "levels" in vocabulary.broken:
         return
     positions = [words.ROOT, *(level for level in vocabulary.levels if level != words.INTRINSIC)]
     for name, stage in stages.value.items():

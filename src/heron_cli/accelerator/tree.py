@@ -44,11 +44,13 @@ class Tree:
         return self.value.get(key) if isinstance(self.value, dict) else None
 
     def items(self, key: str) -> list[Tree]:
-        """The items of the list at `key`; a single value counts as a list of one."""
+        """The items of the list at `key`; a single scalar counts as a list of one."""
         found = self.child(key)
         if found is None:
             return []
-        return found.value if isinstance(found.value, list) else [found]
+        if isinstance(found.value, list):
+            return found.value
+        return [] if isinstance(found.value, dict) else [found]
 
     def text(self, key: str) -> str | None:
         """The string at `key`, None if there is none or it is something else."""

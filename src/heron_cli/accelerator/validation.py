@@ -33,12 +33,19 @@ Location = Sequence[str | int]
 
 def validate(root: Tree) -> tuple[Document | None, list[Problem]]:
     """The document of a tree, or what is wrong with its keys and values."""
+    # pydantic takes null for "not given" wherever a key is optional; a key without value is a slip.
+    empty = {
+        path: Problem(node.key_origin or node.origin, path, "no value is given; give one or remove the key")
+        for path, node in root.walk()
+        if node.value is None
+    }
+    problems = list(empty.values())
     try:
-        return Document.model_validate(root.plain()), []
+        document = Document.model_validate(root.plain())
     except ValidationError as error:
-        return None, list(
-            dict.fromkeys(_problem(root, details) for details in error.errors(include_url=False))
-        )
+        found = [_problem(root, details) for details in error.errors(include_url=False)]
+        return None, problems + [problem for problem in dict.fromkeys(found) if problem.path not in empty]
+    return (None if problems else document), problems
 
 
 def _problem(root: Tree, details: Any) -> Problem:
@@ -48,7 +55,7 @@ def _problem(root: Tree, details: Any) -> Problem:
     if kind == "missing":
         key = str(location[-1])
         field = _fields(location).get(key)
-        example = field.examples[0] if field and field.examples else "…"
+        example = flow(field.examples[0]) if field and field.examples else "…"
         title = f"{path}.{key}" if path else key
         return Problem(node.origin, title, f"missing; add '{key}: {example}'")
     if kind == "extra_forbidden":
@@ -76,8 +83,6 @@ def _message(kind: str, context: Mapping[str, Any], details: Any, node: Tree) ->
 
 
 def _remedy(kind: str, given: Any) -> str:
-    if given is None:
-        return "give a value or remove the key"
     if kind == "string_type":
         return f'quote it: "{given}"' if isinstance(given, int | float) else "write one text"
     if kind in ("int_type", "int_from_float"):
@@ -91,8 +96,6 @@ def _remedy(kind: str, given: Any) -> str:
 
 def _shown(value: Any) -> str:
     match value:
-        case None:
-            return "no value"
         case bool():
             return str(value).lower()
         case dict():
@@ -101,6 +104,17 @@ def _shown(value: Any) -> str:
             return "a list"
         case str():
             return f"'{value}'" if len(value) <= 40 else f"'{value[:37]}…'"
+        case _:
+            return str(value)
+
+
+def flow(value: Any) -> str:
+    """An example in YAML's flow style."""
+    match value:
+        case dict():
+            return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(flow(item) for item in value) + "]"
         case _:
             return str(value)
 

@@ -6,6 +6,7 @@ are let pass, so that one mistake is reported once.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from heron_cli.accelerator import units, words
@@ -19,13 +20,15 @@ class Vocabulary:
     """The names of one accelerator.
 
     `levels`: level -> groups whose factors it has; `memories`: memory -> units of its capacity, None where
-    the capacity could not be read; `stages` and `limits`: their names.
+    the capacity could not be read; `stages` and `limits`: their names. `broken`: sections that are no list
+    of named maps (no map), whose names are therefore not known.
     """
 
     levels: dict[str, frozenset[str]]
     memories: dict[str, frozenset[str] | None]
     stages: frozenset[str]
     limits: frozenset[str]
+    broken: frozenset[str]
 
     @classmethod
     def of(cls, root: Tree) -> Vocabulary:
@@ -43,10 +46,16 @@ class Vocabulary:
             memories=memories,
             stages=frozenset(_keys(root.child("stages"))) | held,
             limits=frozenset(_keys(root.child("limits"))),
+            broken=frozenset(_broken(root)),
         )
 
     def refuse(self, name: Name) -> str | None:
-        """Why `name` resolves to nothing, and what would; None if it resolves."""
+        """Why `name` resolves to nothing, and what would; None if it resolves (or that cannot be told)."""
+        section = name.path[0] if name.path[0] in ("memories", "limits") else None
+        needed = {section} if section else {"levels", "stages", "memories"}
+        return None if needed & self.broken else self._refuse(name)
+
+    def _refuse(self, name: Name) -> str | None:
         match name.path, name.argument:
             case ("tile", group), str(level):
                 if level not in self.levels:
@@ -121,6 +130,19 @@ class Vocabulary:
         if not known:
             return f"'{name}': memory '{memory}' has no capacity; add 'capacity: 48 KiB' to it"
         return f"'{name}': the capacity is not in {unit}; {suggest(unit, sorted(known), 'it is known in')}"
+
+
+def _broken(root: Tree) -> Iterator[str]:
+    for key in ("levels", "memories"):
+        tree = root.child(key)
+        if tree is not None and not (
+            isinstance(tree.value, list) and all(item.text("name") is not None for item in tree.value)
+        ):
+            yield key
+    for key in ("stages", "limits"):
+        tree = root.child(key)
+        if tree is not None and not isinstance(tree.value, dict):
+            yield key
 
 
 def _keys(tree: Tree | None) -> list[str]:

@@ -40,4 +40,4 @@ AXES: dict[str, frozenset[str]] = {
 
 GROUPS = ("batch", "m", "n", "k", "spatial", "reduction", "channel", "window")
 ROOT, INTRINSIC = "root", "intrinsic"
-RESERVED = frozenset({"tile", "memories", "limits", "min", "max", ROOT, "true", "false", "null"})
+RESERVED = frozenset({"memories", "limits", "min", "max", ROOT, "true", "false", "null"})
