@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -71,7 +71,7 @@ def obstacles(accelerator: Accelerator) -> list[str]:
         backend = registry.get(accelerator.backend)
     except InputError as error:
         return [str(error)]
-    return backend.unavailable(accelerator.requires)
+    return backend.unavailable(asdict(accelerator.requires))
 
 
 def _processor(machine: Machine) -> Iterator[Finding]:

@@ -3,24 +3,26 @@ from __future__ import annotations
 import click
 import pytest
 
-from heron_cli.cli.parameters import Duration, IntegerPairs, Pairs
+from heron_cli.cli.parameters import duration, integer_pairs, pairs
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90", 90), ("90s", 90), ("1.5m", 90), ("5 min", 300), ("2h", 7200)]
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("1.5m", 90), ("5 min", 300), ("2h", 7200), (None, None)],
 )
-def test_duration(text: str, seconds: float) -> None:
-    assert Duration().convert(text, None, None) == seconds
+def test_duration(text: str | None, seconds: float | None) -> None:
+    assert duration(None, None, text) == seconds
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "5 days", "m", "1e3", "nan"])
 def test_duration_refuses(text: str) -> None:
     with pytest.raises(click.BadParameter, match="is not a time above 0, like 90s"):
-        Duration().convert(text, None, None)
+        duration(None, None, text)
 
 
 def test_pairs_keep_their_order() -> None:
-    assert list(Pairs().convert("b=1, a = x", None, None).items()) == [("b", "1"), ("a", "x")]
+    assert list((pairs(None, None, "b=1, a = x") or {}).items()) == [("b", "1"), ("a", "x")]
+    assert pairs(None, None, None) is None
 
 
 @pytest.mark.parametrize(
@@ -29,10 +31,11 @@ def test_pairs_keep_their_order() -> None:
 )
 def test_pairs_refuse(text: str, message: str) -> None:
     with pytest.raises(click.BadParameter, match=message):
-        Pairs().convert(text, None, None)
+        pairs(None, None, text)
 
 
 def test_integer_pairs() -> None:
-    assert IntegerPairs().convert("register.m=8,order=0", None, None) == {"register.m": 8, "order": 0}
+    assert integer_pairs(None, None, "register.m=8,order=0") == {"register.m": 8, "order": 0}
+    assert integer_pairs(None, None, None) is None
     with pytest.raises(click.BadParameter, match="'a=x': the value is an integer"):
-        IntegerPairs().convert("a=x", None, None)
+        integer_pairs(None, None, "a=x")

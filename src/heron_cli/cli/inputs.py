@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -23,6 +24,10 @@ def accelerator(target: str | None, *, measured: bool = False) -> Accelerator:
     With `measured`, an accelerator that cannot be measured here is an InputError that says why.
     """
     from heron_cli import session
+    from heron_cli.accelerator import catalog
+
+    if target is not None:
+        catalog.find(target)  # says what is wrong before the loader is imported, which takes a while
     from heron_cli.accelerator.loader import load
 
     found = session.default_accelerator() if target is None else load(target)
@@ -31,29 +36,47 @@ def accelerator(target: str | None, *, measured: bool = False) -> Accelerator:
     return found
 
 
-def workloads(
-    operator: str | None,
-    shape: str | None,
-    dtype: Mapping[str, str] | None,
-    file: str | None,
-    only: Sequence[str],
-    machine: Accelerator,
-) -> list[Workload]:
-    """The workloads of `OPERATOR --shape …` or of `--workloads … --only …`; at least one, names differ."""
-    if file is not None:
-        if operator is not None or shape is not None:
-            raise click.UsageError(
-                "give either OPERATOR and --shape, or --workloads", click.get_current_context()
-            )
-        return _of_file(file, only)
-    if operator is None:
-        raise click.UsageError("give OPERATOR and --shape, or --workloads", click.get_current_context())
-    if only:
-        raise click.UsageError("--only chooses among --workloads", click.get_current_context())
-    from heron_cli.operators.workload import make, parse_shape
+@dataclass(frozen=True)
+class Asked:
+    """The workloads that the user asked for: one operator with its shape, or those of a file."""
 
-    types = {**_native_types(machine), **(dtype or {})}
-    return [make(operator, parse_shape(shape or ""), dtypes=types)]
+    operator: str | None
+    shape: Mapping[str, object]
+    dtypes: Mapping[str, str]
+    found: Sequence[Workload]
+
+    @classmethod
+    def check(
+        cls,
+        operator: str | None,
+        shape: str | None,
+        dtype: Mapping[str, str] | None,
+        file: str | None,
+        only: Sequence[str],
+    ) -> Asked:
+        """Read the options of `options.workload_options`, and say what is wrong before anything else runs."""
+        context = click.get_current_context()
+        if file is not None and (operator is not None or shape is not None or dtype is not None):
+            raise click.UsageError("give either OPERATOR, --shape and --dtype, or --workloads", context)
+        if file is None and operator is None:
+            raise click.UsageError("give OPERATOR and --shape, or --workloads", context)
+        if file is None and only:
+            raise click.UsageError("--only chooses among --workloads", context)
+        if operator is None:
+            return cls(None, {}, {}, _of_file(str(file), only))
+        from heron_cli.operators.workload import make, parse_shape
+
+        given = parse_shape(shape or "")
+        make(operator, given, dtypes=dtype)
+        return cls(operator, given, dtype or {}, ())
+
+    def workloads(self, machine: Accelerator) -> list[Workload]:
+        """At least one; element types that were not given are those of the accelerator's intrinsic."""
+        if self.operator is None:
+            return list(self.found)
+        from heron_cli.operators.workload import make
+
+        return [make(self.operator, self.shape, dtypes={**_native_types(machine), **self.dtypes})]
 
 
 def workload_file(name: str) -> Path:
@@ -91,5 +114,9 @@ def _native_types(machine: Accelerator) -> dict[str, str]:
     if not machine.intrinsics:
         return {}
     types = machine.intrinsics[0].dtypes
-    native = {"input": types["input"], "weight": types["weight"], "accumulate": types["accumulate"]}
-    return {**native, "output": types["accumulate"]}
+    return {
+        "input": types.input,
+        "weight": types.weight,
+        "accumulate": types.accumulate,
+        "output": types.accumulate,
+    }

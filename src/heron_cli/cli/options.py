@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from .parameters import Pairs
+from .parameters import pairs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -60,7 +60,7 @@ _WORKLOAD_OPTIONS = (
     click.option("--shape", metavar="K=V,…", help="Shape of OPERATOR; lists as 3x5. See `heron operators`."),
     click.option(
         "--dtype",
-        type=Pairs(),
+        callback=pairs,
         metavar="ROLE=TYPE,…",
         help="Element types: input, weight, accumulate, output.",
     ),

@@ -1,62 +1,51 @@
-"""Kinds of values that options take; a bad one is a usage error that says what would be right."""
+"""Callbacks that read the values of options; a bad one is a usage error that says what would be right."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import click
 
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
-class Duration(click.ParamType):
-    """A time: `90`, `90s`, `5m`, `1h`; the value is a float of seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds. Fails for anything that is not a positive number and a unit."""
-        if isinstance(value, float):
-            return value
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|)", str(value).strip())
-        seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
-        if seconds <= 0:
-            self.fail(f"'{value}' is not a time above 0, like 90s, 5m or 1h", param, ctx)
-        return seconds
+def duration(context: click.Context | None, option: click.Parameter | None, text: str | None) -> float | None:
+    """The seconds in `90`, `90s`, `5m`, `1h`. Fails for anything that is not a number above 0 and a unit."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|)", text.strip())
+    seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
+    if seconds <= 0:
+        raise click.BadParameter(f"'{text}' is not a time above 0, like 90s, 5m or 1h", context, option)
+    return seconds
 
 
-class Pairs(click.ParamType):
-    """`name=value,…`; the value is a dict of texts."""
-
-    name = "name=value,…"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
-        """A dict in the order given. Fails for an entry without `=` and for a name given twice."""
-        if isinstance(value, dict):
-            return value
-        pairs: dict[str, str] = {}
-        for entry in filter(None, (part.strip() for part in str(value).split(","))):
-            name, equals, text = (part.strip() for part in entry.partition("="))
-            if not (equals and name and text):
-                self.fail(f"'{entry}' is not of the form name=value", param, ctx)
-            if name in pairs:
-                self.fail(f"'{name}' is given twice", param, ctx)
-            pairs[name] = text
-        return pairs
+def pairs(
+    context: click.Context | None, option: click.Parameter | None, text: str | None
+) -> dict[str, str] | None:
+    """`name=value,…` as a dict in the order given. Fails for an entry without `=` and a name given twice."""
+    if text is None:
+        return None
+    found: dict[str, str] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = (part.strip() for part in entry.partition("="))
+        if not (equals and name and value):
+            raise click.BadParameter(f"'{entry}' is not of the form name=value", context, option)
+        if name in found:
+            raise click.BadParameter(f"'{name}' is given twice", context, option)
+        found[name] = value
+    return found
 
 
-class IntegerPairs(Pairs):
-    """`name=integer,…`; the value is a dict of integers."""
-
-    name = "name=integer,…"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """As `Pairs`, and fails for a value that is no integer."""
-        numbers: dict[str, int] = {}
-        for name, text in super().convert(value, param, ctx).items():
-            try:
-                numbers[name] = int(text)
-            except ValueError:
-                self.fail(f"'{name}={text}': the value is an integer", param, ctx)
-        return numbers
+def integer_pairs(
+    context: click.Context | None, option: click.Parameter | None, text: str | None
+) -> dict[str, int] | None:
+    """As `pairs`, with integers for values."""
+    numbers: dict[str, int] = {}
+    for name, value in (pairs(context, option, text) or {}).items():
+        try:
+            numbers[name] = int(value)
+        except ValueError:
+            message = f"'{name}={value}': the value is an integer"
+            raise click.BadParameter(message, context, option) from None
+    return numbers if text is not None else None

@@ -3,72 +3,84 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict, dataclass
 
 import click
 
 from heron_cli.cli import output
-from heron_cli.cli.application import complain
 from heron_cli.cli.options import json_option
 
 _PLACE = re.compile(r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.*)", re.DOTALL)
+ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One finding in a file; `line` and `column` are 0 when it concerns the file as a whole."""
+
+    file: str
+    line: int
+    column: int
+    severity: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: {self.severity}: {self.message}"
 
 
 @click.command("lint")
 @click.argument("files", nargs=-1, required=True, metavar="FILE|NAME…")
+@click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @json_option
-def command(files: tuple[str, ...], as_json: bool) -> None:
-    """Check accelerator and workload YAML; report every error with its line and column.
+def command(files: tuple[str, ...], strict: bool, as_json: bool) -> None:
+    """Check accelerator and workload YAML; report everything that is wrong with its line and column.
 
     The exit code is 2 when there is an error.
     """
-    errors = {file: _check(file) for file in files}
+    findings = {file: _check(file) for file in files}
     if as_json:
-        output.document(
-            [
-                {"file": file, "valid": not found, "errors": [_document(line) for line in found]}
-                for file, found in errors.items()
-            ]
-        )
-    for file, found in errors.items():
-        if found and not as_json:
-            complain("\n".join(found))
-        elif not as_json:
-            click.echo(f"{file}: no errors")
-    if any(errors.values()):
+        output.document([asdict(each) for found in findings.values() for each in found])
+    else:
+        for file, found in findings.items():
+            for each in found:
+                click.echo(str(each))
+            if not any(each.severity == ERROR for each in found):
+                click.echo(f"{file}: no errors")
+    fatal = {ERROR, "warning"} if strict else {ERROR}
+    if any(each.severity in fatal for found in findings.values() for each in found):
         raise click.exceptions.Exit(2)
 
 
-def _check(file: str) -> list[str]:
-    """The lines that are wrong with a file, or with a shipped accelerator of that name."""
-    from heron_cli.accelerator import catalog, loader
+def _check(file: str) -> list[Found]:
+    """What is wrong with a file, or with a shipped accelerator of that name."""
+    from heron_cli.accelerator import catalog
+    from heron_cli.accelerator.lint import lint
     from heron_cli.errors import InputError
     from heron_cli.operators.workload import SCHEMA, load_file
 
     try:
         path = catalog.find(file)
-        if _schema(path) == SCHEMA:
+        if _says(path.read_bytes()) == SCHEMA:
             load_file(path)
-        else:
-            loader.load(path)
-    except InputError as error:
-        return str(error).splitlines()
-    return []
+            return []
+        diagnostics = lint(path)
+    except (InputError, OSError) as error:
+        return [_found(line, file) for line in str(error).splitlines()]
+    return [
+        Found(each.origin.file, each.origin.line, each.origin.column, str(each.severity), each.message)
+        for each in diagnostics
+    ]
 
 
-def _schema(path: Path) -> str | None:
-    """What the file says it is; the loaders say it better when it is something else."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    match = re.search(r"^schema:\s*['\"]?([\w/.-]+)", text, re.MULTILINE)
-    return match[1] if match else None
+def _says(content: bytes) -> str | None:
+    """The schema that the file claims; the loaders say it better when it is something else."""
+    match = re.search(rb"^schema:\s*['\"]?([\w/.-]+)", content, re.MULTILINE)
+    return match[1].decode() if match else None
 
 
-def _document(line: str) -> dict[str, Any]:
+def _found(line: str, file: str) -> Found:
     match = _PLACE.fullmatch(line)
     if match is None:
-        return {"file": None, "line": None, "column": None, "message": line}
-    return {**match.groupdict(), "line": int(match["line"]), "column": int(match["column"])}
+        return Found(file, 0, 0, ERROR, line.removeprefix(f"{file}: "))
+    return Found(match["file"], int(match["line"]), int(match["column"]), ERROR, match["message"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -25,7 +26,7 @@ def command(db: Path, workload: str | None, target: str | None, out: Path | None
     query = Query(workload=workload, target=target)
     with Store.open(db, read_only=True) as store:
         if out is None:
-            store.export_jsonl(click.get_text_stream("stdout", encoding="utf-8"), query)
+            store.export_jsonl(sys.stdout, query)
             return
         try:
             with out.open("x", encoding="utf-8") as file:

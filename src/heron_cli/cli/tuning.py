@@ -1,0 +1,127 @@
+"""Tuning workloads one after the other: what is shown, what the JSON says, and how it ends."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from heron_cli import session
+from heron_cli.errors import HeronError, NoValidTrialError, SpaceEmptyError
+from heron_cli.records import Store
+from heron_cli.search.events import Event, Finished
+from heron_cli.search.spent import PHASES
+from heron_cli.session import RunnerKind, Settings
+
+from . import output
+from .application import INTERRUPTED, complain
+from .progress import cost, reporter
+
+if TYPE_CHECKING:
+    from heron_cli.records import Record
+    from heron_cli.schedule.task import Task
+    from heron_cli.search.result import TuneResult
+
+
+def tune_all(tasks: Sequence[Task], settings: Settings, db: Path, *, as_json: bool) -> None:
+    """Tune every task; one that comes to nothing does not stop the others, but decides the exit code."""
+    results: list[tuple[Task, TuneResult | None]] = []
+    failures: list[HeronError] = []
+    with _store(settings, db) as store:
+        for task in tasks:
+            finished: list[TuneResult] = []
+            try:
+                _tune(task, store, settings, finished)
+            except KeyboardInterrupt:
+                _interrupted(settings, db)
+            except (NoValidTrialError, SpaceEmptyError) as error:
+                failures.append(error)
+            results.append((task, finished[0] if finished else None))
+            if finished and not as_json:
+                click.echo(_line(task, finished[0]))
+    if as_json:
+        output.document(document(results))
+    for failure in failures:
+        complain(str(failure))
+    if failures:
+        raise click.exceptions.Exit(failures[0].exit_code)
+
+
+def document(results: Sequence[tuple[Task, TuneResult | None]]) -> dict[str, Any]:
+    """The document of `tune --json`; a single workload's keys stand at the top as well."""
+    workloads = [_entry(task, result) for task, result in results]
+    return {"workloads": workloads, **(workloads[0] if len(workloads) == 1 else {})}
+
+
+def _entry(task: Task, result: TuneResult | None) -> dict[str, Any]:
+    return {
+        "name": task.workload.name,
+        "operator": task.workload.operator,
+        "shape": session.definition(task.workload)["shape"],
+        "target": task.accelerator.name,
+        "trials": result.trials if result else 0,
+        "valid": result.valid if result else 0,
+        "invalid": result.invalid if result else 0,
+        "best": _best(result.best) if result and result.best else None,
+        "seconds_spent": dict(result.seconds_spent) if result else dict.fromkeys(PHASES, 0.0),
+    }
+
+
+def _best(record: Record) -> dict[str, Any]:
+    candidate, measurement = record.trial.candidate, record.trial.measurement
+    if measurement.seconds is not None:
+        time: dict[str, float | int | None] = {"seconds": measurement.seconds}
+    else:
+        time = {"cycles": measurement.cycles}
+    return {
+        **time,
+        "variant": candidate.variant,
+        "assignment": candidate.values,
+        "verified": measurement.verified,
+        "record": record.id,
+    }
+
+
+def _store(settings: Settings, db: Path) -> Store:
+    """The database; replays only read it, and mere builds have no use for it."""
+    if settings.runner is RunnerKind.BUILD_ONLY:
+        return Store.in_memory()
+    return Store.open(db, read_only=settings.runner is RunnerKind.REPLAY)
+
+
+def _tune(task: Task, store: Store, settings: Settings, finished: list[TuneResult]) -> None:
+    """Tune one task; its result arrives in `finished` even where it comes to nothing."""
+    with reporter(task.workload.name, settings.trials, live=sys.stderr.isatty()) as report:
+
+        def on_event(event: Event) -> None:
+            if isinstance(event, Finished):
+                finished.append(event.result)
+            report(event)
+
+        session.tune(task, store, settings, on_event)
+
+
+def _interrupted(settings: Settings, db: Path) -> NoReturn:
+    if settings.runner is RunnerKind.LOCAL:
+        complain(f"interrupted; what was measured is kept in {db}; the same command goes on from there")
+    else:
+        complain("interrupted")
+    raise click.exceptions.Exit(INTERRUPTED)
+
+
+def _line(task: Task, result: TuneResult) -> str:
+    """What came of it, in one line."""
+    tried = f"{result.trials} trials, {result.invalid} invalid"
+    if result.best is None:
+        return f"{task.workload.name}: {tried}; nothing was run"
+    seconds = result.best.trial.measurement.seconds
+    rate = ""
+    if seconds:
+        from heron_cli.operators import registry
+
+        flops = registry.get(task.workload.operator).flops(task.workload)
+        rate = f", {flops / seconds / 1e9:,.1f} GOP/s"
+    return f"{task.workload.name}: {cost(result.best)}{rate}; {tried}; record {result.best.id}"

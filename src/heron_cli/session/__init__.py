@@ -1,0 +1,28 @@
+"""From workload and accelerator to results: composes task, spaces, runner, method, store and library.
+
+What the command line does, without its printing, so that benchmarks and tests can do it too.
+"""
+
+from __future__ import annotations
+
+from .accelerators import default_accelerator, require_measurable
+from .exporting import export
+from .settings import RunnerKind, Settings
+from .spaces import make_task, problem, why_empty
+from .tuning import make_runner, tune
+from .workloads import definition, workload_of
+
+__all__ = [
+    "RunnerKind",
+    "Settings",
+    "default_accelerator",
+    "definition",
+    "export",
+    "make_runner",
+    "make_task",
+    "problem",
+    "require_measurable",
+    "tune",
+    "why_empty",
+    "workload_of",
+]

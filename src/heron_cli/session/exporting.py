@@ -1,0 +1,109 @@
+"""From the records of a database to a library on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from heron_cli.errors import InputError
+
+from .spaces import make_task
+from .workloads import workload_of
+
+if TYPE_CHECKING:
+    from heron_cli.accelerator.model import Accelerator
+    from heron_cli.library.export import Exported
+    from heron_cli.library.item import ExportItem, Fallback
+    from heron_cli.library.select import Selection
+    from heron_cli.operators.workload import Workload
+    from heron_cli.records import Query, Record, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What was written: the kernels, the workloads that were asked for and are not there, and the files."""
+
+    items: Sequence[ExportItem]
+    fallbacks: Sequence[Fallback]
+    written: Exported
+
+
+def export(
+    store: Store,
+    accelerator: Accelerator,
+    out: Path,
+    *,
+    threads: int | None = None,
+    workloads: Sequence[Workload] | None = None,
+    allow_missing: bool = False,
+    force: bool = False,
+) -> Export:
+    """Write the best verified kernel of each workload as a library; by default of all that the store holds.
+
+    Only records of this description of the accelerator and of this toolchain count. Each kernel is built
+    again from its record and must be the very program that was measured and verified.
+
+    Raises InputError when a workload has no verified record (unless `allow_missing` and another has one),
+    the back end makes no libraries, or `out` cannot be written.
+    """
+    from heron_cli.backends import registry
+    from heron_cli.library import export as writing
+
+    writing.check_output(out, force=force)
+    toolchain = getattr(registry.get(accelerator.backend), "toolchain", None)
+    if toolchain is None:
+        raise InputError(f"{accelerator.name}: its back end {accelerator.backend} makes no libraries")
+    selection = _select(store, accelerator, threads, workloads, allow_missing)
+    items = [_item(workload, record, accelerator) for workload, record in selection.chosen]
+    written = writing.export(items, out, toolchain, fallbacks=selection.fallbacks, force=force)
+    return Export(items, selection.fallbacks, written)
+
+
+def _select(
+    store: Store,
+    accelerator: Accelerator,
+    threads: int | None,
+    workloads: Sequence[Workload] | None,
+    allow_missing: bool,
+) -> Selection:
+    from heron_cli.library.select import select
+    from heron_cli.records import Query, current_versions
+
+    query = Query(target_digest=accelerator.digest, threads=threads)
+    versions = current_versions()
+    if workloads is None:
+        workloads = [workload_of(record) for record in store.best(query, versions)]
+        if not workloads:
+            raise InputError(f"{store.path}: {_nothing(store, accelerator, query)}")
+    return select(store, query, workloads, versions=versions, allow_missing=allow_missing)
+
+
+def _nothing(store: Store, accelerator: Accelerator, query: Query) -> str:
+    """Why there is nothing to export."""
+    from heron_cli.records import Query
+
+    if store.best(query):
+        reason = "its verified records are of other versions of heron, TVM or another CPU"
+    elif store.best(Query(target=accelerator.name)):
+        reason = "its verified records are of another description of it, or other threads"
+    else:
+        reason = "none is recorded"
+    return f"no verified kernel for {accelerator.name} to export: {reason}; run `heron tune` first"
+
+
+def _item(workload: Workload, record: Record, accelerator: Accelerator) -> ExportItem:
+    """The kernel of a record, built again."""
+    from heron_cli.backends import registry
+    from heron_cli.library.item import ExportItem
+
+    task = make_task(workload, accelerator)
+    kernel = registry.get(accelerator.backend).build(task, record.trial.candidate, threads=record.threads)
+    measured = record.trial.measurement.program
+    if measured and kernel.program != measured:
+        raise InputError(
+            f"record {record.id} of {workload.key}: it builds to another program than was verified; "
+            "tune again"
+        )
+    return ExportItem(workload, kernel, record, accelerator.requires.cpu_flags)

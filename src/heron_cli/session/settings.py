@@ -1,0 +1,36 @@
+"""How to tune."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class RunnerKind(StrEnum):
+    """Where measurements come from."""
+
+    LOCAL = "local"  # this machine
+    REPLAY = "replay"  # the records of the database
+    BUILD_ONLY = "build-only"  # none: candidates are built and not run
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to tune. `trials` or `seconds` bounds each workload; `fixed` gives knobs the one value to try."""
+
+    trials: int | None = 64
+    seconds: float | None = None
+    seed: int = 0
+    method: str = "cga"
+    threads: int = 1
+    jobs: int | None = None
+    sampler: str = "table"
+    runner: RunnerKind = RunnerKind.LOCAL
+    fixed: Mapping[str, int] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Raise InputError when there is no such search method."""
+        from heron_cli.search.protocol import get_method
+
+        get_method(self.method)

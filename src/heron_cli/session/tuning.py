@@ -1,0 +1,99 @@
+"""Tuning one workload: problem, runner, method and store put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from heron_cli.errors import NoValidTrialError
+
+from .settings import RunnerKind, Settings
+from .spaces import problem
+
+if TYPE_CHECKING:
+    from heron_cli.operators.workload import Workload
+    from heron_cli.records import Store
+    from heron_cli.schedule.task import Task
+    from heron_cli.search.events import OnEvent
+    from heron_cli.search.problem import Runner
+    from heron_cli.search.result import TuneResult
+
+
+def make_runner(task: Task, settings: Settings, store: Store) -> Runner:
+    """The runner that `settings` asks for; the caller closes it."""
+    from heron_cli.backends import registry
+    from heron_cli.measure.build_only import BuildOnlyRunner
+    from heron_cli.measure.local import LocalRunner
+    from heron_cli.records import best_of, current_versions
+    from heron_cli.search.replay import ReplayRunner
+
+    workload, digest = task.workload.key, task.accelerator.digest
+    if settings.runner is RunnerKind.REPLAY:
+        return ReplayRunner(store.trials(workload, digest, settings.threads, purpose=None))
+    backend = registry.get(task.accelerator.backend)
+    if settings.runner is RunnerKind.BUILD_ONLY:
+        return BuildOnlyRunner(task, backend, jobs=settings.jobs, threads=settings.threads)
+    past = store.trials(workload, digest, settings.threads, current_versions(), purpose=None)
+    best = best_of(past)
+    known = {each.trial.measurement.program: each.trial.measurement for each in past}
+    known.pop("", None)
+    return LocalRunner(
+        task,
+        backend,
+        partial(_reference, task.workload),
+        jobs=settings.jobs,
+        threads=settings.threads,
+        seed=settings.seed,
+        incumbent=None if best is None else best.trial.measurement.seconds,
+        known=known,
+    )
+
+
+def tune(task: Task, store: Store, settings: Settings, on_event: OnEvent | None = None) -> TuneResult:
+    """Tune one workload and record every trial in `store`; replays and mere builds are not recorded.
+
+    Raises SpaceEmptyError, NoValidTrialError (after the event `Finished`; not for mere builds that
+    succeeded) and InputError, as `search.driver.tune` and `problem` do.
+    """
+    from heron_cli.records import Store as Records
+    from heron_cli.search import driver
+    from heron_cli.search.events import Event, Finished
+    from heron_cli.search.result import Budget
+
+    searched = problem(task, settings)
+    budget = Budget(settings.trials, settings.seconds)
+    building = settings.runner is RunnerKind.BUILD_ONLY
+    target = store if settings.runner is RunnerKind.LOCAL else Records.in_memory()
+    finished: list[TuneResult] = []
+
+    def notice(event: Event) -> None:
+        if isinstance(event, Finished):
+            finished.append(event.result)
+        if on_event is not None:
+            on_event(event)
+
+    runner = make_runner(task, settings, store)
+    try:
+        return driver.tune(
+            searched,
+            settings.method,
+            runner,
+            target,
+            budget,
+            settings.seed,
+            notice,
+            threads=settings.threads,
+        )
+    except NoValidTrialError:
+        if building and finished and finished[0].valid:
+            return finished[0]  # built, which is all that was asked for
+        raise
+    finally:
+        runner.close()
+
+
+def _reference(workload: Workload, arrays: Mapping[str, Any]) -> Any:
+    from heron_cli.operators import registry
+
+    return registry.get(workload.operator).reference(workload, arrays)
