@@ -6,7 +6,7 @@ import ctypes
 import functools
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,7 @@ def _repeat() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """A median of per-round ratios and its 95 % bootstrap interval."""
+    """A median of ratios and its 95 % bootstrap interval."""
 
     median: float
     low: float
@@ -80,10 +80,16 @@ class Comparison:
     first: tuple[Burst, ...]
     second: tuple[Burst, ...]
 
-    def ratio(self, clock: str = "cpu") -> Ratio:
-        """Time of the first / time of the second: above 1 the second is faster. `clock`: cpu or wall."""
+    def ratio(self, clock: str = "cpu") -> float:
+        """Median over rounds of first / second: above 1 the second is faster. `clock`: cpu or wall."""
         pairs = zip(self.first, self.second, strict=True)
-        return median_interval([getattr(a, clock) / getattr(b, clock) for a, b in pairs])
+        return float(np.median([getattr(a, clock) / getattr(b, clock) for a, b in pairs]))
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Comparison:
+        """Read what `dataclasses.asdict` wrote."""
+        first, second = (tuple(Burst(**burst) for burst in document[side]) for side in ("first", "second"))
+        return cls(first, second)
 
 
 def median_interval(values: Sequence[float], resamples: int = 2000) -> Ratio:
