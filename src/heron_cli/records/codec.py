@@ -54,10 +54,10 @@ def from_json(value: Any) -> Record:
 
 def _check_together(field: Mapping[str, Any]) -> None:
     timed = field["seconds"] is not None or field["cycles"] is not None
-    if field["status"] is Status.OK and not timed:
-        raise RecordError("status is ok, so seconds or cycles must be given")
-    if field["status"] is not Status.OK and (timed or field["verified"]):
-        raise RecordError(f"status is {field['status']}, so it has no seconds, no cycles and is not verified")
+    if field["verified"] and not timed:
+        raise RecordError("verified, so seconds or cycles must be given")
+    if field["status"] is not Status.OK and timed:
+        raise RecordError(f"status is {field['status']}, so it has neither seconds nor cycles")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

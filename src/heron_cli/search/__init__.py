@@ -1,0 +1,1 @@
+"""Search: methods that choose what to try, and the driver that has it measured and recorded."""

@@ -1,0 +1,97 @@
+"""The learned cost model: which of many candidates are worth measuring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..records import cost_of
+from ..trial import Status, Trial
+from .problem import Rows, Table, VariantSpace
+
+MINIMUM_TRIALS = 8
+ENSEMBLE = 4  # models of differently drawn trials and features; their mean is steadier where data is scarce
+TREES = 150
+_FAILURE = np.log(2.0)  # a failure ranks as twice as slow as the slowest valid trial
+
+
+class CostModel:
+    """Gradient-boosted trees, a small ensemble, from knobs and derived features to the logarithm of the cost.
+
+    Failures are trained on, as worst: what breaks the build is worth knowing. A candidate that was not
+    measured because the device was lost says nothing and is left out. One thread and fixed seeds: equal
+    trials give equal predictions.
+    """
+
+    def __init__(self, variant: VariantSpace, boosters: Sequence[Any]) -> None:
+        """Use `CostModel.fit`."""
+        self._variant = variant
+        self._boosters = boosters
+
+    @classmethod
+    def fit(cls, variant: VariantSpace, trials: Sequence[Trial], seed: int = 0) -> CostModel | None:
+        """A model of the variant's trials; None when they are too few or none of them is valid."""
+        told = [trial for trial in trials if trial.measurement.status is not Status.DEVICE_LOST]
+        labels = _labels(told)
+        if labels is None or len(told) < MINIMUM_TRIALS:
+            return None
+        rows = variant.rows([trial.candidate.values for trial in told])
+        table = feature_table(variant, rows)
+        return cls(variant, [_train(table, labels, ENSEMBLE * seed + each) for each in range(ENSEMBLE)])
+
+    def predict(self, rows: Rows) -> npt.NDArray[np.float64]:
+        """The predicted logarithm of the cost of each row, [len(rows)]."""
+        if not len(rows):
+            return np.empty(0)
+        table = feature_table(self._variant, rows)
+        predictions = [booster.predict(table, num_threads=1) for booster in self._boosters]
+        return np.asarray(np.mean(predictions, axis=0), dtype=np.float64)
+
+    def knob_importance(self) -> npt.NDArray[np.float64]:
+        """How much each knob reduces the model's error, [knobs]; derived features are not counted."""
+        gains = [booster.feature_importance(importance_type="gain") for booster in self._boosters]
+        return np.asarray(np.sum(gains, axis=0)[: len(self._variant.names)], dtype=np.float64)
+
+
+def feature_table(variant: VariantSpace, rows: Rows) -> Table:
+    """What the model sees: each knob as a signed log2(1 + |value|), then the variant's derived features."""
+    knobs = np.sign(rows) * np.log2(1.0 + np.abs(rows))
+    derived, _ = variant.features(rows)
+    return np.hstack([knobs, np.nan_to_num(np.asarray(derived, dtype=np.float64))])
+
+
+def _labels(trials: Sequence[Trial]) -> npt.NDArray[np.float64] | None:
+    """The logarithms of the costs, failures as worst, [trials]; None when no trial is valid."""
+    costs = [cost_of(trial.measurement) for trial in trials]
+    valid = [cost for cost in costs if cost is not None]
+    if not valid:
+        return None
+    worst = np.log(max(valid)) + _FAILURE
+    return np.array([worst if cost is None else np.log(cost) for cost in costs])
+
+
+def _train(table: Table, labels: npt.NDArray[np.float64], seed: int) -> Any:
+    import lightgbm
+
+    parameters = {
+        "objective": "regression",
+        "learning_rate": 0.1,
+        "num_leaves": 8,
+        "min_data_in_leaf": 3,
+        "min_sum_hessian_in_leaf": 0.0,
+        "min_data_in_bin": 1,
+        "feature_fraction": 0.7,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "lambda_l2": 0.1,
+        "num_threads": 1,  # two threads on a busy machine took 30 times as long
+        "deterministic": True,
+        "force_col_wise": True,
+        "seed": seed % 2**31,
+        "verbosity": -1,
+    }
+    data = lightgbm.Dataset(table, label=labels, params={"verbosity": -1})
+    return lightgbm.train(parameters, data, num_boost_round=TREES)

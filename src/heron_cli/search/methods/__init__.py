@@ -1,0 +1,1 @@
+"""The search methods, one file each: `heron tune --method NAME` finds NAME.py here."""

@@ -1,0 +1,143 @@
+"""What is searched: a workload's variants, each with its space. Search knows the rest by these protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ..trial import Candidate, Measurement
+
+Rows = npt.NDArray[np.int64]  # [candidates, knobs], the columns in the order of the space's knobs
+Table = npt.NDArray[np.float64]  # [candidates, features]
+
+
+class Knob(Protocol):
+    """A tunable variable."""
+
+    @property
+    def name(self) -> str:
+        """Its name, unique in the space."""
+
+
+class Space(Protocol):
+    """The knobs of one variant, in the order of the columns of its rows."""
+
+    @property
+    def knobs(self) -> Sequence[Knob]:
+        """The knobs."""
+
+
+class Sampler(Protocol):
+    """Draws assignments that satisfy every constraint; equal generators give equal draws."""
+
+    def sample(self, n: int, rng: np.random.Generator, restrict: Mapping[str, Collection[int]] = ...) -> Rows:
+        """`n` uniform draws. Raises SpaceEmptyError when the solver proves that there is none."""
+
+    def offspring(
+        self,
+        restrictions: Sequence[Mapping[str, tuple[int, ...]]],
+        fallbacks: Sequence[Any],
+        rng: np.random.Generator,
+    ) -> Rows:
+        """One draw within each restriction, or its fallback row where none is found."""
+
+
+def no_features(rows: Rows) -> tuple[Table, Sequence[str]]:
+    """No derived features: the cost model sees the knobs alone."""
+    return np.empty((len(rows), 0)), ()
+
+
+@dataclass(frozen=True)
+class VariantSpace:
+    """One way to schedule the workload: its space, sampler and derived features.
+
+    `features` maps rows to columns that the cost model sees besides the knobs (tile bytes, arithmetic
+    intensity); `seeds` are assignments worth trying first, as the optimum of an analytic model is.
+    """
+
+    name: str
+    space: Space
+    sampler: Sampler
+    features: Callable[[Rows], tuple[npt.NDArray[Any], Sequence[str]]] = no_features
+    seeds: Sequence[Mapping[str, int]] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The knobs' names, in the order of columns."""
+        return tuple(knob.name for knob in self.space.knobs)
+
+    def candidate(self, row: Rows) -> Candidate:
+        """The candidate of one row."""
+        return Candidate.of(self.name, dict(zip(self.names, row.tolist(), strict=True)))
+
+    def rows(self, assignments: Sequence[Mapping[str, int]]) -> Rows:
+        """Assignments as rows [len(assignments), knobs]."""
+        names = self.names
+        table = [[values[name] for name in names] for values in assignments]
+        return np.array(table, dtype=np.int64).reshape(len(assignments), len(names))
+
+    def fits(self, candidate: Candidate) -> bool:
+        """True when the candidate is of this variant and gives a value to exactly its knobs."""
+        return candidate.variant == self.name and set(candidate.values) == set(self.names)
+
+
+class Problem(Protocol):
+    """A workload on an accelerator."""
+
+    @property
+    def key(self) -> str:
+        """The workload's text id."""
+
+    @property
+    def operator(self) -> str:
+        """The operator's name."""
+
+    @property
+    def definition(self) -> Mapping[str, Any]:
+        """The workload as JSON."""
+
+    @property
+    def target(self) -> str:
+        """The accelerator's name."""
+
+    @property
+    def digest(self) -> str:
+        """The digest of the accelerator's description."""
+
+    @property
+    def variants(self) -> Sequence[VariantSpace]:
+        """The ways to schedule it; at least one, names distinct."""
+
+    @property
+    def lower_bound(self) -> float | None:
+        """A cost that no kernel can beat, in the unit of the measurements; None when not known."""
+
+
+@dataclass(frozen=True)
+class PlainProblem:
+    """A `Problem` made of given values."""
+
+    key: str
+    operator: str
+    target: str
+    digest: str
+    variants: Sequence[VariantSpace]
+    definition: Mapping[str, Any] = field(default_factory=dict)
+    lower_bound: float | None = None
+
+
+class Runner(Protocol):
+    """Measures candidates of one problem."""
+
+    def run(self, candidates: Sequence[Candidate]) -> Iterator[tuple[int, Measurement]]:
+        """Measure each candidate once; (index, measurement) in any order. Closing the iterator stops it."""
+
+    def remeasure(self, candidates: Sequence[Candidate]) -> list[Measurement]:
+        """Measure the candidates side by side, so that their times are comparable, and verify each."""
+
+    def close(self) -> None:
+        """Release what the runner holds."""

@@ -1,0 +1,40 @@
+"""The final ranking: the best few measured again, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..records import Record
+from ..trial import Candidate
+
+RIVALS = 4
+MARGIN = 0.05  # as close as this, relative, the order of two single trials means little
+
+
+def rivals(trials: Sequence[Record]) -> list[Record]:
+    """The fastest trial and at most three others within 5 % of it, no program twice; fastest first.
+
+    Trials that ran but were not verified take part, for the ranking verifies them. Empty when there is
+    nothing to decide: a single verified trial, or none.
+    """
+    timed = [record for record in trials if record.cost is not None]
+    timed.sort(key=lambda record: (record.cost or 0.0, record.created, record.position))
+    chosen: list[Record] = []
+    seen: set[Candidate | str] = set()
+    for record in timed:
+        if len(chosen) == RIVALS or (record.cost or 0.0) > (timed[0].cost or 0.0) * (1 + MARGIN):
+            break
+        same = record.trial.measurement.program or record.trial.candidate
+        if same not in seen:
+            seen.add(same)
+            chosen.append(record)
+    if len(chosen) == 1 and chosen[0].trial.measurement.verified:
+        return []
+    return chosen
+
+
+def is_ranked(chosen: Sequence[Record], rankings: Sequence[Record]) -> bool:
+    """True when the newest ranking measured exactly these candidates after their trials."""
+    newest = max((record.created for record in rankings), default="")
+    ranked = {record.trial.candidate for record in rankings if record.created == newest}
+    return ranked == {r.trial.candidate for r in chosen} and all(r.created < newest for r in chosen)
