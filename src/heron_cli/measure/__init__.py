@@ -1,0 +1,1 @@
+"""Measurement: build pool, isolated worker, correctness check, timing, and the runners."""
