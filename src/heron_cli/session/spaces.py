@@ -72,16 +72,13 @@ def fixed(space: Space, values: Mapping[str, int]) -> Space:
 
 def why_empty(space: Space) -> str | None:
     """Why the space has no point: the conflicting rules and the cheapest repair. None when it has one."""
-    from heron_cli.space import CpBackend
+    from heron_cli.space import CpBackend, SolverTimeoutError
     from heron_cli.space.explain import explain_empty
 
-    if not CpBackend(space).is_empty():
-        return None
-    explanation = explain_empty(space, [])
-    parts = list(explanation.sentences)
-    if explanation.repair:
-        parts.append(str(explanation.repair))
-    return "; ".join(parts)
+    try:
+        return str(explain_empty(space)) if CpBackend(space).is_empty() else None
+    except SolverTimeoutError:
+        return None  # not proven, so the sampler may look for a point
 
 
 def _with_knobs(task: Task, names: Mapping[str, int]) -> list[Variant]:

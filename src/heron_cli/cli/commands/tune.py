@@ -74,7 +74,6 @@ def command(
         raise click.UsageError("--build-only runs nothing, so there is nothing for --runner to choose")
     asked = inputs.Asked.check(operator, shape, dtype, workloads, only)
     from heron_cli import session
-    from heron_cli.cli.tuning import tune_all
 
     kind = session.RunnerKind.BUILD_ONLY if build_only else session.RunnerKind(runner)
     settings = session.Settings(
@@ -90,5 +89,7 @@ def command(
     )
     machine = inputs.accelerator(target, measured=kind is session.RunnerKind.LOCAL)
     settings.check()
+    from heron_cli.cli.tuning import tune_all
+
     tasks = [session.make_task(workload, machine) for workload in asked.workloads(machine)]
     tune_all(tasks, settings, db, as_json=as_json)
