@@ -1,0 +1,99 @@
+"""manifest.json: what a library holds, where each kernel comes from, and the digests of its files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from heron_cli.library.interface import Entry, Function, Interface
+from heron_cli.library.item import Fallback
+
+SCHEMA = "heron/library/1"
+NAME = "manifest.json"
+
+
+def manifest(
+    interface: Interface,
+    fallbacks: Sequence[Fallback],
+    files: Mapping[str, Path],
+    *,
+    version: str,
+    heron_version: str,
+    build_id: str,
+    platform: str,
+) -> str:
+    """The manifest's text. `files` maps paths in the library to where their bytes are now.
+
+    It holds no time of export: equal kernels give equal bytes.
+    """
+    content = {
+        "schema": SCHEMA,
+        "version": version,
+        "heron": heron_version,
+        "build_id": build_id,
+        "platform": platform,
+        "alignment": 64,
+        "kernels": [
+            _kernel(function, entry) for function in interface.functions for entry in function.entries
+        ],
+        "fallbacks": [
+            {"workload": fallback.workload.key, "name": fallback.workload.name, "reason": fallback.reason}
+            for fallback in fallbacks
+        ],
+        "files": {name: sha256(path.read_bytes()) for name, path in sorted(files.items())},
+    }
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def build_id(interface: Interface, header_text: str) -> str:
+    """What tells this library from one with other kernels or another interface."""
+    parts = [header_text.encode(), *(entry.item.kernel.code for entry in interface.entries)]
+    return sha256("".join(map(sha256, parts)).encode())[:32]
+
+
+def sha256(data: bytes) -> str:
+    """The digest in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _kernel(function: Function, entry: Entry) -> dict[str, Any]:
+    workload, kernel, record = entry.item.workload, entry.item.kernel, entry.item.record
+    measurement, candidate = record.trial.measurement, record.trial.candidate
+    packs = function.constant is not None
+    return {
+        "workload": workload.key,
+        "name": workload.name,
+        "operator": workload.operator,
+        "shape": {k: list(v) if isinstance(v, tuple) else v for k, v in workload.shape.items()},
+        "dtypes": asdict(workload.dtypes),
+        "operands": [
+            {
+                "name": operand.name,
+                "shape": list(operand.shape),
+                "dtype": operand.dtype,
+                "packed_bytes": entry.packed_bytes if argument.constant else None,
+            }
+            for operand, argument in zip(kernel.operands, function.arguments, strict=True)
+        ],
+        "function": function.name,
+        "symbol": entry.symbol,
+        "pack_symbol": f"{entry.symbol}_pack" if packs else None,
+        "requires": list(entry.item.requires),
+        "seconds": measurement.seconds,
+        "cycles": measurement.cycles,
+        "spread": measurement.spread,
+        "threads": record.threads,
+        "target": record.target,
+        "target_digest": record.target_digest,
+        "variant": candidate.variant,
+        "assignment": candidate.values,
+        "record": record.digest,
+        "created": record.created,
+        "versions": dict(record.versions),
+        "program": kernel.program,
+        "code_sha256": sha256(kernel.code),
+    }
