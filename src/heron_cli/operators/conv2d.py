@@ -87,15 +87,15 @@ class Conv2d(Operator):
         rh, rw = te.reduce_axis((0, kh), "kh"), te.reduce_axis((0, kw), "kw")
         rc = te.reduce_axis((0, padded[3]), "ci")
 
-        def convolve(*index: Any) -> Any:
-            n, h, w, o = (index[order.index(i)] for i in range(4))
+        def convolve(n: Any, h: Any, w: Any, o: Any) -> Any:
             tap = at(source, n, h * sh + rh * dh, w * sw + rw * dw, rc)
             return te.sum(
                 tap.astype(types.accumulate) * weight[o, rc, rh, rw].astype(types.accumulate),
                 axis=[rh, rw, rc],
             )
 
-        return [x, weight, te.compute(specs["output"].shape, convolve, name="output")]
+        loops = {"NHWC": convolve, "NCHW": lambda n, o, h, w: convolve(n, h, w, o)}  # TE reads loop names here
+        return [x, weight, te.compute(specs["output"].shape, loops[str(s["layout"])], name="output")]
 
     def reference(self, workload: Workload, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """A sum over the taps of exact matrix products."""

@@ -64,6 +64,15 @@ class Dim:
 
 
 @dataclass(frozen=True, slots=True)
+class Edge:
+    """A padded window: its spatial axis, its tap axis and the input dimension that they share."""
+
+    axis: str
+    tap: str
+    dim: Dim
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
     """An operand of the einsum. `constant` operands are pre-packed into whatever layout the kernel likes."""
 
@@ -140,6 +149,17 @@ class Einsum:
         return tuple(
             i for i, (low, high) in enumerate(spans) if low < 0 or high >= self.input.dims[i].extent
         )
+
+    def static_edge(self) -> Edge | None:
+        """The innermost padded window: the one whose padded taps can be left out at compile time."""
+        taps = {axis.name for axis in self.reduction}
+        for i in reversed(self.outside()):
+            dim = self.input.dims[i]
+            axis = [name for name, _ in dim.terms if name not in taps]
+            tap = [name for name, _ in dim.terms if name in taps]
+            if len(axis) == 1 and len(tap) == 1:
+                return Edge(axis[0], tap[0], dim)
+        return None
 
     def rewritten(self, rule: str, **changes: object) -> Einsum:
         """A copy with some fields changed, remembering which rewrite did it."""

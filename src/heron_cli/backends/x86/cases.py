@@ -11,17 +11,8 @@ from itertools import groupby
 from typing import Any
 
 from heron_cli.backends.x86 import tir
-from heron_cli.schedule.einsum import Dim
+from heron_cli.schedule.einsum import Edge
 from heron_cli.schedule.nest import SKIP, Nest
-
-
-@dataclass(frozen=True)
-class _Edge:
-    """A windowed dimension whose validity is static: one spatial axis, one tap, the data's range."""
-
-    axis: str
-    tap: str
-    dim: Dim
 
 
 @dataclass(frozen=True)
@@ -29,7 +20,7 @@ class Case:
     """One body: the number of blocks of every spatial axis, and which (point, tap) pairs touch data."""
 
     sizes: Mapping[str, int]
-    edge: _Edge | None = None
+    edge: Edge | None = None
     table: tuple[tuple[bool, ...], ...] = ()  # [point on the edge axis][tap]
 
     def size(self, axis: str) -> int:
@@ -54,23 +45,9 @@ class Case:
         return any(self.valid(point, taps) for point in points)
 
 
-def static_edge(nest: Nest) -> _Edge | None:
-    """The dimension whose padded taps are left out statically: the innermost padded window.
-
-    The others are left out by a test in the tap's loop, which needs one point per tile on their axis.
-    """
-    if nest.stage != SKIP:
-        return None
-    einsum = nest.einsum
-    taps = {axis.name for axis in einsum.reduction}
-    for i in reversed(einsum.outside()):
-        dim = einsum.input.dims[i]
-        names = [name for name, _ in dim.terms]
-        axis = [name for name in names if name not in taps]
-        tap = [name for name in names if name in taps]
-        if len(axis) == 1 and len(tap) == 1:
-            return _Edge(axis[0], tap[0], dim)
-    return None
+def static_edge(nest: Nest) -> Edge | None:
+    """The window whose padded taps are left out statically; the others are tested in their tap's loop."""
+    return nest.einsum.static_edge() if nest.stage == SKIP else None
 
 
 class Cases:

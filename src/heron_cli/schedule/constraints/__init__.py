@@ -1,0 +1,22 @@
+"""The constraint generation rules, in the order in which they run: each walks the template and posts to a space."""
+
+from heron_cli.schedule.constraints.base import ConstraintRule, Poster
+from heron_cli.schedule.constraints.c1_split import LoopSplit
+from heron_cli.schedule.constraints.c2_fuse import LoopFuse
+from heron_cli.schedule.constraints.c3_candidates import Candidates
+from heron_cli.schedule.constraints.c4_stage import StageLength
+from heron_cli.schedule.constraints.c5_memory import MemoryLimit
+from heron_cli.schedule.constraints.c6_accelerator import AcceleratorRules
+from heron_cli.schedule.constraints.c6_skip import SkippedTaps
+
+RULES: tuple[ConstraintRule, ...] = (
+    LoopSplit(),
+    LoopFuse(),
+    Candidates(),
+    StageLength(),
+    MemoryLimit(),
+    SkippedTaps(),
+    AcceleratorRules(),
+)
+
+__all__ = ["RULES", "ConstraintRule", "Poster"]

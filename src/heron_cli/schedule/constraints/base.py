@@ -1,0 +1,80 @@
+"""What a constraint rule is, and the quantities that several of them share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+
+from heron_cli.schedule.einsum import Dim
+from heron_cli.schedule.nest import ROOT
+from heron_cli.schedule.primitives import Order
+from heron_cli.schedule.template import Template
+from heron_cli.space import Expression, SpaceBuilder, Var, const, minimum, product, select, total
+
+
+class Poster:
+    """A template and the space that grows from it."""
+
+    def __init__(self, template: Template) -> None:
+        self.template = template
+        self.space = SpaceBuilder()
+
+    def factor(self, level: str, axis: str) -> Expression:
+        """The factor of an axis at a level, 1 where it has none."""
+        return Var(f"{level}.{axis}") if level in self.template.split(axis).levels else const(1)
+
+    def factors(self, level: str, axes: Iterable[str]) -> Expression:
+        """The product of the factors of some axes at a level."""
+        return product([self.factor(level, axis) for axis in axes])
+
+    def tile(self, axis: str, levels: Iterable[str]) -> Expression:
+        """Iterations of an axis inside some levels, the intrinsic included, never more than its extent."""
+        split = self.template.split(axis)
+        inner = product([split.unit, *(self.factor(level, axis) for level in levels)])
+        return minimum(self.template.einsum.axis(axis).extent, inner)
+
+    def below(self, level: str) -> list[str]:
+        """The names of the levels from one inwards."""
+        names = [other.name for other in self.template.accelerator.levels]
+        return names[names.index(level) :]
+
+    def length(self, dim: Dim, tiles: Mapping[str, Expression]) -> Expression:
+        """C4: coordinates that a tile touches, 1 + Σ |coefficient| · (tile − 1)."""
+        return total([1, *(abs(c) * (tiles[name] - 1) for name, c in dim.terms)])
+
+    def inside(self, position: str) -> dict[str, Expression]:
+        """Iterations of every axis that lie inside a position, over the order knobs where they matter."""
+        axes = [axis.name for axis in self.template.einsum.axes]
+        if position == ROOT:
+            return {axis: const(self.template.einsum.axis(axis).extent) for axis in axes}
+        level, _, count = position.partition(".")
+        order = next(order for order in self.template.all(Order) if order.level == level)
+        cases = [self._inside(level, int(count) if count else len(c), c) for c in order.candidates]
+        if len(cases) == 1:
+            return cases[0]
+        knob = Var(f"order.{level}")
+        return {
+            axis: cases[0][axis] if len({case[axis] for case in cases}) == 1 else select(knob, [c[axis] for c in cases])
+            for axis in axes
+        }
+
+    def _inside(self, level: str, count: int, order: tuple[str, ...]) -> dict[str, Expression]:
+        inner = self.below(level)[1:]
+        found = {}
+        for axis in self.template.einsum.axes:
+            if axis.group == "k":
+                found[axis.name] = const(axis.extent)  # every reduction loop runs inside the copy
+                continue
+            here = [level] if axis.name in order[count:] else []
+            found[axis.name] = self.tile(axis.name, [*here, *inner])
+        return found
+
+
+class ConstraintRule(ABC):
+    """Walks a template and posts labelled constraints; never touches TVM. Instances hold no state."""
+
+    name: str
+
+    @abstractmethod
+    def post(self, poster: Poster) -> None:
+        """Add knobs, derived variables and constraints."""

@@ -1,0 +1,68 @@
+"""C1, loop split: the factors of an axis over the levels cover it exactly, or with balanced tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from heron_cli.schedule.constraints.base import ConstraintRule, Poster
+from heron_cli.schedule.primitives import Split
+from heron_cli.space import ceil_div, const, equal, product
+
+
+class LoopSplit(ConstraintRule):
+    """One knob per (axis, level); the outermost serial factor follows from the others."""
+
+    name = "C1 loop split"
+
+    def post(self, poster: Poster) -> None:
+        """Post every split of the template."""
+        for split in poster.template.all(Split):
+            self._split(poster, split)
+
+    def _split(self, poster: Poster, split: Split) -> None:
+        space, template = poster.space, poster.template
+        *outer, inner = split.levels
+        names = {level: f"{level}.{split.axis}" for level in split.levels}
+        sizes = self._sizes(poster, split) if outer else (split.blocks,)
+        space.knob(names[inner], sizes, group=split.axis)
+        if not outer:
+            return
+        tiles = ceil_div(split.blocks, poster.factor(inner, split.axis))
+        counts = sorted({-(-split.blocks // size) for size in sizes})
+        bound = template.bind.level if template.bind else None
+        free = [level for level in outer if level != bound] or outer
+        last = free[-1]
+        for level in outer:
+            if level == last:
+                continue
+            alone = level == bound and template.threads == 1
+            space.knob(names[level], (1,) if alone else _divisors(counts), group=split.axis)
+        others = product([const(1), *(poster.factor(level, split.axis) for level in outer if level != last)])
+        space.derive(names[last], tiles // others)
+        space.require(
+            f"{self.name} {split.axis}",
+            equal(product([*(poster.factor(level, split.axis) for level in outer)]), tiles),
+            f"axis {split.axis}",
+            f"{' · '.join(names[level] for level in outer)} tiles of {names[inner]} cover {split.blocks} blocks",
+        )
+
+    def _sizes(self, poster: Poster, split: Split) -> tuple[int, ...]:
+        """Tile sizes of the innermost level. Balanced tiles of sizes between two of these are the same tiles."""
+        limit = split.blocks
+        level = poster.template.accelerator.level(split.inner)
+        if level.at_most is not None and level.bind is None:
+            limit = min(limit, level.at_most)
+        for hold in poster.template.holds:
+            memory = poster.template.accelerator.memory(hold.memory)
+            spatial = poster.template.einsum.axis(split.axis).group != "k"
+            if hold.operand == "accumulate" and spatial and memory.vector_bytes and memory.capacity_bytes:
+                limit = min(limit, memory.capacity_bytes // memory.vector_bytes)
+        if split.tail == "none":
+            return tuple(size for size in range(1, limit + 1) if split.blocks % size == 0)
+        if poster.template.einsum.axis(split.axis).group == "k":
+            return tuple(size for size in (1, 2, 3, 4, 6, 8, 12, 16) if size <= limit)
+        return tuple(sorted({-(-split.blocks // -(-split.blocks // size)) for size in range(1, limit + 1)}))
+
+
+def _divisors(counts: Iterable[int]) -> tuple[int, ...]:
+    return tuple(sorted({d for count in counts for d in range(1, count + 1) if count % d == 0}))

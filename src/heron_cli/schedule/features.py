@@ -1,0 +1,49 @@
+"""Derived variables that the cost model sees besides the knobs: how much work, traffic and code a tile means.
+
+They are expressions of the space like every other derived variable, so the evaluator computes them.
+"""
+
+from __future__ import annotations
+
+from heron_cli.accelerator.words import INTRINSIC
+from heron_cli.schedule.constraints.base import Poster
+from heron_cli.schedule.einsum import Einsum
+from heron_cli.space import Expression, const, product, total
+
+
+def add_features(poster: Poster) -> None:
+    """Derive `feature.*` for every level: points of its tile, elements of each operand that the tile touches."""
+    template = poster.template
+    einsum, space = template.einsum, poster.space
+    inner = [level for level in template.accelerator.levels if level.name != INTRINSIC]
+    for level in inner[1:]:
+        levels = poster.below(level.name)
+        tiles = {axis.name: poster.tile(axis.name, levels) for axis in einsum.axes}
+        space.derive(f"feature.{level.name}.work", product([const(1), *tiles.values()]))
+        space.derive(
+            f"feature.{level.name}.input",
+            product([const(1), *(poster.length(dim, tiles) for dim in einsum.input.dims)]),
+        )
+        space.derive(f"feature.{level.name}.weight", _weight(einsum, tiles))
+        space.derive(
+            f"feature.{level.name}.output",
+            product([const(1), *(tiles[axis.name] for axis in einsum.spatial)]),
+        )
+    unrolled = [level.name for level in inner if level.unroll]
+    lane = template.tensorize.axes["n"]
+    rows = [axis.name for axis in einsum.spatial if axis.name != lane]
+    points = product([const(1), *(poster.factor(v, axis) for v in unrolled for axis in rows)])
+    vectors = product([const(1), *(poster.factor(v, lane) for v in unrolled if lane is not None)])
+    space.derive("feature.accumulators", points * vectors)
+    space.derive("feature.loads", points + vectors)
+    space.derive("feature.loads_per_kilo", total([points, vectors]) * 1000 // (points * vectors))
+
+
+def _weight(einsum: Einsum, tiles: dict[str, Expression]) -> Expression:
+    moved = einsum.weight.names()
+    return product(
+        [
+            const(1),
+            *(tiles[axis.name] for axis in einsum.axes if any(part.name in moved for part in axis.parts)),
+        ]
+    )

@@ -1,0 +1,99 @@
+"""The template's primitives: frozen, symbolic, and over named loops (axis, level), never over TVM's names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from heron_cli.accelerator.model import Intrinsic
+
+
+@dataclass(frozen=True, slots=True)
+class Tensorize:
+    """The intrinsic, the shape it is used with, and the axis that each of its dimensions covers (None: unit)."""
+
+    intrinsic: Intrinsic
+    shape: Mapping[str, int]
+    axes: Mapping[str, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """An axis over levels, outermost first; factors count blocks of `unit` iterations.
+
+    `tail` says how the innermost level covers a count that it does not divide: `none` (it must divide) or
+    `overlap` (tiles of at most its size, balanced; an incomplete block is shifted back to end with the axis).
+    """
+
+    axis: str
+    unit: int
+    blocks: int
+    levels: tuple[str, ...]
+    tail: str
+
+    @property
+    def inner(self) -> str:
+        """The innermost level."""
+        return self.levels[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The legal loop orders of a level; one knob chooses when there are several."""
+
+    level: str
+    candidates: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """The loops of a level fused into one that is bound to hardware."""
+
+    level: str
+    kind: str
+    at_most: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A buffer for an operand in a memory, covering the tile inside a level."""
+
+    operand: str
+    memory: str
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A copy of the input (padding, layout) and where it may be computed; `required` says why it exists."""
+
+    stage: str
+    positions: tuple[str, ...]
+    required: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A constant operand is laid out in advance in the order in which the loops read it."""
+
+    operand: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteBack:
+    """The accumulators go to the output where the outermost reduction loop ends."""
+
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """An annotation on all loops of a level: `unroll` or `vectorize`."""
+
+    level: str
+    kind: str
+
+
+Primitive = Tensorize | Split | Order | Bind | Hold | Place | Pack | WriteBack | Mark
+P = TypeVar("P", bound=Primitive)

@@ -1,0 +1,68 @@
+"""Padding and layout of the input: copied at a place that a knob chooses, or padded taps left out."""
+
+from __future__ import annotations
+
+from heron_cli.schedule.nest import ROOT, SKIP
+from heron_cli.schedule.primitives import Order, Place
+from heron_cli.schedule.rules.base import NotApplicableError, ScheduleRule
+from heron_cli.schedule.template import Template
+
+STAGE = "pad"
+
+
+class PlaceInput(ScheduleRule):
+    """Records where the input may be copied; the YAML's `stages: {pad: {at: …}}` lists the legal places."""
+
+    name = "place the input"
+
+    def unless(self, template: Template) -> str | None:
+        """Nothing is copied when every access lies in the data and the intrinsic finds its axis trailing."""
+        return None if self._needs(template) else "the input is read where it lies"
+
+    def _needs(self, template: Template) -> list[str]:
+        einsum = template.einsum
+        names = [", ".join(term for term, _ in einsum.input.dims[i].terms) for i in einsum.outside()]
+        needs = [f"padding on {' and '.join(names)}"] if names else []
+        group = template.tensorize.axes["k"]
+        if group is not None and einsum.input.stride(group) != 1:
+            needs.append(f"{group} does not trail")
+        return needs
+
+    def rewrite(self, template: Template) -> tuple[Template, str]:
+        """Record the positions."""
+        needs = self._needs(template)
+        spec = template.accelerator.stages.get(STAGE)
+        if spec is None:
+            raise NotApplicableError(
+                f"the input needs a copy ({'; '.join(needs)}), and {template.accelerator.name} places none"
+            )
+        positions: list[str] = []
+        for place in spec.at:
+            if place == ROOT:
+                positions.append(ROOT)
+            elif place == SKIP:
+                positions += [SKIP] if self._skippable(template) else []
+            else:
+                positions += self._within(template, place)
+        if not positions:
+            raise NotApplicableError(f"the input needs a copy ({'; '.join(needs)}), and no place is legal")
+        return template.add(Place(STAGE, tuple(positions), "; ".join(needs))), f"{'; '.join(needs)}: at " + (
+            ", ".join(positions)
+        )
+
+    def _within(self, template: Template, name: str) -> list[str]:
+        """The places inside a level's spatial loops: one in a bound (fused) level, else after each loop."""
+        order = next(order for order in template.all(Order) if order.level == name)
+        if template.accelerator.level(name).bind is not None:
+            return [name] if template.threads > 1 else []
+        spatial = [axis for axis in order.candidates[0] if template.einsum.axis(axis).group != "k"]
+        return [f"{name}.{i}" for i in range(1, len(spatial) + 1)]
+
+    def _skippable(self, template: Template) -> bool:
+        """Taps can be left out where the input is otherwise read as it lies and only spatial edges are padded."""
+        einsum, group = template.einsum, template.tensorize.axes["k"]
+        return (
+            group is not None
+            and einsum.input.stride(group) == 1
+            and all(not einsum.input.dims[i].coefficient(group) for i in einsum.outside())
+        )

@@ -1,0 +1,101 @@
+"""S1, tensorize: which intrinsic computes the einsum, and which axes it covers, by analysis alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from heron_cli.accelerator.model import Intrinsic
+from heron_cli.schedule.einsum import Axis, Einsum
+from heron_cli.schedule.primitives import Tensorize
+from heron_cli.schedule.rules.base import NotApplicableError, ScheduleRule
+from heron_cli.schedule.template import Template
+
+
+class TensorizeRule(ScheduleRule):
+    """Picks the intrinsic and the axes with the least waste, then the axis that trails in memory."""
+
+    name = "S1 tensorize"
+
+    def unless(self, template: Template) -> str | None:
+        """Raises NotApplicableError when no intrinsic takes these operands."""
+        if not self._choices(template):
+            raise NotApplicableError(self._refusal(template))
+        return None
+
+    def rewrite(self, template: Template) -> tuple[Template, str]:
+        """Record the best choice."""
+        waste, _, best = min(self._choices(template), key=lambda choice: choice[:2])
+        covered = ", ".join(f"{dim} = {axis or '1'}" for dim, axis in best.axes.items())
+        share = "" if waste == 1 else f", {100 * (waste - 1):.0f} % of the work repeated"
+        return template.add(best), f"{best.intrinsic.name} {_shape(best.shape)} covers {covered}{share}"
+
+    def _choices(self, template: Template) -> list[tuple[float, int, Tensorize]]:
+        einsum, found = template.einsum, []
+        for intrinsic in template.accelerator.intrinsics:
+            if not _takes(intrinsic, einsum):
+                continue
+            for shape in intrinsic.shapes:
+                axes = {dim: _best(einsum, dim, shape[dim]) for dim in ("m", "n", "k")}
+                if any(axis is None and shape[dim] > 1 for dim, axis in axes.items()):
+                    continue
+                waste, distance = 1.0, 0
+                for dim, axis in axes.items():
+                    if axis is not None:
+                        waste *= _waste(axis, shape[dim])
+                        distance += _distance(einsum, axis)
+                names = {
+                    dim: None if axis is None or shape[dim] == 1 else axis.name for dim, axis in axes.items()
+                }
+                found.append((waste, distance, Tensorize(intrinsic, shape, names)))
+        return found
+
+    def _refusal(self, template: Template) -> str:
+        einsum, accelerator = template.einsum, template.accelerator
+        asked = f"{einsum.input.dtype} × {einsum.weight.dtype} → {einsum.accumulate}"
+        takes = ", ".join(
+            f"{i.name}: {i.dtypes.input} × {i.dtypes.weight} → {i.dtypes.accumulate}"
+            for i in accelerator.intrinsics
+        )
+        if not any(_takes(intrinsic, einsum) for intrinsic in accelerator.intrinsics):
+            return f"{accelerator.name} has no intrinsic for {asked} (it has {takes})"
+        for dim, meaning in (("n", "axis of weight and output alone"), ("k", "axis of the sum")):
+            if not einsum.group(dim):  # type: ignore[arg-type]
+                return f"the operator has no {dim}-like axis ({meaning}), so no matrix intrinsic covers it"
+        return f"the reduction is shorter than the intrinsics of {accelerator.name} allow without padding"
+
+
+def _takes(intrinsic: Intrinsic, einsum: Einsum) -> bool:
+    types = intrinsic.dtypes
+    return (types.input, types.weight, types.accumulate) == (
+        einsum.input.dtype,
+        einsum.weight.dtype,
+        einsum.accumulate,
+    )
+
+
+def _best(einsum: Einsum, dim: str, extent: int) -> Axis | None:
+    """The axis of a group for one dimension of the intrinsic. A reduction must be contiguous and long enough."""
+    candidates = einsum.group(dim)  # type: ignore[arg-type]
+    if dim == "k":
+        candidates = tuple(axis for axis in candidates if axis.extent >= extent and not einsum.window(axis.name))
+        candidates = candidates or tuple(
+            axis for axis in einsum.group("k") if axis.extent >= extent and einsum.input.stride(axis.name) == 1
+        )
+    return min(
+        candidates, key=lambda axis: (_waste(axis, extent), _distance(einsum, axis)), default=None
+    )
+
+
+def _waste(axis: Axis, unit: int) -> float:
+    return -(-axis.extent // unit) * unit / axis.extent
+
+
+def _distance(einsum: Einsum, axis: Axis) -> int:
+    """How far the axis is from trailing in the dynamic operands that it moves."""
+    return sum(
+        access.stride(axis.name) for access in (einsum.input, einsum.output) if axis.name in access.names()
+    )
+
+
+def _shape(shape: Mapping[str, int]) -> str:
+    return "×".join(str(shape[dim]) for dim in ("m", "n", "k"))

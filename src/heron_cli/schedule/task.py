@@ -1,0 +1,140 @@
+"""A task: one workload on one accelerator, and its variants with their templates and spaces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+from heron_cli.accelerator.model import Accelerator
+from heron_cli.errors import InputError
+from heron_cli.operators import registry
+from heron_cli.operators.workload import Workload
+from heron_cli.schedule.analysis import NotAnEinsum, analyse
+from heron_cli.schedule.constraints import RULES as CONSTRAINT_RULES
+from heron_cli.schedule.constraints import Poster
+from heron_cli.schedule.einsum import Einsum
+from heron_cli.schedule.features import add_features
+from heron_cli.schedule.nest import Nest
+from heron_cli.schedule.rules import RULES as SCHEDULE_RULES
+from heron_cli.schedule.rules.base import NotApplicableError
+from heron_cli.schedule.template import Template
+from heron_cli.schedule.variants import rewritings
+from heron_cli.space import Evaluator, Space
+from heron_cli.trial import Candidate
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A template with its space; `why` says what the variant does."""
+
+    name: str
+    template: Template
+    space: Space
+    why: str
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """The evaluator of the space."""
+        return Evaluator(self.space)
+
+    def nest(self, candidate: Candidate) -> Nest:
+        """The candidate's loops. Raises InputError if a constraint is violated or a knob is missing."""
+        values = candidate.values
+        missing = [name for name in self.space.names if name not in values]
+        if missing:
+            raise InputError(f"the candidate gives no value to {', '.join(missing)}")
+        violated = self.evaluator.violations(values)
+        if violated:
+            raise InputError(f"the candidate violates {violated[0].label}: {violated[0].prose}")
+        columns = self.evaluator.columns(self.space.row(values)[None, :])
+        return self.template.nest({name: int(column[0]) for name, column in columns.items()})
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A variant that does not apply, and why not."""
+
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """One workload on one accelerator with a number of threads. Pickles as just that."""
+
+    workload: Workload
+    accelerator: Accelerator
+    threads: int = 1
+    _cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
+        return Task, (self.workload, self.accelerator, self.threads)
+
+    @property
+    def key(self) -> str:
+        """The workload's key."""
+        return self.workload.key
+
+    @cached_property
+    def einsum(self) -> Einsum:
+        """The workload's einsum. Raises InputError if the operator has another form."""
+        return _einsum(self.workload)
+
+    @cached_property
+    def _generated(self) -> tuple[tuple[Variant, ...], tuple[Refused, ...]]:
+        variants: list[Variant] = []
+        refused: list[Refused] = []
+        for rewriting in rewritings(self.einsum, self.accelerator):
+            if rewriting.einsum is None:
+                refused.append(Refused(rewriting.name, rewriting.why))
+                continue
+            template = Template(rewriting.einsum, self.accelerator, self.threads)
+            try:
+                for rule in SCHEDULE_RULES:
+                    template = rule.run(template)
+                variants.append(Variant(rewriting.name, template, _space(template), rewriting.why))
+            except NotApplicableError as error:
+                refused.append(Refused(rewriting.name, str(error)))
+        if not variants:
+            reasons = dict.fromkeys(f"{item.name}: {item.why}" for item in refused)
+            raise InputError(
+                f"{self.accelerator.name} cannot run {self.workload.name}: {'; '.join(reasons)}"
+            )
+        return tuple(variants), tuple(refused)
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """The variants that apply. Raises InputError, with every reason, when none does."""
+        return self._generated[0]
+
+    @property
+    def refused(self) -> tuple[Refused, ...]:
+        """The variants that do not apply."""
+        return self._generated[1]
+
+    def variant(self, name: str) -> Variant:
+        """The variant called `name`. Raises InputError."""
+        found = next((variant for variant in self.variants if variant.name == name), None)
+        if found is None:
+            names = ", ".join(variant.name for variant in self.variants)
+            raise InputError(f"{self.workload.name} has no variant '{name}'; it has {names}")
+        return found
+
+
+@lru_cache(maxsize=64)
+def _einsum(workload: Workload) -> Einsum:
+    operator = registry.get(workload.operator)
+    constant = frozenset(name for name, spec in operator.specs(workload).items() if spec.constant)
+    try:
+        return analyse(workload.name, operator.compute(workload), constant)
+    except NotAnEinsum as error:
+        raise InputError(f"{workload.name} cannot be tensorized: {error}") from error
+
+
+def _space(template: Template) -> Space:
+    poster = Poster(template)
+    for rule in CONSTRAINT_RULES:
+        rule.post(poster)
+    add_features(poster)
+    return poster.space.build()

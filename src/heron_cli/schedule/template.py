@@ -1,0 +1,107 @@
+"""A template: an einsum on an accelerator and the primitives that the schedule rules recorded, all symbolic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from heron_cli.accelerator.model import Accelerator, Level
+from heron_cli.schedule.einsum import Einsum
+from heron_cli.schedule.nest import NO_STAGE, Nest, Tiling
+from heron_cli.schedule.primitives import Bind, Hold, Order, P, Place, Primitive, Split, Tensorize
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of one schedule rule: `reason` says why it did not apply, or what it did."""
+
+    rule: str
+    applied: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Template:
+    """The recorded schedule. `threads` is how many threads a kernel runs on."""
+
+    einsum: Einsum
+    accelerator: Accelerator
+    threads: int
+    primitives: tuple[Primitive, ...] = ()
+    log: tuple[Applied, ...] = ()
+
+    def add(self, *primitives: Primitive) -> Template:
+        """The template with more primitives."""
+        return replace(self, primitives=(*self.primitives, *primitives))
+
+    def noted(self, entry: Applied) -> Template:
+        """The template with one more line in its log."""
+        return replace(self, log=(*self.log, entry))
+
+    def all(self, kind: type[P]) -> Iterator[P]:
+        """The primitives of one kind, in order."""
+        return (primitive for primitive in self.primitives if isinstance(primitive, kind))
+
+    @property
+    def tensorize(self) -> Tensorize:
+        """The intrinsic in use. Raises StopIteration before the tensorize rule."""
+        return next(self.all(Tensorize))
+
+    def split(self, axis: str) -> Split:
+        """How an axis is split. Raises StopIteration for an unknown axis."""
+        return next(split for split in self.all(Split) if split.axis == axis)
+
+    @property
+    def bind(self) -> Bind | None:
+        """The level that is bound to parallel hardware."""
+        return next(self.all(Bind), None)
+
+    @property
+    def place(self) -> Place | None:
+        """Where the input may be copied, if it must be."""
+        return next(self.all(Place), None)
+
+    @property
+    def holds(self) -> tuple[Hold, ...]:
+        """The buffers in the accelerator's memories."""
+        return tuple(self.all(Hold))
+
+    def axes_of(self, level: Level) -> tuple[str, ...]:
+        """The einsum's axes that a level of the YAML has loops for."""
+        return tuple(axis.name for axis in self.einsum.axes if set(level.axes) & self.words(axis.name))
+
+    def words(self, axis: str) -> set[str]:
+        """The words by which YAML levels and rules may mean an axis."""
+        group = self.einsum.axis(axis).group
+        if group != "k":
+            return {group, "spatial"}
+        found = {"k", "reduction", "window" if self.einsum.window(axis) else "channel"}
+        tensorize = next(self.all(Tensorize), None)
+        if tensorize is not None and tensorize.axes["k"] == axis:
+            found.add("intrinsic.k")
+        return found
+
+    def nest(self, values: Mapping[str, int]) -> Nest:
+        """The template with every number filled in; `values` holds knobs and derived variables."""
+        tensorize = self.tensorize
+        tilings = {}
+        for split in self.all(Split):
+            factors = tuple((level, values[f"{level}.{split.axis}"]) for level in split.levels[:-1])
+            size = values[f"{split.inner}.{split.axis}"]
+            tilings[split.axis] = Tiling(self.einsum.axis(split.axis).extent, split.unit, size, factors)
+        orders = {order.level: order.candidates for order in self.all(Order)}
+        order = tuple(
+            (level, candidates[values.get(f"order.{level}", 0)]) for level, candidates in orders.items()
+        )
+        place = self.place
+        stage = place.positions[values.get(f"place.{place.stage}", 0)] if place else NO_STAGE
+        return Nest(
+            self.einsum,
+            tilings,
+            order,
+            self.bind.level if self.bind else None,
+            tensorize.axes,
+            tensorize.intrinsic.extra.get("llvm", tensorize.intrinsic.name),
+            stage,
+            self.threads,
+        )

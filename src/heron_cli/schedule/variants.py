@@ -1,0 +1,67 @@
+"""The variants of a workload: rewrites of its einsum that give spaces of different shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from heron_cli.accelerator.model import Accelerator
+from heron_cli.schedule.einsum import Einsum
+from heron_cli.schedule.rewrites import drop_unit_axes, fuse_all, pad_axis
+
+
+@dataclass(frozen=True, slots=True)
+class Rewriting:
+    """One way to rewrite; `einsum` is None where it does not apply, and `why` says why not (or what it does)."""
+
+    name: str
+    einsum: Einsum | None
+    why: str
+
+
+def rewritings(einsum: Einsum, accelerator: Accelerator) -> list[Rewriting]:
+    """All of them, those that do not apply included."""
+    plain = fuse_all(drop_unit_axes(einsum), ("batch", "m", "n"))
+    return [rewrite(plain, accelerator) for rewrite in _REWRITES]
+
+
+def _least_k(accelerator: Accelerator) -> int:
+    return min(shape["k"] for intrinsic in accelerator.intrinsics for shape in intrinsic.shapes)
+
+
+def _channels(einsum: Einsum) -> list[str]:
+    """Reduction axes that are no window: what an intrinsic's reduction can cover without fusing."""
+    return [axis.name for axis in einsum.reduction if not einsum.window(axis.name)]
+
+
+def _direct(einsum: Einsum, accelerator: Accelerator) -> Rewriting:
+    name, least = "direct", _least_k(accelerator)
+    extents = einsum.extents
+    if not any(extents[axis] >= least for axis in _channels(einsum)):
+        return Rewriting(name, None, f"no reduction axis outside the window has {least} iterations")
+    return Rewriting(name, einsum, "window taps are loops, the intrinsic reduces over channels")
+
+
+def _runs(einsum: Einsum, accelerator: Accelerator) -> Rewriting:
+    name = "runs"
+    fused = fuse_all(einsum, ("k",))
+    if len(fused.reduction) == len(einsum.reduction):
+        return Rewriting(name, None, "no two reduction axes are contiguous in the input")
+    if max(axis.extent for axis in fused.reduction) < _least_k(accelerator):
+        return Rewriting(name, None, "the longest contiguous run is shorter than the intrinsic")
+    return Rewriting(name, fused, "contiguous taps and channels are one run, which the intrinsic reduces over")
+
+
+def _padded(einsum: Einsum, accelerator: Accelerator) -> Rewriting:
+    name, least = "padded", _least_k(accelerator)
+    channels = [axis for axis in _channels(einsum) if len(einsum.axis(axis).parts) == 1]
+    if not channels:
+        return Rewriting(name, None, "no reduction axis can be padded")
+    longest = max(channels, key=lambda axis: einsum.extents[axis])
+    padded = pad_axis(einsum, longest, least)
+    if padded is einsum:
+        return Rewriting(name, None, f"{longest} is a multiple of {least}")
+    return Rewriting(name, padded, f"{longest} is filled up with zeros to a multiple of {least}")
+
+
+_REWRITES: tuple[Callable[[Einsum, Accelerator], Rewriting], ...] = (_direct, _runs, _padded)
