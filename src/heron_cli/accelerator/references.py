@@ -89,7 +89,7 @@ def _stages(root: Tree, vocabulary: Vocabulary) -> Iterator[Problem]:
     stages = root.child("stages")
     if stages is None or not isinstance(stages.value, dict) or "levels" in vocabulary.broken:
         return
-    positions = [words.ROOT, *(level for level in vocabulary.levels if level != words.INTRINSIC)]
+    positions = [words.ROOT, words.SKIP, *(level for level in vocabulary.levels if level != words.INTRINSIC)]
     for name, stage in stages.value.items():
         for item in stage.items("at"):
             position = str(item.value)

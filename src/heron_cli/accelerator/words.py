@@ -39,5 +39,5 @@ AXES: dict[str, frozenset[str]] = {
 """A level's axis word -> the groups of axes in which a rule may ask for that level's factors."""
 
 GROUPS = ("batch", "m", "n", "k", "spatial", "reduction", "channel", "window")
-ROOT, INTRINSIC = "root", "intrinsic"
-RESERVED = frozenset({"memories", "limits", "min", "max", ROOT, "true", "false", "null"})
+ROOT, SKIP, INTRINSIC = "root", "skip", "intrinsic"
+RESERVED = frozenset({"memories", "limits", "min", "max", ROOT, SKIP, "true", "false", "null"})
