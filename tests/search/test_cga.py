@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from statistics import geometric_mean
+
+import numpy as np
+
+from heron_cli.records import Store
+from heron_cli.search.driver import tune
+from heron_cli.search.protocol import get_method
+from heron_cli.search.result import Budget, TuneResult
+from heron_cli.trial import Trial
+
+from .toy import FakeRunner, cost, problem, variant
+
+SEEDS = range(5)
+
+
+def run(method: str, seed: int, trials: int = 128, **slower: float) -> TuneResult:
+    variants = [variant(name) for name in slower] or [variant()]
+    return tune(
+        problem(*variants), method, FakeRunner(variants, slower), Store.in_memory(), Budget(trials), seed
+    )
+
+
+def best_cost(result: TuneResult) -> float:
+    assert result.best is not None
+    return float(cost(variant().rows([result.best.trial.candidate.values]))[0])
+
+
+def test_it_beats_constrained_random_on_every_seed_and_comes_near_the_optimum() -> None:
+    everything = variant().sampler.everything()  # type: ignore[attr-defined]
+    assert len(everything) > 200_000
+    optimum = float(cost(everything).min())
+    cga = [best_cost(run("cga", seed)) / optimum for seed in SEEDS]
+    random = [best_cost(run("random", seed)) / optimum for seed in SEEDS]
+    assert all(ours < theirs for ours, theirs in zip(cga, random, strict=True)), (cga, random)
+    assert geometric_mean(cga) < 1.15 < 1.4 < geometric_mean(random), (cga, random)
+
+
+def test_most_trials_go_to_the_better_variant() -> None:
+    result = run("cga", 0, trials=96, slow=3.0, fast=1.0)
+    counts = [record.trial.candidate.variant for record in result.records]
+    assert counts.count("fast") > 2 * counts.count("slow") > 0
+    assert result.best is not None and result.best.trial.candidate.variant == "fast"
+
+
+def test_seeds_are_tried_first_and_once() -> None:
+    rows = variant().sampler.sample(3, np.random.default_rng(9))
+    seeds = [variant().candidate(row).values for row in rows]
+    seeded = variant(seeds=[*seeds, seeds[0]])
+    method = get_method("cga")(problem(seeded), 0)
+    proposed = method.propose(16, [], 0)
+    assert [candidate.values for candidate in proposed[:3]] == seeds
+    assert len(set(proposed)) == 16
+    runner = FakeRunner([seeded])
+    history = [Trial(candidate, runner.measure(candidate)) for candidate in proposed]
+    assert not set(method.propose(16, history, 1)) & set(proposed)
+
+
+def test_seeds_never_take_the_whole_batch() -> None:
+    rows = variant().sampler.sample(40, np.random.default_rng(9))
+    seeded = variant(seeds=[variant().candidate(row).values for row in rows])
+    proposed = get_method("cga")(problem(seeded), 0).propose(16, [], 0)
+    known = {tuple(row) for row in rows.tolist()}
+    assert sum(tuple(seeded.rows([c.values])[0].tolist()) in known for c in proposed) == 4

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import numpy as np
+
+from heron_cli.search.cost_model import MINIMUM_TRIALS, CostModel, feature_table
+from heron_cli.search.problem import Rows, VariantSpace
+from heron_cli.trial import Measurement, Status, Trial
+
+from .toy import NAMES, cost, variant
+
+VARIANT = variant()
+
+
+def rows(n: int, seed: int = 0) -> Rows:
+    return VARIANT.sampler.sample(n, np.random.default_rng(seed))
+
+
+def trials(table: Rows, variant: VariantSpace = VARIANT) -> list[Trial]:
+    seconds = cost(table)
+    return [
+        Trial(variant.candidate(row), Measurement(Status.OK, float(second), verified=True))
+        for row, second in zip(table, seconds, strict=True)
+    ]
+
+
+def test_it_ranks_what_it_has_not_seen() -> None:
+    model = CostModel.fit(VARIANT, trials(rows(128)))
+    assert model is not None
+    unseen = rows(500, seed=1)
+    predicted, true = model.predict(unseen), np.log(cost(unseen))
+    assert np.corrcoef(predicted, true)[0, 1] > 0.8
+    assert true[np.argsort(predicted)[:50]].mean() < true.mean() - 0.7 * true.std()
+
+
+def test_equal_trials_give_equal_predictions() -> None:
+    table = rows(40)
+    one, other = CostModel.fit(VARIANT, trials(table), 5), CostModel.fit(VARIANT, trials(table), 5)
+    assert one is not None and other is not None
+    assert np.array_equal(one.predict(rows(100, 2)), other.predict(rows(100, 2)))
+
+
+def test_too_little_to_learn_from() -> None:
+    assert CostModel.fit(VARIANT, trials(rows(MINIMUM_TRIALS - 1))) is None
+    failed = [Trial(VARIANT.candidate(row), Measurement(Status.TIMEOUT)) for row in rows(50)]
+    assert CostModel.fit(VARIANT, failed) is None
+
+
+def test_failures_count_as_worst() -> None:
+    table = rows(200)
+    measured = [
+        Trial(each.candidate, Measurement(Status.BUILD_ERROR)) if row[8] >= 3 else each
+        for row, each in zip(table, trials(table), strict=True)
+    ]
+    model = CostModel.fit(VARIANT, measured)
+    assert model is not None
+    unseen = rows(300, seed=1)
+    predicted = model.predict(unseen)
+    assert predicted[unseen[:, 8] >= 3].min() > np.quantile(predicted[unseen[:, 8] < 3], 0.9)
+
+
+def test_a_lost_device_teaches_nothing() -> None:
+    table = rows(60)
+    known = trials(table[:40])
+    lost = [Trial(VARIANT.candidate(row), Measurement(Status.DEVICE_LOST)) for row in table[40:]]
+    one, other = CostModel.fit(VARIANT, known), CostModel.fit(VARIANT, known + lost)
+    assert one is not None and other is not None
+    assert np.array_equal(one.predict(table), other.predict(table))
+
+
+def test_importance_is_of_knobs_and_finds_the_one_that_matters() -> None:
+    table = rows(200)
+    seconds = 2.0 ** table[:, 8]
+    told = [
+        Trial(VARIANT.candidate(row), Measurement(Status.OK, float(second)))
+        for row, second in zip(table, seconds, strict=True)
+    ]
+    model = CostModel.fit(VARIANT, told)
+    assert model is not None
+    importance = model.knob_importance()
+    assert importance.shape == (len(NAMES),)
+    assert importance.argmax() == NAMES.index("order")
+
+
+def test_features_are_finite_for_any_value() -> None:
+    odd = VariantSpace(
+        "odd", VARIANT.space, VARIANT.sampler, lambda r: (np.full((len(r), 2), np.inf), ("a", "b"))
+    )
+    table = np.full((3, len(NAMES)), -(2**40), dtype=np.int64)
+    table[1] = 0
+    features = feature_table(odd, table)
+    assert features.shape == (3, len(NAMES) + 2) and np.isfinite(features).all()
+    assert (features[0, : len(NAMES)] < -39).all() and (features[1, : len(NAMES)] == 0).all()

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from heron_cli.records import Purpose, Record
+from heron_cli.search.ranking import is_ranked, rivals
+from heron_cli.trial import Candidate, Measurement, Status, Trial
+
+
+def record(tile: int, seconds: float | None, program: str = "", verified: bool = True, at: int = 0) -> Record:
+    status = Status.OK if seconds is not None else Status.TIMEOUT
+    measurement = Measurement(status, seconds, verified=verified and seconds is not None, program=program)
+    trial = Trial(Candidate.of("plain", {"tile": tile}), measurement)
+    moment = f"2026-11-23T10:00:{at:02}.000000+00:00"
+    return Record("w", {}, "gemm", "toy", "d", 1, trial, 0, "cga", {}, moment, position=tile)
+
+
+def tiles(records: list[Record]) -> list[int]:
+    return [record.trial.candidate.values["tile"] for record in records]
+
+
+def test_only_the_close_ones_and_at_most_four() -> None:
+    assert tiles(rivals([record(1, 1.06), record(2, 1.04), record(3, 1.0), record(4, None)])) == [3, 2]
+    assert tiles(rivals([record(tile, 1.0 + tile / 1000) for tile in range(10)])) == [0, 1, 2, 3]
+
+
+def test_no_program_twice() -> None:
+    found = rivals([record(1, 1.0, "a"), record(2, 1.01, "a"), record(3, 1.02, "b"), record(4, 1.03)])
+    assert tiles(found) == [1, 3, 4]
+
+
+def test_nothing_to_decide() -> None:
+    assert rivals([]) == rivals([record(1, None)]) == rivals([record(1, 1.0), record(2, 2.0)]) == []
+
+
+def test_a_fast_one_that_was_not_verified_is_ranked_even_alone() -> None:
+    assert tiles(rivals([record(1, 1.0, verified=False), record(2, 2.0)])) == [1]
+
+
+def test_a_ranking_counts_while_nothing_changed() -> None:
+    chosen = [record(1, 1.0, at=1), record(2, 1.0, at=2)]
+
+    def ranked(tile: int, at: int) -> Record:
+        return replace(record(tile, 1.0, at=at), purpose=Purpose.RANKING)
+
+    assert not is_ranked(chosen, [])
+    assert is_ranked(chosen, [ranked(1, 5), ranked(2, 5)])
+    assert not is_ranked(chosen, [ranked(1, 5), ranked(2, 6)]), "not side by side"
+    assert not is_ranked(chosen, [ranked(1, 5), ranked(2, 5), ranked(3, 5)])
+    assert not is_ranked([*chosen, record(3, 1.0, at=9)], [ranked(t, 5) for t in (1, 2, 3)]), (
+        "a trial came later"
+    )
