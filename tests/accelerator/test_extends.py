@@ -28,11 +28,8 @@ def child(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def test_maps_merge_deeply_and_lists_by_name(child: Callable[[str], Path]) -> None:
-    found = load(
-        child(
-            "tvm_target: {mcpu: sapphirerapids}\nmemories: [{name: l2, capacity: 2 MiB}]\nlimits: {threads: 8}\n"
-        )
-    )
+    target = "tvm_target: {mcpu: sapphirerapids}\n"
+    found = load(child(target + "memories: [{name: l2, capacity: 2 MiB}]\nlimits: {threads: 8}\n"))
     assert found.name == "child"
     assert found.description == ""  # the base's description is of the base
     assert found.tvm_target == {"kind": "llvm", "mcpu": "sapphirerapids"}

@@ -41,8 +41,13 @@ def test_values_and_places() -> None:
         ("1:30", "1:30"),
         ("0o7", "0o7"),
         ("2024-01-01", "2024-01-01"),
-    ]
-    + [("1e3", 1000.0), ("-4", -4), ("null", None), ("", None), ("false", False), ("9" * 40, "9" * 40)],
+        ("1e3", 1000.0),
+        ("-4", -4),
+        ("null", None),
+        ("", None),
+        ("false", False),
+        ("9" * 40, "9" * 40),
+    ],
 )
 def test_scalars_are_those_of_yaml_1_2(text: str, value: object) -> None:
     found = scalar(text, plain=True)
