@@ -25,7 +25,7 @@ done
 
 echo "setup: $("$python" --version) → $venv (downloads about 300 MB the first time)"
 "$python" -m venv "$venv"
-pip=("$venv/bin/python" -m pip --quiet --disable-pip-version-check --no-input)
+pip=("$venv/bin/python" -m pip -qq --disable-pip-version-check --no-input)
 "${pip[@]}" install --upgrade 'pip>=25.1' # the first that knows dependency groups
 "${pip[@]}" install --editable . --group test --group lint
-echo "setup: done; $("$venv/bin/heron" version)"
+echo "setup: done; $("$venv/bin/heron" --version)"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def accelerator(target: str | None, *, measured: bool = False) -> Accelerator:
     """The accelerator called `target`, or the first one that this machine can measure.
 
-    With `measured`, an accelerator that cannot be measured here is an InputError that says why.
+    With `measured`, one that cannot be measured here is an InputError that says why.
     """
     from heron_cli import session
     from heron_cli.accelerator import catalog

@@ -8,7 +8,7 @@ from __future__ import annotations
 from .accelerators import default_accelerator, require_measurable
 from .exporting import export
 from .settings import RunnerKind, Settings
-from .spaces import make_task, problem, why_empty
+from .spaces import make_task, problem, variants_with, why_empty
 from .tuning import make_runner, tune
 from .workloads import definition, workload_of
 
@@ -23,6 +23,7 @@ __all__ = [
     "problem",
     "require_measurable",
     "tune",
+    "variants_with",
     "why_empty",
     "workload_of",
 ]

@@ -98,7 +98,7 @@ def _item(workload: Workload, record: Record, accelerator: Accelerator) -> Expor
     from heron_cli.backends import registry
     from heron_cli.library.item import ExportItem
 
-    task = make_task(workload, accelerator)
+    task = make_task(workload, accelerator, record.threads)
     kernel = registry.get(accelerator.backend).build(task, record.trial.candidate, threads=record.threads)
     measured = record.trial.measurement.program
     if measured and kernel.program != measured:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,18 +12,28 @@ from .settings import Settings
 from .workloads import definition
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from heron_cli.accelerator.model import Accelerator
     from heron_cli.operators.workload import Workload
     from heron_cli.schedule.task import Task, Variant
     from heron_cli.search.problem import Problem, Sampler, VariantSpace
-    from heron_cli.space import Space
+    from heron_cli.space import Evaluator, Rows, Space
+
+_FEATURE = "feature."  # how schedule/ names what it derives for the cost model
 
 
-def make_task(workload: Workload, accelerator: Accelerator) -> Task:
-    """The workload on the accelerator: its variants with their spaces."""
+def make_task(workload: Workload, accelerator: Accelerator, threads: int = 1) -> Task:
+    """The workload on the accelerator, for kernels that run on `threads` threads.
+
+    Raises InputError when the accelerator cannot run it.
+    """
     from heron_cli.schedule.task import Task
 
-    return Task(workload, accelerator)
+    task = Task(workload, accelerator, threads)
+    _ = task.variants  # generated here, so that a workload that does not fit is told of before any is tuned
+    return task
 
 
 def problem(task: Task, settings: Settings) -> Problem:
@@ -36,11 +46,10 @@ def problem(task: Task, settings: Settings) -> Problem:
 
     kept: list[VariantSpace] = []
     reasons: list[str] = []
-    for variant in _with_knobs(task, settings.fixed):
-        space = fixed(variant.space, settings.fixed)
+    for variant, space in variants_with(task, settings.fixed):
         reason = why_empty(space)
         if reason is None:
-            kept.append(_variant_space(task, variant, space, settings.sampler))
+            kept.append(_variant_space(variant, space, settings.sampler))
         else:
             reasons.append(f"{variant.name}: {reason}")
     if not kept:
@@ -55,19 +64,34 @@ def problem(task: Task, settings: Settings) -> Problem:
     )
 
 
-def fixed(space: Space, values: Mapping[str, int]) -> Space:
-    """The space with knobs held at `values`. Raises InputError for a value that a knob does not have."""
+def variants_with(task: Task, values: Mapping[str, int]) -> list[tuple[Variant, Space]]:
+    """The variants that have these knobs and values, with their spaces held to them.
+
+    Raises InputError when there is none.
+    """
     from heron_cli.space import Constraint, Var, equal
 
-    extra = []
+    domains = [variant.space.domains for variant in task.variants]
     for name, value in values.items():
-        if value not in space.domains[name]:
-            listed = ", ".join(map(str, space.domains[name]))
-            raise InputError(f"--set {name}={value}: {name} takes {listed}")
-        extra.append(
-            Constraint(f"--set {name}", equal(Var(name), value), why="asked for on the command line")
-        )
-    return space.extended(extra) if extra else space
+        taken = sorted({each for domain in domains for each in domain.get(name, ())})
+        if not taken:
+            known = sorted({name for domain in domains for name in domain})
+            raise InputError(f"--set: no knob is called '{name}'; the knobs are {', '.join(known)}")
+        if value not in taken:
+            raise InputError(f"--set: {name} is {value}; it takes {', '.join(map(str, taken))}")
+    why = "asked for on the command line"
+    extra = [
+        Constraint(f"--set {name}={value}", equal(Var(name), value), None, why)
+        for name, value in values.items()
+    ]
+    found = [
+        (variant, variant.space.extended(extra) if extra else variant.space)
+        for variant in task.variants
+        if all(value in variant.space.domains.get(name, ()) for name, value in values.items())
+    ]
+    if not found:
+        raise InputError("--set: no variant has all of these knobs and values")
+    return found
 
 
 def why_empty(space: Space) -> str | None:
@@ -81,20 +105,19 @@ def why_empty(space: Space) -> str | None:
         return None  # not proven, so the sampler may look for a point
 
 
-def _with_knobs(task: Task, names: Mapping[str, int]) -> list[Variant]:
-    """The variants that have all these knobs. Raises InputError when none has."""
-    found = [each for each in task.variants if set(names) <= set(each.space.domains)]
-    if not found:
-        known = sorted({name for each in task.variants for name in each.space.domains})
-        unknown = [name for name in names if name not in known]
-        said = f"no knob is called '{unknown[0]}'" if unknown else "no variant has all of these knobs"
-        raise InputError(f"--set: {said}; the knobs are {', '.join(known)}")
-    return found
-
-
-def _variant_space(task: Task, variant: Variant, space: Space, sampler: str) -> VariantSpace:
+def _variant_space(variant: Variant, space: Space, sampler: str) -> VariantSpace:
     from heron_cli.search.problem import VariantSpace
-    from heron_cli.space import CpSampler, TableSampler
+    from heron_cli.space import CpSampler, Evaluator, TableSampler
 
     drawing: Sampler = CpSampler(space) if sampler == "cpsat" else TableSampler(space)
-    return VariantSpace(variant.name, space, drawing, partial(task.features, variant))
+    return VariantSpace(variant.name, space, drawing, partial(_features, Evaluator(space)))
+
+
+def _features(evaluator: Evaluator, rows: Rows) -> tuple[NDArray[np.float64], Sequence[str]]:
+    """The derived variables that the schedule made for the cost model, [rows, features]."""
+    import numpy as np
+
+    columns = evaluator.columns(rows)
+    names = [item.name for item in evaluator.space.derived if item.name.startswith(_FEATURE)]
+    table = [np.asarray(columns[name], np.float64) for name in names]
+    return np.stack(table, axis=1) if table else np.empty((len(rows), 0)), names

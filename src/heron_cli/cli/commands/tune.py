@@ -91,5 +91,5 @@ def command(
     settings.check()
     from heron_cli.cli.tuning import tune_all
 
-    tasks = [session.make_task(workload, machine) for workload in asked.workloads(machine)]
+    tasks = [session.make_task(workload, machine, threads) for workload in asked.workloads(machine)]
     tune_all(tasks, settings, db, as_json=as_json)

@@ -1,0 +1,124 @@
+"""`heron explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from heron_cli.cli import inputs, options, output
+from heron_cli.cli.parameters import integer_pairs
+
+if TYPE_CHECKING:
+    from heron_cli.schedule.task import Task, Variant
+    from heron_cli.space import Space
+
+
+@click.command("explain")
+@options.workload_options
+@options.target_option
+@options.threads_option
+@click.option(
+    "--set", "fixed", callback=integer_pairs, metavar="KNOB=N,…", help="The candidate, or a part of it."
+)
+@options.json_option
+def command(
+    operator: str | None,
+    shape: str | None,
+    dtype: Mapping[str, str] | None,
+    workloads: str | None,
+    only: tuple[str, ...],
+    target: str | None,
+    threads: int,
+    fixed: Mapping[str, int] | None,
+    as_json: bool,
+) -> None:
+    """Say why a space is empty, or why a candidate is not allowed.
+
+    With --set for every knob, the rules that this candidate breaks are listed; with some knobs, whether they
+    leave room for the others; without, whether the space holds any program at all. The exit code is 3 when
+    what was asked about is impossible in every variant.
+    """
+    asked = inputs.Asked.check(operator, shape, dtype, workloads, only)
+    machine = inputs.accelerator(target)
+    from heron_cli import session
+    from heron_cli.errors import SpaceEmptyError
+
+    found = []
+    for workload in asked.workloads(machine):
+        task = session.make_task(workload, machine, threads)
+        document = _workload(task, fixed or {})
+        found.append(document)
+        if not as_json:
+            _print(document)
+    if as_json:
+        output.document(found[0] if len(found) == 1 else found)
+    if not all(any(variant["possible"] for variant in each["variants"]) for each in found):
+        raise click.exceptions.Exit(SpaceEmptyError.exit_code)
+
+
+def _workload(task: Task, fixed: Mapping[str, int]) -> dict[str, Any]:
+    from heron_cli import session
+
+    return {
+        "workload": task.key,
+        "name": task.workload.name,
+        "target": task.accelerator.name,
+        "variants": [_variant(each, space, fixed) for each, space in session.variants_with(task, fixed)],
+    }
+
+
+def _variant(variant: Variant, space: Space, fixed: Mapping[str, int]) -> dict[str, Any]:
+    from heron_cli.space import CpBackend, Evaluator
+    from heron_cli.space.explain import explain_empty
+
+    if set(fixed) == set(space.names):
+        violations = Evaluator(variant.space).violations(fixed)
+        return _entry(variant, possible=not violations, reasons=[str(each) for each in violations])
+    example = _example(CpBackend(space))
+    if example is not None:
+        return _entry(variant, possible=True, example=example)
+    explanation = explain_empty(space)
+    repairs = [each.sentence for each in explanation.repairs]
+    return _entry(variant, possible=False, reasons=list(explanation.sentences), repairs=repairs)
+
+
+def _example(backend: Any) -> dict[str, int] | None:
+    import numpy as np
+
+    found: dict[str, int] | None = backend.solve(np.random.default_rng(0))
+    return found
+
+
+def _entry(
+    variant: Variant,
+    *,
+    possible: bool,
+    reasons: list[str] | None = None,
+    repairs: list[str] | None = None,
+    example: dict[str, int] | None = None,
+) -> dict[str, Any]:
+    return {
+        "name": variant.name,
+        "possible": possible,
+        "reasons": reasons or [],
+        "repairs": repairs or [],
+        "example": example,
+    }
+
+
+def _print(found: Mapping[str, Any]) -> None:
+    click.echo(f"{found['workload']} on {found['target']}")
+    for variant in found["variants"]:
+        if variant["example"] is not None:
+            text = ",".join(f"{name}={value}" for name, value in variant["example"].items())
+            click.echo(f"{variant['name']}: possible, for example {text}")
+        elif variant["possible"]:
+            click.echo(f"{variant['name']}: allowed, no rule is broken")
+        else:
+            click.echo(f"{variant['name']}: impossible")
+        for reason in variant["reasons"]:
+            click.echo(f"  {reason}")
+        for repair in variant["repairs"]:
+            click.echo(f"  {repair}")
