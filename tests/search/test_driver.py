@@ -182,6 +182,18 @@ def test_records_that_do_not_fit_the_space_are_left_out() -> None:
     assert seen[0] == events.Resumed(0, 0, 40, None)
 
 
+def test_records_that_break_the_present_rules_are_left_out() -> None:
+    store = Store.in_memory()
+    search(store)
+    tighter = variant(capacity=1 << 11)
+    tighter = replace(tighter, valid=tighter.sampler.valid)  # type: ignore[attr-defined]
+    seen: list[events.Event] = []
+    result = search(store, variants=[tighter], on_event=seen.append)
+    assert isinstance(seen[0], events.Resumed) and seen[0].unfit > 10
+    assert result.resumed == seen[0].own and result.trials == 40
+    assert result.best is not None and tighter.fits(result.best.trial.candidate)
+
+
 def test_the_budget_of_seconds_stops_the_runner() -> None:
     runner, moment = FakeRunner(VARIANTS), 0.0
 

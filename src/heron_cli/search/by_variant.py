@@ -31,7 +31,7 @@ class VariantMethod(Method):
                 wanted = shares[index] - len(chosen[index])
                 if wanted <= 0 or index in exhausted:
                     continue
-                trials = [trial for trial in history if variant.fits(trial.candidate)]
+                trials = [trial for trial in history if variant.has(trial.candidate)]
                 taken = Taken(variant.rows([trial.candidate.values for trial in trials]))
                 taken.add(variant.rows([candidate.values for candidate in chosen[index]]))
                 stream = [self.seed % 2**64, round_index, index, attempt]

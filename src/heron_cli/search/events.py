@@ -13,7 +13,7 @@ from .result import TuneResult
 class Resumed:
     """Trials of earlier runs were found: `own` of this very run, `others` that only inform the search.
 
-    `unfit` more are left out: their knobs are not those of the present spaces.
+    `unfit` more are left out: the present spaces do not contain them.
     """
 
     own: int

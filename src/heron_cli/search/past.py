@@ -16,7 +16,7 @@ class Past:
 
     `rounds` holds the trials of this very run (method and seed) by round and in the order of their proposal;
     `others` the trials of other runs, oldest first; `rankings` all side-by-side measurements. `unfit` counts
-    the records left out because the present spaces have other knobs.
+    the records left out because the present spaces do not contain them.
     """
 
     rounds: Mapping[int, Sequence[Record]]

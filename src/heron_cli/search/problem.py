@@ -56,7 +56,8 @@ class VariantSpace:
     """One way to schedule the workload: its space, sampler and derived features.
 
     `features` maps rows to columns that the cost model sees besides the knobs (tile bytes, arithmetic
-    intensity); `seeds` are assignments worth trying first, as the optimum of an analytic model is.
+    intensity); `seeds` are assignments worth trying first, as the optimum of an analytic model is; `valid`
+    tells which rows satisfy the constraints, so that records made under other rules are left out.
     """
 
     name: str
@@ -64,6 +65,7 @@ class VariantSpace:
     sampler: Sampler
     features: Callable[[Rows], tuple[npt.NDArray[Any], Sequence[str]]] = no_features
     seeds: Sequence[Mapping[str, int]] = ()
+    valid: Callable[[Rows], npt.NDArray[np.bool_]] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -80,9 +82,15 @@ class VariantSpace:
         table = [[values[name] for name in names] for values in assignments]
         return np.array(table, dtype=np.int64).reshape(len(assignments), len(names))
 
-    def fits(self, candidate: Candidate) -> bool:
+    def has(self, candidate: Candidate) -> bool:
         """True when the candidate is of this variant and gives a value to exactly its knobs."""
         return candidate.variant == self.name and set(candidate.values) == set(self.names)
+
+    def fits(self, candidate: Candidate) -> bool:
+        """True when the space `has` the candidate and it satisfies every constraint, if `valid` is known."""
+        if not self.has(candidate):
+            return False
+        return self.valid is None or bool(self.valid(self.rows([candidate.values]))[0])
 
 
 class Problem(Protocol):
