@@ -115,6 +115,9 @@ int main(void) {
   CHECK(strcmp(heron_kernel_at(1)->symbol, "heron_gemm_u8s8s32_m1_n1_k4") == 0);
   CHECK(heron_kernel_at(1)->seconds == 1e-5);
   CHECK(heron_kernel_at(6) == NULL);
+  CHECK(heron_kernel_missing_cpu_feature(0) == NULL);
+  CHECK(heron_kernel_missing_cpu_feature(1) != NULL);
+  CHECK(heron_kernel_missing_cpu_feature(6) == NULL);
   for (int status = HERON_OK; status <= HERON_KERNEL_FAILED + 1; ++status)
     CHECK(strlen(heron_status_string((heron_status)status)) > 3);
   heron_release_workspace();

@@ -11,7 +11,7 @@ import pytest
 
 from heron_cli.backends.x86 import compiler
 from heron_cli.backends.x86.toolchain import X86Toolchain, toolchain
-from heron_cli.errors import InputError
+from heron_cli.errors import HeronError, InputError
 from heron_cli.library.export import check_output, export
 from heron_cli.library.item import ExportItem
 from heron_cli.library.manifest import sha256
@@ -55,7 +55,7 @@ def test_equal_kernels_give_equal_bytes(library: Path, items: Items, tmp_path: P
 
     fallback = Fallback(make("gemm", {"m": 3, "n": 3, "k": 3}), "never tuned")
     out = tmp_path / "elsewhere"
-    done = export(list(reversed(items)), out, toolchain, fallbacks=[fallback], version="1.2.3")
+    done = export(list(reversed(items)), out, toolchain, fallbacks=[fallback], version="1.2.3", check=False)
     assert tree(out) == tree(library)
     assert done.bytes == sum(map(len, tree(out).values()))
     assert set(done.files) == set(tree(out))
@@ -176,3 +176,17 @@ def test_kernel_that_needs_an_unknown_symbol(
     with pytest.raises(compiler.ToolError, match="undefined reference to `TVMFFIFunctionCall'"):
         export([item], tmp_path / "out", toolchain)
     assert not (tmp_path / "out").exists()
+
+
+def test_linked_kernels_are_run_before_anything_is_written(items: Items, tmp_path: Path) -> None:
+    done = export([*items[:2], items[4]], tmp_path / "out", toolchain)
+    assert done.unchecked == (items[4].workload.key,)  # needs a CPU feature that is not here
+    wrong = replace(items[1], kernel=replace(items[1].kernel, code=items[2].kernel.code))
+    before = tree(tmp_path / "out")
+    with pytest.raises(
+        HeronError, match=r"nothing was exported: gemm\[m=4,n=5,k=6\].* is wrong once linked: "
+    ):
+        export([items[0], wrong], tmp_path / "out", toolchain, force=True)
+    with pytest.raises(HeronError, match=r"nothing was exported: .*: this kernel always fails"):
+        export([items[5]], tmp_path / "out", toolchain, force=True)
+    assert tree(tmp_path / "out") == before

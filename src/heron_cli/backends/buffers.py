@@ -6,8 +6,6 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -18,11 +16,14 @@ ALIGNMENT = 64
 
 def aligned_empty(shape: Sequence[int], dtype: DTypeLike, alignment: int = ALIGNMENT) -> NDArray[Any]:
     """An uninitialised C-contiguous array at an address that `alignment` divides."""
+    import numpy as np
+
     kind = np.dtype(dtype)
     size = math.prod(shape) * kind.itemsize
     raw = np.empty(size + alignment, np.uint8)
     start = -raw.ctypes.data % alignment
-    return raw[start : start + size].view(kind).reshape(tuple(shape))
+    array: NDArray[Any] = raw[start : start + size].view(kind).reshape(tuple(shape))
+    return array
 
 
 def aligned(array: NDArray[Any], alignment: int = ALIGNMENT) -> NDArray[Any]:

@@ -22,6 +22,7 @@ from heron_cli.library.item import ExportItem, Fallback
 from heron_cli.library.manifest import NAME, SCHEMA, build_id, manifest
 from heron_cli.library.packaging import package_files
 from heron_cli.library.toolchain import NativeLibrary, Toolchain
+from heron_cli.library.verify import verify
 
 if TYPE_CHECKING:
     from heron_cli.operators.base import Operator
@@ -34,12 +35,16 @@ PYTHON = "python/heron_kernels.py"
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export wrote: the directory, its files (relative), and their bytes altogether."""
+    """What an export wrote: the directory, its files (relative), and their bytes altogether.
+
+    `unchecked` names the workloads whose kernels were not run after linking.
+    """
 
     folder: Path
     files: tuple[str, ...]
     bytes: int
     kernels: int
+    unchecked: tuple[str, ...]
 
 
 def check_output(out: Path, *, force: bool) -> None:
@@ -61,15 +66,18 @@ def export(
     fallbacks: Sequence[Fallback] = (),
     version: str = __version__,
     force: bool = False,
+    check: bool = True,
     operator_of: Callable[[str], Operator] | None = None,
 ) -> Exported:
     """Write the library of `items` to the directory `out`.
 
     With `force` a library that is there is replaced; files that are not of a library stay. Everything is
-    made in a scratch directory first, so that an error leaves `out` as it was.
+    made in a scratch directory first, so that an error leaves `out` as it was. With `check` every kernel is
+    run from there and compared with numpy; those that this machine cannot run are listed as unchecked.
 
     Raises InputError when there is nothing to export, `out` is not empty, a tool is missing, the disk is
-    full, or the kernels cannot make one interface; ToolError when they do not link.
+    full, or the kernels cannot make one interface; ToolError when they do not link; HeronError when a
+    kernel of the linked library is wrong.
     """
     from heron_cli.operators import registry
 
@@ -80,7 +88,8 @@ def export(
         unknown = toolchain.uncheckable(item.requires)
         if unknown:
             raise InputError(f"{item.workload.key}: a library cannot check for CPU flag '{unknown[0]}'")
-    interface = derive(items, operator_of or registry.get)
+    find = operator_of or registry.get
+    interface = derive(items, find)
     existed = out.exists()
     with _told_plainly(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -88,6 +97,7 @@ def export(
             with tempfile.TemporaryDirectory(prefix=".heron-export-", dir=out) as scratch:
                 stage = Path(scratch)
                 names = _write(stage, interface, fallbacks, toolchain, version)
+                unchecked = verify(stage, items, find) if check else [item.workload.key for item in items]
                 size = sum((stage / name).stat().st_size for name in names)
                 _remove_library(out)
                 for name in names:
@@ -97,7 +107,7 @@ def export(
             if not existed:
                 shutil.rmtree(out, ignore_errors=True)
             raise
-    return Exported(out, tuple(names), size, len(items))
+    return Exported(out, tuple(names), size, len(items), tuple(unchecked))
 
 
 def _write(

@@ -33,6 +33,10 @@ class LibraryError(RuntimeError):
     """The library is damaged, does not fit this machine, or was given operands that do not fit; one line."""
 
 
+class MachineError(LibraryError):
+    """None of the library's kernels can run on this machine."""
+
+
 class PackedOperand:
     """A constant operand in the form that one kernel wants. Made by `Kernel.pack`."""
 
@@ -44,7 +48,8 @@ class PackedOperand:
 class Kernel:
     """One kernel. Call it with the operands in the order of `operands`, the output optional."""
 
-    def __init__(self, library: Library, entry: Mapping[str, Any]) -> None:
+    def __init__(self, library: Library, index: int, entry: Mapping[str, Any]) -> None:
+        self.missing_cpu_feature = library.missing_cpu_feature(index)
         self.entry = dict(entry)
         self.workload: str = entry["workload"]
         self.operator: str = entry["operator"]
@@ -140,16 +145,18 @@ class Library:
             raise LibraryError(f"{self.path}: this process has loaded what was there before; start a new one")
         self._status_string = self._native.heron_status_string
         self._status_string.restype = ctypes.c_char_p
-        self._missing_feature = self._native.heron_missing_cpu_feature
+        self._missing_feature = self._native.heron_kernel_missing_cpu_feature
         self._missing_feature.restype = ctypes.c_char_p
         self._last_error = self._native.heron_last_error
         self._last_error.restype = ctypes.c_char_p
         self.version: str = self.manifest["version"]
-        self.kernels: list[Kernel] = [Kernel(self, entry) for entry in self.manifest["kernels"]]
-        missing = self._missing_feature()
-        if missing and all(missing.decode() in kernel.requires for kernel in self.kernels):
-            raise LibraryError(
-                f"{self.path}: this machine lacks {missing.decode()}, which every kernel needs"
+        self.kernels: list[Kernel] = [
+            Kernel(self, index, entry) for index, entry in enumerate(self.manifest["kernels"])
+        ]
+        missing = sorted({kernel.missing_cpu_feature or "" for kernel in self.kernels})
+        if missing and "" not in missing:
+            raise MachineError(
+                f"{self.path}: no kernel can run on this machine: it lacks {', '.join(missing)}"
             )
 
     def __repr__(self) -> str:
@@ -189,6 +196,11 @@ class Library:
             + "; ".join(kernel.workload for kernel in near)
         )
 
+    def missing_cpu_feature(self, index: int) -> str | None:
+        """The CPU feature that the kernel at this index of the manifest needs and this machine lacks."""
+        feature: bytes | None = self._missing_feature(ctypes.c_size_t(index))
+        return None if feature is None else feature.decode()
+
     def function(self, name: str) -> Any:
         """A function of the shared library that returns a status."""
         try:
@@ -214,7 +226,7 @@ class Library:
         reason = self._status_string(status).decode()
         detail = self._last_error().decode() if status == _KERNEL_FAILED else ""
         if status == _UNSUPPORTED_CPU:
-            detail = f"it needs {', '.join(kernel.requires)}"
+            detail = str(kernel.missing_cpu_feature)
         raise LibraryError(f"{kernel.workload}: {reason}{': ' if detail else ''}{detail}")
 
 

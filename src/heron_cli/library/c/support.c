@@ -121,10 +121,20 @@ size_t heron_kernel_count(void) {
   return count;
 }
 
-const heron_kernel_info *heron_kernel_at(size_t index) {
+static const struct heron_kernel *kernel_at(size_t index) {
   for (size_t i = 0; i < heron_table_count; ++i) {
-    if (index < heron_tables[i]->count) return &heron_tables[i]->kernels[index].info;
+    if (index < heron_tables[i]->count) return &heron_tables[i]->kernels[index];
     index -= heron_tables[i]->count;
   }
   return NULL;
+}
+
+const heron_kernel_info *heron_kernel_at(size_t index) {
+  const struct heron_kernel *kernel = kernel_at(index);
+  return kernel == NULL ? NULL : &kernel->info;
+}
+
+const char *heron_kernel_missing_cpu_feature(size_t index) {
+  const struct heron_kernel *kernel = kernel_at(index);
+  return kernel == NULL ? NULL : missing_feature(kernel->requirement);
 }
