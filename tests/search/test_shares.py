@@ -26,5 +26,10 @@ def test_all_start_equal() -> None:
 
 
 def test_the_leader_gets_most_and_nobody_is_given_up() -> None:
-    history = [trial("a", 1.0 + n, n) for n in range(16)] + [trial("b", 100.0, n) for n in range(16)]
+    history = [trial("a", 1.0 + n, n) for n in range(32)] + [trial("b", 100.0, n) for n in range(32)]
     assert divide(36, ["a", "b"], history) == [34, 2]
+
+
+def test_little_knowledge_moves_little() -> None:
+    history = [trial("a", 1.0, n) for n in range(4)] + [trial("b", 100.0, n) for n in range(4)]
+    assert divide(40, ["a", "b"], history) == [30, 10]

@@ -14,12 +14,13 @@ LEADERS = 16
 def divide(count: int, variants: Sequence[str], history: Sequence[Trial]) -> list[int]:
     """How many of `count` proposals each variant gets; they add up to `count`.
 
-    A variant's weight is 1 plus the number of the 16 fastest trials so far that are its own: all start
-    equal, those that lead get the most, and none is given up, since its weight never falls to 0.
+    A variant's weight is 1 plus the number of the leaders that are its own; the leaders are the fastest
+    quarter of the valid trials, at most 16. So all start equal, those that lead get more the more is known,
+    and none is given up, since its weight never falls to 0.
     """
     timed = [(cost, trial) for trial in history if (cost := cost_of(trial.measurement)) is not None]
     timed.sort(key=lambda pair: pair[0])
-    leaders = Counter(trial.candidate.variant for _, trial in timed[:LEADERS])
+    leaders = Counter(trial.candidate.variant for _, trial in timed[: min(LEADERS, -(-len(timed) // 4))])
     return apportion(count, [1 + leaders[variant] for variant in variants])
 
 
