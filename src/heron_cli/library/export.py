@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SHARED = "lib/libheron_kernels.so"
 STATIC = "lib/libheron_kernels.a"
 HEADER = "include/heron_kernels.h"
-PYTHON = "python/heron_kernels.py"
+PYTHON = "python/heron_kernels"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _write(
     identity = build_id(interface, header_text)
     texts = {
         HEADER: header_text,
-        PYTHON: Path(__file__).with_name("loader.py").read_text(encoding="utf-8"),
+        **{f"{PYTHON}/{path.name}": path.read_text(encoding="utf-8") for path in _loader_files()},
         **package_files(version),
     }
     for name, text in texts.items():
@@ -145,6 +145,11 @@ def _write(
     )
     (stage / NAME).write_text(text, encoding="utf-8")
     return [*names, NAME]
+
+
+def _loader_files() -> list[Path]:
+    """The Python loader, which imports nothing of heron."""
+    return sorted(Path(__file__).with_name("loader").glob("*.py"))
 
 
 def _remove_library(out: Path) -> None:
