@@ -3,6 +3,7 @@
 from heron_cli.space.cp_sampler import CpSampler
 from heron_cli.space.cpsat import CpBackend, Optimum
 from heron_cli.space.evaluator import Evaluator, Violation
+from heron_cli.space.explain import Explanation, Repair, explain_empty
 from heron_cli.space.expression import (
     FALSE,
     TRUE,
@@ -48,6 +49,7 @@ from heron_cli.space.interval import LIMIT
 from heron_cli.space.prose import to_prose
 from heron_cli.space.protocol import Restriction, Sampler
 from heron_cli.space.sampler import TableSampler
+from heron_cli.space.size import Share, Size, pruning, size
 from heron_cli.space.space import Constraint, Derived, Knob, Rows, Space, SpaceBuilder
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "CpSampler",
     "Derived",
     "Evaluator",
+    "Explanation",
     "Expression",
     "FloorDiv",
     "Knob",
@@ -74,10 +77,13 @@ __all__ = [
     "Not",
     "Optimum",
     "Product",
+    "Repair",
     "Restriction",
     "Rows",
     "Sampler",
     "Select",
+    "Share",
+    "Size",
     "SolverBugError",
     "SolverTimeoutError",
     "Space",
@@ -96,13 +102,16 @@ __all__ = [
     "different",
     "divides",
     "equal",
+    "explain_empty",
     "implies",
     "maximum",
     "minimum",
     "negate",
     "one_of",
     "product",
+    "pruning",
     "select",
+    "size",
     "to_prose",
     "total",
 ]

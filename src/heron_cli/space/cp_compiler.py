@@ -32,7 +32,7 @@ from heron_cli.space.expression import (
     product,
 )
 from heron_cli.space.functions import negate
-from heron_cli.space.interval import Cap
+from heron_cli.space.interval import Cap, cover
 from heron_cli.space.ranges import Ranges
 from heron_cli.space.resolve import support
 from heron_cli.space.space import Space
@@ -183,12 +183,10 @@ class Compiler:
 
     def _split(self, factors: tuple[Expression, ...]) -> tuple[Expression, Expression]:
         """Two halves of a product: first what one cap covers, so that partial products stay small."""
-        for cap in self._caps:
-            covered = [isinstance(f, Var) and f.name in cap.names for f in factors]
-            if any(covered) and not all(covered):
-                inside = [f for f, c in zip(factors, covered, strict=True) if c]
-                outside = [f for f, c in zip(factors, covered, strict=True) if not c]
-                return product(inside), product(outside)
+        parts = cover(factors, self._caps)
+        if len(parts) > 1:
+            first, *rest = ([f for f in part if isinstance(f, Expression)] for part, _ in parts)
+            return product(first), product([factor for part in rest for factor in part])
         return product(factors[:-1]), factors[-1]
 
     def _factor(self, part: Expression, other: Expression) -> Linear:

@@ -50,6 +50,7 @@ class CpBackend:
         self.space = space
         self._effort = effort
         self._evaluator = Evaluator(space)
+        self._names = {*space.names, *(item.name for item in space.derived)}
 
     def solve(
         self, rng: np.random.Generator, restrict: Restriction = FREE, hints: Mapping[str, int] | None = None
@@ -164,7 +165,7 @@ class CpBackend:
         return compiler
 
     def _tree(self, name: str) -> Expression:
-        if name not in self.space.domains and all(name != item.name for item in self.space.derived):
+        if name not in self._names:
             raise KeyError(f"the space has no variable {name}")
         return self.space.expression(Var(name))
 

@@ -298,9 +298,9 @@ def ceil_div(left: Expression | int, right: Expression | int) -> Expression:
 
 def compare(op: str, left: Expression | int, right: Expression | int) -> Boolean:
     """`left op right`; op is one of == != < <= > >=."""
+    if op not in COMPARISONS:
+        raise ValueError(f"unknown comparison {op!r}; known are {' '.join(COMPARISONS)}")
     a, b = _lift(left), _lift(right)
     if isinstance(a, Const) and isinstance(b, Const):
         return TRUE if COMPARISONS[op](a.value, b.value) else FALSE
-    if op not in COMPARISONS:
-        raise ValueError(f"unknown comparison {op!r}; known are {' '.join(COMPARISONS)}")
     return Compare(op, a, b)

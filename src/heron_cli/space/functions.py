@@ -21,10 +21,18 @@ from heron_cli.space.expression import (
 )
 
 
+def _condition(item: Boolean) -> Boolean:
+    if not isinstance(item, Boolean):
+        raise TypeError(
+            f"expected a condition, got {item!r}; == and != compare trees: use equal and different"
+        )
+    return item
+
+
 def all_of(*items: Boolean) -> Boolean:
     """The conjunction; without items, true."""
     kept: dict[Boolean, None] = {}
-    for item in items:
+    for item in map(_condition, items):
         kept.update(dict.fromkeys(item.items if isinstance(item, All) else (item,)))
     if FALSE in kept:
         return FALSE
@@ -34,7 +42,7 @@ def all_of(*items: Boolean) -> Boolean:
 def any_of(*items: Boolean) -> Boolean:
     """The disjunction; without items, false."""
     kept: dict[Boolean, None] = {}
-    for item in items:
+    for item in map(_condition, items):
         kept.update(dict.fromkeys(item.items if isinstance(item, Any_) else (item,)))
     if TRUE in kept:
         return TRUE
@@ -43,8 +51,9 @@ def any_of(*items: Boolean) -> Boolean:
 
 def negate(item: Boolean) -> Boolean:
     """The negation."""
-    if isinstance(item, Not):
-        return item.item
+    condition = _condition(item)
+    if isinstance(condition, Not):
+        return condition.item
     if item == TRUE:
         return FALSE
     return TRUE if item == FALSE else Not(item)

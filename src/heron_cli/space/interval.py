@@ -9,8 +9,9 @@ proves it true.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +55,7 @@ class IntervalAnalysis:
 
     def __init__(self, box: Box, caps: Iterable[Cap] = ()):
         self._box = box
-        self._caps = sorted(caps, key=lambda cap: (-len(cap.names), cap.bound))
+        self._caps = tuple(caps)
         self._known: dict[Node, Range] = {}
 
     def of(self, node: Node) -> Range:
@@ -116,19 +117,12 @@ class IntervalAnalysis:
 
     def _capped(self, factors: tuple[Node, ...]) -> Bound:
         """An upper bound that uses the caps, each factor counted once; the factors are not negative."""
-        left = list(factors)
         bound: Bound = 1.0
-        for cap in self._caps:
-            while covered := {
-                f.name: k for k, f in enumerate(left) if isinstance(f, Var) and f.name in cap.names
-            }:
-                own: Bound = 1.0
-                for k in covered.values():
-                    own = own * self.of(left[k])[1]
-                bound = bound * np.minimum(own, cap.bound)
-                left = [f for k, f in enumerate(left) if k not in covered.values()]
-        for factor in left:
-            bound = bound * self.of(factor)[1]
+        for part, cap in cover(factors, self._caps):
+            own: Bound = 1.0
+            for factor in part:
+                own = own * self.of(factor)[1]
+            bound = bound * (own if cap is None else np.minimum(own, cap.bound))
         return bound
 
     def _select(self, index: Range, cases: list[Range]) -> Range:
@@ -170,6 +164,31 @@ class IntervalAnalysis:
         remainder = np.mod(np.where(exact, other[0], 0.0), np.where(exact, known, 1.0))
         result: npt.NDArray[np.bool_] = np.equal(remainder, 0.0)
         return result
+
+
+def cover(factors: Sequence[Node], caps: Sequence[Cap]) -> list[tuple[tuple[Node, ...], Cap | None]]:
+    """Partition factors into parts that one cap bounds each, and a last part that none does.
+
+    Greedy: the cap that covers most factors first, the tighter one if two cover as many. A factor that occurs
+    twice falls into two parts.
+    """
+    left = list(factors)
+    parts: list[tuple[tuple[Node, ...], Cap | None]] = []
+    while left:
+        names = {factor.name for factor in left if isinstance(factor, Var)}
+        useful = [cap for cap in caps if names & cap.names]
+        chosen = min(useful, key=partial(_rank, names), default=None)
+        if chosen is None:
+            parts.append((tuple(left), None))
+            break
+        covered = {f.name: k for k, f in enumerate(left) if isinstance(f, Var) and f.name in chosen.names}
+        parts.append((tuple(left[k] for k in sorted(covered.values())), chosen))
+        left = [f for k, f in enumerate(left) if k not in covered.values()]
+    return parts
+
+
+def _rank(names: set[str], cap: Cap) -> tuple[int, float]:
+    return -len(names & cap.names), cap.bound
 
 
 def find_caps(conditions: Iterable[Node], box: Box) -> list[Cap]:

@@ -98,6 +98,7 @@ class _Grouper:
         self._risky = risky_nodes(self._pending, space.box)
         knobs = [Table((k.name,), np.array(k.values, np.int64)[:, None]) for k in space.knobs]
         self._tables = {table.names[0]: table for table in knobs}  # by any knob's name
+        self._declined: set[tuple[Boolean, tuple[int, ...]]] = set()  # joins not worthwhile, with their sizes
 
     def run(self) -> Grouping:
         self._settle()
@@ -168,6 +169,9 @@ class _Grouper:
                 return False
             condition = self._pending[k]
             tables = self._involved(condition)
+            attempt = condition, tuple(map(len, tables))
+            if attempt in self._declined:
+                continue
             joined = tables[0]
             for table in tables[1:]:
                 joined = joined.cross(table)
@@ -176,6 +180,7 @@ class _Grouper:
                 self._replace(joined.take(kept))
                 self._settle()
                 return True
+            self._declined.add(attempt)
         return False
 
     def _prune(self) -> None:
