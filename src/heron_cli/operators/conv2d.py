@@ -94,7 +94,10 @@ class Conv2d(Operator):
                 axis=[rh, rw, rc],
             )
 
-        loops = {"NHWC": convolve, "NCHW": lambda n, o, h, w: convolve(n, h, w, o)}  # TE reads loop names here
+        loops = {
+            "NHWC": convolve,
+            "NCHW": lambda n, o, h, w: convolve(n, h, w, o),
+        }  # TE reads loop names here
         return [x, weight, te.compute(specs["output"].shape, loops[str(s["layout"])], name="output")]
 
     def reference(self, workload: Workload, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
@@ -114,7 +117,9 @@ class Conv2d(Operator):
             for c in range(kw):
                 rows = slice(r * dh, r * dh + (oh - 1) * sh + 1, sh)
                 columns = slice(c * dw, c * dw + (ow - 1) * sw + 1, sw)
-                total = total + matmul(x[:, rows, columns, :], arrays["weight"][:, :, r, c].T, workload.dtypes)
+                total = total + matmul(
+                    x[:, rows, columns, :], arrays["weight"][:, :, r, c].T, workload.dtypes
+                )
         return np.ascontiguousarray(np.transpose(total, order))
 
     def macs(self, workload: Workload) -> int:

@@ -46,9 +46,7 @@ class Gemm(Operator):
         r = te.reduce_axis((0, k), "k")
         c = te.compute(
             (m, n),
-            lambda i, j: te.sum(
-                a[i, r].astype(types.accumulate) * b[j, r].astype(types.accumulate), axis=r
-            ),
+            lambda i, j: te.sum(a[i, r].astype(types.accumulate) * b[j, r].astype(types.accumulate), axis=r),
             name="output",
         )
         return [a, b, c]
@@ -60,7 +58,7 @@ class Gemm(Operator):
         return matmul(arrays["input"], arrays["weight"].T, workload.dtypes)
 
     def macs(self, workload: Workload) -> int:
-        """m · n · k."""
+        """M · n · k."""
         m, n, k = _mnk(workload)
         return m * n * k
 

@@ -50,7 +50,9 @@ def _mapping(node: yaml.Node | None, path: Path, what: str, keys: set[str] | Non
     for key, value in node.value:
         name = str(key.value)
         if keys is not None and name not in keys:
-            raise InputError(f"{_origin(key, path)}: unknown key '{name}'; there are {', '.join(sorted(keys))}")
+            raise InputError(
+                f"{_origin(key, path)}: unknown key '{name}'; there are {', '.join(sorted(keys))}"
+            )
         if name in entries:
             raise InputError(f"{_origin(key, path)}: duplicate key '{name}'")
         entries[name] = value

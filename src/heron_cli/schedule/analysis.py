@@ -159,9 +159,7 @@ def _index_variables(expression: Any) -> list[Any]:
     return found
 
 
-def _inlined(
-    stage: Any, at: list[_Affine], extents: Mapping[str, int], inline: Mapping[str, Any]
-) -> Access:
+def _inlined(stage: Any, at: list[_Affine], extents: Mapping[str, int], inline: Mapping[str, Any]) -> Access:
     """The access behind a stage `if inside: X[affine] else 0`, read at the affine indices `at`."""
     value = stage.body.value
     condition = None

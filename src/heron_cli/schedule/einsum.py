@@ -146,9 +146,7 @@ class Einsum:
         """Input dimensions whose coordinate leaves the data somewhere (there the input reads as zero)."""
         extents = self.extents
         spans = [dim.span(extents) for dim in self.input.dims]
-        return tuple(
-            i for i, (low, high) in enumerate(spans) if low < 0 or high >= self.input.dims[i].extent
-        )
+        return tuple(i for i, (low, high) in enumerate(spans) if low < 0 or high >= self.input.dims[i].extent)
 
     def static_edge(self) -> Edge | None:
         """The innermost padded window: the one whose padded taps can be left out at compile time."""

@@ -109,6 +109,4 @@ class Nest:
         last = {loop.level: i for i, loop in enumerate(loops)}
         named = {loop.position: i for i, loop in enumerate(loops)}
         begin = -1 if position == ROOT else last.get(position, named.get(position, -1))
-        return prod(
-            self.tilings[axis].factor(loop.level) for loop in loops[begin + 1 :] if loop.axis == axis
-        )
+        return prod(self.tilings[axis].factor(loop.level) for loop in loops[begin + 1 :] if loop.axis == axis)

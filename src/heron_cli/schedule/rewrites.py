@@ -54,15 +54,11 @@ def fuse(einsum: Einsum, outer: str, inner: str) -> Einsum | None:
         if merged is None:
             return None
         changed[role] = merged
-    axes = tuple(
-        axis if other.name == outer else other for other in einsum.axes if other.name != inner
-    )
+    axes = tuple(axis if other.name == outer else other for other in einsum.axes if other.name != inner)
     return einsum.rewritten(f"fuse {outer} and {inner}", axes=axes, **changed)
 
 
-def _fuse_access(
-    access: Access, a: Axis, b: Axis, name: str, extents: dict[str, int]
-) -> Access | None:
+def _fuse_access(access: Access, a: Axis, b: Axis, name: str, extents: dict[str, int]) -> Access | None:
     holders = [i for i, dim in enumerate(access.dims) if dim.coefficient(a.name) or dim.coefficient(b.name)]
     if len(holders) != 2:
         return None

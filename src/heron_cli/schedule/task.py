@@ -98,9 +98,7 @@ class Task:
                 refused.append(Refused(rewriting.name, str(error)))
         if not variants:
             reasons = dict.fromkeys(f"{item.name}: {item.why}" for item in refused)
-            raise InputError(
-                f"{self.accelerator.name} cannot run {self.workload.name}: {'; '.join(reasons)}"
-            )
+            raise InputError(f"{self.accelerator.name} cannot run {self.workload.name}: {'; '.join(reasons)}")
         return tuple(variants), tuple(refused)
 
     @property

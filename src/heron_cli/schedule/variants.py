@@ -49,7 +49,9 @@ def _runs(einsum: Einsum, accelerator: Accelerator) -> Rewriting:
         return Rewriting(name, None, "no two reduction axes are contiguous in the input")
     if max(axis.extent for axis in fused.reduction) < _least_k(accelerator):
         return Rewriting(name, None, "the longest contiguous run is shorter than the intrinsic")
-    return Rewriting(name, fused, "contiguous taps and channels are one run, which the intrinsic reduces over")
+    return Rewriting(
+        name, fused, "contiguous taps and channels are one run, which the intrinsic reduces over"
+    )
 
 
 def _padded(einsum: Einsum, accelerator: Accelerator) -> Rewriting:

@@ -54,7 +54,9 @@ class Poster:
             return cases[0]
         knob = Var(f"order.{level}")
         return {
-            axis: cases[0][axis] if len({case[axis] for case in cases}) == 1 else select(knob, [c[axis] for c in cases])
+            axis: cases[0][axis]
+            if len({case[axis] for case in cases}) == 1
+            else select(knob, [c[axis] for c in cases])
             for axis in axes
         }
 

@@ -107,7 +107,8 @@ class _Resolver:
             names = [
                 a.name
                 for a in template.einsum.axes
-                if tail in template.words(a.name) or (node.path[1:] == ("intrinsic", "k") and "intrinsic.k" in template.words(a.name))
+                if tail in template.words(a.name)
+                or (node.path[1:] == ("intrinsic", "k") and "intrinsic.k" in template.words(a.name))
             ]
             return product([const(1), *(poster.factor(head, name) for name in names)])
         if tail == "length" and template.place is not None and head == template.place.stage:

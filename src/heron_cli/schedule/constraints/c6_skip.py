@@ -43,13 +43,9 @@ class SkippedTaps(ConstraintRule):
             return
         split = template.split(edge.axis)
         inner = [level.name for level in template.accelerator.levels if level.unroll]
-        tile = product(
-            [poster.factor(level, axis.name) for level in inner for axis in template.einsum.axes]
-        )
+        tile = product([poster.factor(level, axis.name) for level in inner for axis in template.einsum.axes])
         bodies = minimum(3, poster.factors(split.levels[-2], [edge.axis]))
-        code = poster.space.derive(
-            "skip.instructions", tile * bodies * template.einsum.axis(edge.tap).extent
-        )
+        code = poster.space.derive("skip.instructions", tile * bodies * template.einsum.axis(edge.tap).extent)
         condition = at_most(code, limit)
         if chosen is not None:
             condition = any_of(different(chosen, index), condition)

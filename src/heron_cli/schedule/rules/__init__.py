@@ -1,14 +1,14 @@
 """The schedule generation rules, in the order in which they are tried."""
 
-from heron_cli.schedule.rules.base import ScheduleRule
 from heron_cli.schedule.rules.always_inline import AlwaysInline
-from heron_cli.schedule.rules.tensorize import TensorizeRule
-from heron_cli.schedule.rules.tiling import MultiLevelTiling
+from heron_cli.schedule.rules.base import ScheduleRule
 from heron_cli.schedule.rules.multi_level_spm import MultiLevelSpm
 from heron_cli.schedule.rules.multi_scope_spm import MultiScopeSpm
 from heron_cli.schedule.rules.pack_constant import PackConstant
-from heron_cli.schedule.rules.place_input import PlaceInput
 from heron_cli.schedule.rules.parallel import Parallel
+from heron_cli.schedule.rules.place_input import PlaceInput
+from heron_cli.schedule.rules.tensorize import TensorizeRule
+from heron_cli.schedule.rules.tiling import MultiLevelTiling
 from heron_cli.schedule.rules.unroll import Unroll
 from heron_cli.schedule.rules.vectorize import Vectorize
 

@@ -77,13 +77,15 @@ def _best(einsum: Einsum, dim: str, extent: int) -> Axis | None:
     """The axis of a group for one dimension of the intrinsic. A reduction must be contiguous and long enough."""
     candidates = einsum.group(dim)  # type: ignore[arg-type]
     if dim == "k":
-        candidates = tuple(axis for axis in candidates if axis.extent >= extent and not einsum.window(axis.name))
-        candidates = candidates or tuple(
-            axis for axis in einsum.group("k") if axis.extent >= extent and einsum.input.stride(axis.name) == 1
+        candidates = tuple(
+            axis for axis in candidates if axis.extent >= extent and not einsum.window(axis.name)
         )
-    return min(
-        candidates, key=lambda axis: (_waste(axis, extent), _distance(einsum, axis)), default=None
-    )
+        candidates = candidates or tuple(
+            axis
+            for axis in einsum.group("k")
+            if axis.extent >= extent and einsum.input.stride(axis.name) == 1
+        )
+    return min(candidates, key=lambda axis: (_waste(axis, extent), _distance(einsum, axis)), default=None)
 
 
 def _waste(axis: Axis, unit: int) -> float:

@@ -18,7 +18,9 @@ class MultiLevelTiling(ScheduleRule):
         """Every axis needs a level."""
         for axis in template.einsum.axes:
             if not self._levels(template, axis.name):
-                raise NotApplicableError(f"no level of {template.accelerator.name} has loops for axis {axis.name}")
+                raise NotApplicableError(
+                    f"no level of {template.accelerator.name} has loops for axis {axis.name}"
+                )
         return None
 
     def rewrite(self, template: Template) -> tuple[Template, str]:
@@ -28,9 +30,7 @@ class MultiLevelTiling(ScheduleRule):
         for axis in template.einsum.axes:
             size = unit.get(axis.name, 1)
             levels = self._levels(template, axis.name)
-            splits.append(
-                Split(axis.name, size, -(-axis.extent // size), levels, template.accelerator.tails)
-            )
+            splits.append(Split(axis.name, size, -(-axis.extent // size), levels, template.accelerator.tails))
         orders = [
             Order(level.name, self._orders(template, level))
             for level in template.accelerator.levels
@@ -45,9 +45,7 @@ class MultiLevelTiling(ScheduleRule):
         return template.add(*splits, *orders, WriteBack(outermost)), f"{len(splits)} axes, {count} factors"
 
     def _levels(self, template: Template, axis: str) -> tuple[str, ...]:
-        return tuple(
-            level.name for level in template.accelerator.levels if axis in template.axes_of(level)
-        )
+        return tuple(level.name for level in template.accelerator.levels if axis in template.axes_of(level))
 
     def _orders(self, template: Template, level: Level) -> tuple[tuple[str, ...], ...]:
         """Design §3: `fixed` keeps batch, m, n, reduction; `free` moves n among m and may put k first;
