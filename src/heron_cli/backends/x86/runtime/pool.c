@@ -2,7 +2,8 @@
  *
  * The calling thread does the first share of the work; the workers wait for the next launch by spinning
  * for about 0.1 ms and then sleep in a futex. Every worker has mailboxes of its own, on its own cache
- * lines, so a launch on two threads touches two lines. One launch at a time uses the pool: a launch from
+ * lines, so a launch on two threads touches two lines. A share of the work whose worker has not begun it
+ * (it sleeps, or another process has its CPU) is done by the calling thread. One launch at a time uses the pool: a launch from
  * inside a kernel, or while another user thread's launch is running, runs on its own thread alone.
  * After fork() the child starts with an empty pool. No thread is pinned. */
 #define _GNU_SOURCE
@@ -19,7 +20,7 @@
 #include "abi.h"
 #include "heron_runtime.h"
 
-enum { LINE = 64, SPIN_CYCLES = 1 << 18, SPIN_CYCLES_CROWDED = 1 << 11 };
+enum { LINE = 64, CLAIMED = 1, SPIN_CYCLES = 1 << 18, SPIN_CYCLES_CROWDED = 1 << 11 };
 
 typedef struct {
   _Atomic uint32_t value;
@@ -27,8 +28,10 @@ typedef struct {
 } mailbox;
 
 typedef struct {
-  _Alignas(LINE) mailbox request; /* number of the launch to work on, written by the launching thread */
-  _Alignas(LINE) mailbox done;    /* number of the launch it has finished, written by the worker */
+  /* Number of a launch, which is even, while the worker's share of it is up for grabs; plus CLAIMED when
+   * the worker or the launching thread has taken it. */
+  _Alignas(LINE) mailbox request;
+  _Alignas(LINE) mailbox done; /* number of the launch whose share the worker did last */
 } worker;
 
 struct heron_barrier {
@@ -90,17 +93,24 @@ static void run_share(int lane) {
   in_task = 0;
 }
 
+/* Takes the worker's share of launch `number`; 0 when someone else has. */
+static int claim(worker *of, uint32_t number) {
+  return atomic_compare_exchange_strong(&of->request.value, &number, number | CLAIMED);
+}
+
 static void *worker_main(void *argument) {
   int index = (int)(intptr_t)argument;
   worker *self = &workers[index];
-  uint32_t number = 0;
   uint64_t spin_cycles = SPIN_CYCLES_CROWDED;
   for (;;) {
-    await_change(&self->request, number, spin_cycles);
-    number = atomic_load_explicit(&self->request.value, memory_order_acquire);
-    spin_cycles = job.spin_cycles;
-    run_share(index + 1);
-    post(&self->done, number);
+    uint32_t number = atomic_load_explicit(&self->request.value, memory_order_relaxed);
+    if ((number & CLAIMED) != 0) {
+      await_change(&self->request, number, spin_cycles);
+    } else if (claim(self, number)) { /* from here to post() the launch waits, and `job` stays as it is */
+      spin_cycles = job.spin_cycles;
+      run_share(index + 1);
+      post(&self->done, number);
+    }
   }
   return NULL;
 }
@@ -131,9 +141,9 @@ static int ensure_workers(int wanted) {
     pthread_t thread;
     char name[24];
     worker *fresh = &workers[worker_count]; /* in a forked child it holds what the parent's worker left */
-    atomic_store(&fresh->request.value, 0);
+    atomic_store(&fresh->request.value, CLAIMED);
     atomic_store(&fresh->request.sleeper, 0);
-    atomic_store(&fresh->done.value, 0);
+    atomic_store(&fresh->done.value, CLAIMED); /* no launch has this number */
     atomic_store(&fresh->done.sleeper, 0);
     if (pthread_create(&thread, NULL, worker_main, (void *)(intptr_t)worker_count) != 0) break;
     snprintf(name, sizeof name, "heron-%d", worker_count + 1);
@@ -172,10 +182,15 @@ int TVMBackendParallelLaunch(FTVMParallelLambda lambda, void *cdata, int num_tas
   /* with more threads than CPUs a spinning thread keeps the one that it waits for from running */
   job.spin_cycles = lanes <= atomic_load(&cpus) ? SPIN_CYCLES : SPIN_CYCLES_CROWDED;
   atomic_store_explicit(&failed, 0, memory_order_relaxed);
-  uint32_t number = ++job.number != 0 ? job.number : ++job.number; /* 0 is what a fresh worker waits on */
+  uint32_t number = job.number += 2;
   for (int i = 0; i < lanes - 1; ++i) post(&workers[i].request, number);
   run_share(0);
   for (int i = 0; i < lanes - 1; ++i) {
+    /* A kernel with barriers gets here only after every share has begun, so none is taken from it. */
+    if (claim(&workers[i], number)) {
+      run_share(i + 1);
+      continue;
+    }
     uint32_t done;
     while ((done = atomic_load_explicit(&workers[i].done.value, memory_order_acquire)) != number)
       await_change(&workers[i].done, done, job.spin_cycles);
