@@ -36,10 +36,9 @@ class PlainReporter:
         if isinstance(event, events.Resumed):
             self._say(resumed(event))
         elif isinstance(event, events.RoundDone):
-            best = "no valid trial yet" if event.best is None else f"best {cost(event.best)}"
-            self._say(
-                f"round {event.round}: {event.trials} trials, {event.trials - event.valid} invalid, {best}"
-            )
+            best = "" if event.best is None else f", best {cost(event.best)}"
+            invalid = event.trials - event.valid
+            self._say(f"round {event.round}: {event.trials} trials, {invalid} invalid{best}")
         elif isinstance(event, events.RankingStarted):
             self._say(f"measuring the best {len(event.rivals)} side by side")
 

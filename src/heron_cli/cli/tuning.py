@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from heron_cli.records import Record
     from heron_cli.schedule.task import Task
     from heron_cli.search.result import TuneResult
+
+_NAME_WIDTH = 40  # longer names are not repeated on every line
 
 
 def tune_all(tasks: Sequence[Task], settings: Settings, db: Path, *, as_json: bool) -> None:
@@ -94,14 +98,22 @@ def _store(settings: Settings, db: Path) -> Store:
 
 def _tune(task: Task, store: Store, settings: Settings, finished: list[TuneResult]) -> None:
     """Tune one task; its result arrives in `finished` even where it comes to nothing."""
-    with reporter(task.workload.name, settings.trials, live=sys.stderr.isatty()) as report:
+    name = task.workload.name if len(task.workload.name) <= _NAME_WIDTH else task.workload.operator
+    with reporter(name, settings.trials, live=sys.stderr.isatty()) as report:
 
         def on_event(event: Event) -> None:
+            _keep_interruptible()
             if isinstance(event, Finished):
                 finished.append(event.result)
             report(event)
 
         session.tune(task, store, settings, on_event)
+
+
+def _keep_interruptible() -> None:
+    """Put Python's handler of Ctrl-C back: a solve of CP-SAT leaves the system's, which ends the process."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
 
 
 def _interrupted(settings: Settings, db: Path) -> NoReturn:
@@ -124,4 +136,5 @@ def _line(task: Task, result: TuneResult) -> str:
 
         flops = registry.get(task.workload.operator).flops(task.workload)
         rate = f", {flops / seconds / 1e9:,.1f} GOP/s"
-    return f"{task.workload.name}: {cost(result.best)}{rate}; {tried}; record {result.best.id}"
+    place = "" if result.best.id is None else f"; record {result.best.id}"
+    return f"{task.workload.name}: {cost(result.best)}{rate}; {tried}{place}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from heron_cli.library.export import Exported
     from heron_cli.library.item import ExportItem, Fallback
     from heron_cli.library.select import Selection
+    from heron_cli.library.toolchain import Toolchain
     from heron_cli.operators.workload import Workload
     from heron_cli.records import Query, Record, Store
 
@@ -48,17 +51,25 @@ def export(
     Raises InputError when a workload has no verified record (unless `allow_missing` and another has one),
     the back end makes no libraries, or `out` cannot be written.
     """
-    from heron_cli.backends import registry
     from heron_cli.library import export as writing
 
     writing.check_output(out, force=force)
-    toolchain = getattr(registry.get(accelerator.backend), "toolchain", None)
-    if toolchain is None:
-        raise InputError(f"{accelerator.name}: its back end {accelerator.backend} makes no libraries")
+    toolchain = _toolchain(accelerator)
     selection = _select(store, accelerator, threads, workloads, allow_missing)
     items = [_item(workload, record, accelerator) for workload, record in selection.chosen]
     written = writing.export(items, out, toolchain, fallbacks=selection.fallbacks, force=force)
     return Export(items, selection.fallbacks, written)
+
+
+def _toolchain(accelerator: Accelerator) -> Toolchain:
+    """What links libraries for the accelerator: `toolchain` in the module `toolchain` of its back end."""
+    from heron_cli.backends import registry
+
+    package = type(registry.get(accelerator.backend)).__module__
+    if find_spec(f"{package}.toolchain") is None:
+        raise InputError(f"{accelerator.name}: its back end {accelerator.backend} makes no libraries")
+    found: Toolchain = import_module(f"{package}.toolchain").toolchain
+    return found
 
 
 def _select(

@@ -110,7 +110,8 @@ def _variant_space(variant: Variant, space: Space, sampler: str) -> VariantSpace
     from heron_cli.space import CpSampler, Evaluator, TableSampler
 
     drawing: Sampler = CpSampler(space) if sampler == "cpsat" else TableSampler(space)
-    return VariantSpace(variant.name, space, drawing, partial(_features, Evaluator(space)))
+    evaluator = Evaluator(space)
+    return VariantSpace(variant.name, space, drawing, partial(_features, evaluator), valid=evaluator.valid)
 
 
 def _features(evaluator: Evaluator, rows: Rows) -> tuple[NDArray[np.float64], Sequence[str]]:

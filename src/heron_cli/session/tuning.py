@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -63,34 +64,39 @@ def tune(task: Task, store: Store, settings: Settings, on_event: OnEvent | None 
 
     searched = problem(task, settings)
     budget = Budget(settings.trials, settings.seconds)
-    building = settings.runner is RunnerKind.BUILD_ONLY
-    target = store if settings.runner is RunnerKind.LOCAL else Records.in_memory()
+    recorded = settings.runner is RunnerKind.LOCAL
     finished: list[TuneResult] = []
 
     def notice(event: Event) -> None:
         if isinstance(event, Finished):
+            event = Finished(event.result if recorded else _without_id(event.result))
             finished.append(event.result)
         if on_event is not None:
             on_event(event)
 
     runner = make_runner(task, settings, store)
     try:
-        return driver.tune(
+        driver.tune(
             searched,
             settings.method,
             runner,
-            target,
+            store if recorded else Records.in_memory(),
             budget,
             settings.seed,
             notice,
             threads=settings.threads,
         )
     except NoValidTrialError:
-        if building and finished and finished[0].valid:
-            return finished[0]  # built, which is all that was asked for
-        raise
+        if settings.runner is not RunnerKind.BUILD_ONLY or not finished or not finished[0].valid:
+            raise  # otherwise candidates were built, which is all that was asked for
     finally:
         runner.close()
+    return finished[0]
+
+
+def _without_id(result: TuneResult) -> TuneResult:
+    """The result of a run that was not recorded: its ids are of no database."""
+    return result if result.best is None else replace(result, best=replace(result.best, id=None))
 
 
 def _reference(workload: Workload, arrays: Mapping[str, Any]) -> Any:

@@ -77,6 +77,7 @@ def _document(result: Export) -> dict[str, Any]:
             }
             for item in result.items
         ],
+        "unchecked": list(result.written.unchecked),
         "missing": [{"workload": each.workload.key, "reason": each.reason} for each in result.fallbacks],
     }
 
@@ -93,6 +94,8 @@ def _print(result: Export) -> None:
     output.table(rows)
     for each in result.fallbacks:
         click.echo(f"missing: {each.workload.key}: {each.reason}")
+    for key in result.written.unchecked:
+        click.echo(f"not run here after linking: {key}")
     written = result.written
     click.echo(
         f"{written.folder}: {written.kernels} kernels, {len(written.files)} files, {written.bytes:,} B"
