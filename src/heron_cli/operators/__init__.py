@@ -1,4 +1,4 @@
-"""Operators: one file per family with its parameters, TE compute, numpy reference, operation and byte counts."""
+"""Operators: one file per family with its parameters, TE compute, numpy reference, operations and bytes."""
 
 from heron_cli.operators.base import Operator, TensorSpec
 from heron_cli.operators.workload import DTypes, Workload

@@ -1,4 +1,4 @@
-"""General matrix product: output[m, n] = Σ_k input[m, k] · weight[n, k] (the weight as a linear layer holds it)."""
+"""Matrix product: output[m, n] = Σ_k input[m, k] · weight[n, k] (the weight as a linear layer holds it)."""
 
 from __future__ import annotations
 

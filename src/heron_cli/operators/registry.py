@@ -1,4 +1,4 @@
-"""Operator families by name; the built-in ones register the way a plug-in does, through entry points' targets."""
+"""Operator families by name; the built-in ones are named like a plug-in's entry point: module:attribute."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From an operator and an accelerator to a space: einsum analysis, rewrites, schedule rules, constraint rules."""
+"""From an operator and an accelerator to a space: analysis, rewrites, schedule rules, constraint rules."""

@@ -41,7 +41,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True)
 class Dim:
-    """One dimension of an operand: coordinate = Σ coefficient · iterator + offset, in [0, extent) of the data.
+    """One dimension of an operand: coordinate = Σ coefficient · iterator + offset, data in [0, extent).
 
     `stride` counts elements of the user's tensor. `terms` name the loops (axes) of a dynamic operand and the
     parts of a constant one, which is packed and therefore free of layout.

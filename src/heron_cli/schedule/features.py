@@ -12,7 +12,7 @@ from heron_cli.space import Expression, const, product, total
 
 
 def add_features(poster: Poster) -> None:
-    """Derive `feature.*` for every level: points of its tile, elements of each operand that the tile touches."""
+    """Derive `feature.*` for every level: points of its tile, elements of each operand that it touches."""
     template = poster.template
     einsum, space = template.einsum, poster.space
     inner = [level for level in template.accelerator.levels if level.name != INTRINSIC]

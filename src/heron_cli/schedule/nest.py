@@ -15,7 +15,7 @@ ROOT = "root"
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """How one axis is covered: blocks of `unit` iterations, grouped into `tiles` tiles of at most `size` blocks.
+    """How one axis is covered: blocks of `unit` iterations, grouped into tiles of at most `size` blocks.
 
     Tiles are balanced: the first `longer` tiles hold `base + 1` blocks and the others `base`, so an axis
     that does not divide costs no wasted work, only a second body of code. When the unit does not divide

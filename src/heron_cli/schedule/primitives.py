@@ -11,7 +11,7 @@ from heron_cli.accelerator.model import Intrinsic
 
 @dataclass(frozen=True, slots=True)
 class Tensorize:
-    """The intrinsic, the shape it is used with, and the axis that each of its dimensions covers (None: unit)."""
+    """The intrinsic, the shape it is used with, and the axis that each of its dimensions covers (or None)."""
 
     intrinsic: Intrinsic
     shape: Mapping[str, int]

@@ -1,4 +1,4 @@
-"""A template: an einsum on an accelerator and the primitives that the schedule rules recorded, all symbolic."""
+"""A template: an einsum on an accelerator and the primitives that schedule rules recorded, all symbolic."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from heron_cli.schedule.rewrites import drop_unit_axes, fuse_all, pad_axis
 
 @dataclass(frozen=True, slots=True)
 class Rewriting:
-    """One way to rewrite; `einsum` is None where it does not apply, and `why` says why not (or what it does)."""
+    """One way to rewrite; `einsum` is None where it does not apply; `why` says why not, or what it does."""
 
     name: str
     einsum: Einsum | None

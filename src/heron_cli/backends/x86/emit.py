@@ -1,4 +1,4 @@
-"""Nest → TIR for CPUs with a 4-way byte dot product: one register tile, specialised for every case that occurs.
+"""Nest → TIR for CPUs with a 4-way byte dot product: one register tile, specialised for every case.
 
 The accumulators are one small buffer per vector, so LLVM promotes each of them to a register by itself
 and several bodies of code (long and short tiles, edge tiles) live in one function without spills.

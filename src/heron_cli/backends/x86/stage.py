@@ -86,7 +86,7 @@ class InputStage:
         return sorted(range(len(dims)), key=lambda i: dims[i].coefficient(str(group)) != 0)
 
     def lengths(self, fixed: Mapping[str, Any]) -> tuple[int, ...]:
-        """C4: coordinates of each dimension that one copy holds, when the axes in `fixed` have a tile index."""
+        """C4: coordinates of each dimension that one copy holds, when the `fixed` axes have a tile index."""
         tile = {}
         for axis in self.einsum.axes:
             tiling = self.nest.tilings[axis.name]

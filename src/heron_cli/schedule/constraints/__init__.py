@@ -1,4 +1,4 @@
-"""The constraint generation rules, in the order in which they run: each walks the template and posts to a space."""
+"""The constraint generation rules, in the order in which they read the template and post to the space."""
 
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.constraints.c1_split import LoopSplit

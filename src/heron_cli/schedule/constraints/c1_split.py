@@ -43,11 +43,12 @@ class LoopSplit(ConstraintRule):
             f"{self.name} {split.axis}",
             equal(product([*(poster.factor(level, split.axis) for level in outer)]), tiles),
             f"axis {split.axis}",
-            f"{' · '.join(names[level] for level in outer)} tiles of {names[inner]} cover {split.blocks} blocks",
+            f"{' · '.join(names[level] for level in outer)} tiles of {names[inner]} "
+            f"cover {split.blocks} blocks",
         )
 
     def _sizes(self, poster: Poster, split: Split) -> tuple[int, ...]:
-        """Tile sizes of the innermost level. Balanced tiles of sizes between two of these are the same tiles."""
+        """Tile sizes of the innermost level; balanced tiles of a size between two are the same tiles."""
         limit = split.blocks
         level = poster.template.accelerator.level(split.inner)
         if level.at_most is not None and level.bind is None:

@@ -8,7 +8,7 @@ from heron_cli.space import Boolean, Var, any_of, at_most, different, equal, min
 
 
 class SkippedTaps(ConstraintRule):
-    """The innermost padded window is unrolled, tile by tile; the other padded axes are tested in their tap's loop."""
+    """The innermost padded window is unrolled by tile; other padded axes are tested in their tap's loop."""
 
     name = "C6 skipped taps"
 

@@ -13,7 +13,7 @@ class PackConstant(ScheduleRule):
     name = "pack constants"
 
     def unless(self, template: Template) -> str | None:
-        """The intrinsic reads the weight in a layout of its own, so a weight that is not constant is refused."""
+        """The intrinsic reads the weight in a layout of its own, so it must be constant."""
         if not template.einsum.weight.constant:
             raise NotApplicableError("the weight is not constant, and packing at run time is not generated")
         return None

@@ -59,7 +59,7 @@ class PlaceInput(ScheduleRule):
         return [f"{name}.{i}" for i in range(1, len(spatial) + 1)]
 
     def _skippable(self, template: Template) -> bool:
-        """Taps can be left out where the input is otherwise read as it lies and only spatial edges are padded."""
+        """Taps can be left out where the input is else read as it lies and only spatial edges are padded."""
         einsum, group = template.einsum, template.tensorize.axes["k"]
         return (
             group is not None

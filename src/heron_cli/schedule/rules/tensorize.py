@@ -74,7 +74,7 @@ def _takes(intrinsic: Intrinsic, einsum: Einsum) -> bool:
 
 
 def _best(einsum: Einsum, dim: str, extent: int) -> Axis | None:
-    """The axis of a group for one dimension of the intrinsic. A reduction must be contiguous and long enough."""
+    """The axis of a group for one dimension of the intrinsic; a reduction must be contiguous, long enough."""
     candidates = einsum.group(dim)  # type: ignore[arg-type]
     if dim == "k":
         candidates = tuple(

@@ -1,4 +1,4 @@
-"""Multi-level tiling: every axis over the accelerator's levels, and the loop orders that each level allows."""
+"""Multi-level tiling: every axis over the accelerator's levels, and the loop orders that each allows."""
 
 from __future__ import annotations
 
@@ -64,5 +64,5 @@ class MultiLevelTiling(ScheduleRule):
             if first in k and len(k) > 1:
                 reduction.append([first, *(axis for axis in k if axis != first)])
         places = range(len(spatial[0]) + 1) if level.order == "mixed" and k else [len(spatial[0])]
-        found = [tuple([*s[:i], *r, *s[i:]]) for s in spatial for r in reduction for i in places]
+        found = [(*s[:i], *r, *s[i:]) for s in spatial for r in reduction for i in places]
         return tuple(dict.fromkeys(found))
