@@ -40,7 +40,8 @@ def test_warnings_fail_only_when_strict(heron: Heron) -> None:
 
 
 def test_workload_files_are_checked_too(heron: Heron) -> None:
-    text = "schema: heron/workloads/1\nname: w\nworkloads:\n  - {name: a, operator: gemm, shape: {m: 0, n: 1, k: 1}}\n"
+    entry = "{name: a, operator: gemm, shape: {m: 0, n: 1, k: 1}}"
+    text = f"schema: heron/workloads/1\nname: w\nworkloads:\n  - {entry}\n"
     Path("w.yaml").write_text(text)
     result = heron("lint", "w.yaml", "--json")
     assert result.exit_code == 2

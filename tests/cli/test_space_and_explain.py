@@ -8,7 +8,12 @@ import pytest
 from .conftest import Heron, complaint
 
 GEMM = ["gemm", "--target", "dlboost", "--shape", "m=16,n=32,k=64"]
-TINY = "schema: heron/accelerator/1\nname: tiny\nextends: dlboost\nmemories:\n  - {name: register, capacity: 1 vectors}\n"
+TINY = """schema: heron/accelerator/1
+name: tiny
+extends: dlboost
+memories:
+  - {name: register, capacity: 1 vectors}
+"""
 
 
 @pytest.fixture

@@ -61,6 +61,7 @@ class LiveReporter:
             TextColumn("{task.fields[said]}"),
             TimeElapsedColumn(),
             console=Console(stderr=True),
+            refresh_per_second=4,  # few, as drawing takes time from what is measured beside it
         )
         self._bar = self._progress.add_task(name, total=trials, said="")
         self._invalid = 0
