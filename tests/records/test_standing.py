@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from heron_cli.records import best_of, comparable
+from heron_cli.records import Purpose, best_of, comparable
 from heron_cli.records.record import Record
 
 from .builders import VERSIONS, ranking, record
@@ -32,6 +32,11 @@ def test_later_trials_challenge_the_winner() -> None:
 
 def test_a_candidate_that_failed_its_ranking_is_out() -> None:
     assert tile(best_of([record(1, 1.0, 1), record(2, 1.01, 2), *ranking((1, None), (2, 1.1), at=9)])) == 2
+
+
+def test_a_candidate_that_the_ranking_could_not_verify_is_out() -> None:
+    unverified = record(1, 1.0, 9, purpose=Purpose.RANKING, verified=False)
+    assert tile(best_of([record(1, 1.0, 1), record(2, 1.01, 2), unverified, *ranking((2, 1.1), at=9)])) == 2
 
 
 def test_the_newest_ranking_of_a_candidate_counts() -> None:

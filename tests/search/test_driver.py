@@ -161,6 +161,15 @@ def test_trials_of_other_seeds_inform_and_are_not_repeated() -> None:
     assert isinstance(seen[0], events.Resumed) and (seen[0].own, seen[0].others) == (0, 40)
 
 
+def test_what_another_run_measured_first_still_counts_as_this_run_s_own() -> None:
+    store = Store.in_memory()
+    for record in search().records:
+        store.add(replace(record, seed=5, created="2000-01-01T00:00:00.000000+00:00"))
+        store.add(record)
+    result = search(store)
+    assert (result.resumed, result.trials) == (40, 40)
+
+
 def test_records_of_other_toolchains_are_neither_used_nor_deleted() -> None:
     store, runner = Store.in_memory(), FakeRunner(VARIANTS)
     search(store, runner, versions=VERSIONS | {"tvm": "old"})
