@@ -7,16 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from heron_cli.backends.base import Kernel, LoadedKernel
+    from heron_cli.backends.x86.pack import PackedWeight
+    from heron_cli.backends.x86.toolchain import X86Toolchain
     from heron_cli.schedule.task import Task
     from heron_cli.trial import Candidate
 
 SYMBOL = "heron_kernel"
+_KEPT_PACKS = 256
 
 
 class X86Backend:
     """See `heron_cli.backends.base.Backend`."""
 
     name = "x86"
+
+    def __init__(self) -> None:
+        self._packs: dict[Any, bytes] = {}
+
+    @property
+    def toolchain(self) -> X86Toolchain:
+        """What links kernels into a library."""
+        from heron_cli.backends.x86.toolchain import toolchain
+
+        return toolchain
 
     def unavailable(self, requires: Mapping[str, Any]) -> list[str]:
         """One line when CPU flags are missing."""
@@ -28,7 +41,7 @@ class X86Backend:
     def build(self, task: Task, candidate: Candidate, *, threads: int) -> Kernel:
         """Emit kernel and pack function and compile them into one object. Raises BuildError."""
         from heron_cli.backends.base import BuildError, Kernel, Operand
-        from heron_cli.backends.x86.compile import compile_object, digest
+        from heron_cli.backends.x86.compile import compile_function, digest, inspect, merge
         from heron_cli.backends.x86.emit import KernelEmitter
         from heron_cli.errors import InputError
         from heron_cli.operators import registry
@@ -40,14 +53,27 @@ class X86Backend:
         except InputError as error:
             raise BuildError(str(error)) from error
         emitter = KernelEmitter(nest)
-        functions = {SYMBOL: emitter.emit(SYMBOL), f"{SYMBOL}_pack": emitter.weight.emit(f"{SYMBOL}_pack")}
-        code, metrics = compile_object(functions, task.accelerator.tvm_target)
+        target = task.accelerator.tvm_target
+        kernel = compile_function(SYMBOL, emitter.emit(SYMBOL), target)
+        code = merge([kernel, self._pack(emitter.weight, target)])
         specs = registry.get(task.workload.operator).specs(task.workload)
         operands = tuple(
             Operand(name, spec.shape, spec.dtype, emitter.weight.bytes if spec.constant else None)
             for name, spec in specs.items()
         )
-        return Kernel(SYMBOL, operands, code, digest(code), metrics)
+        return Kernel(SYMBOL, operands, code, digest(code), inspect(kernel, "vpdpbusd"))
+
+    def _pack(self, weight: PackedWeight, target: Mapping[str, Any]) -> bytes:
+        """The pack function's object; candidates that pack alike share it."""
+        from heron_cli.backends.x86.compile import compile_function
+
+        layout = (weight.layout, tuple(sorted((name, str(value)) for name, value in target.items())))
+        if layout not in self._packs:
+            if len(self._packs) >= _KEPT_PACKS:
+                self._packs.pop(next(iter(self._packs)))
+            symbol = f"{SYMBOL}_pack"
+            self._packs[layout] = compile_function(symbol, weight.emit(symbol), target, level=1)
+        return self._packs[layout]
 
     def load(self, kernel: Kernel, *, threads: int) -> LoadedKernel:
         """Link and load. Does not import TVM."""

@@ -36,7 +36,9 @@ class Case:
         """Whether an output point of the tile reads data (not padding) at these taps."""
         if self.edge is None:
             return True
-        return self.table[at[self.edge.axis]][taps[self.edge.tap]]
+        row: tuple[bool, ...] = self.table[at[self.edge.axis]]
+        tap: int = taps[self.edge.tap]
+        return row[tap]
 
     def any_valid(self, taps: Mapping[str, Any], points: Sequence[Mapping[str, int]]) -> bool:
         """Whether any point of the tile reads data at these taps."""

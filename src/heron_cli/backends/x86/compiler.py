@@ -18,7 +18,13 @@ from heron_cli.errors import InputError
 
 RUNTIME = Path(__file__).parent / "runtime"
 CFLAGS = ("-std=gnu11", "-O2", "-fPIC", "-pthread")
-_PACKAGES = {"cc": "a C compiler such as gcc", "ld": "binutils", "ar": "binutils", "objcopy": "binutils"}
+_PACKAGES = {
+    "cc": "a C compiler such as gcc",
+    "ld": "binutils",
+    "ar": "binutils",
+    "objcopy": "binutils",
+    "objdump": "binutils",
+}
 
 
 class ToolError(RuntimeError):
@@ -27,7 +33,7 @@ class ToolError(RuntimeError):
 
 @cache
 def tool(name: str) -> str:
-    """The full path of cc, ld, ar or objcopy. Raises InputError when this machine has none."""
+    """The full path of cc, ld, ar, objcopy or objdump. Raises InputError when this machine has none."""
     candidates = ("cc", "gcc", "clang") if name == "cc" else (name,)
     for candidate in candidates:
         path = shutil.which(candidate)
@@ -36,8 +42,8 @@ def tool(name: str) -> str:
     raise InputError(f"no '{name}' on the PATH; install {_PACKAGES[name]}")
 
 
-def run_tool(name: str, arguments: Sequence[str | Path], where: Path | None = None) -> None:
-    """Run a tool.
+def run_tool(name: str, arguments: Sequence[str | Path], where: Path | None = None) -> str:
+    """Run a tool; returns what it prints.
 
     Raises InputError when there is no such tool, OSError when the disk is full, ToolError when it fails.
     """
@@ -60,6 +66,7 @@ def run_tool(name: str, arguments: Sequence[str | Path], where: Path | None = No
         if os.strerror(errno.ENOSPC) in done.stderr:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise ToolError(f"{Path(command[0]).name} failed: {reason.strip()}")
+    return done.stdout
 
 
 def runtime_sources(*, timing: bool) -> list[Path]:

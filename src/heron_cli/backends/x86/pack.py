@@ -45,6 +45,16 @@ class PackedWeight:
         self._stride = {axis.name: prod(lengths[i + 1 :]) for i, axis in enumerate(self.reduction)}
         self.panel = self.steps * self.lanes.blocks * _VECTOR
 
+    @property
+    def layout(self) -> tuple[Any, ...]:
+        """Equal for weights whose pack functions are the same."""
+        reduction = tuple((axis, self._length(axis)) for axis in self.reduction)
+        return (self.nest.einsum.weight, tuple(self.outer), reduction, self.groups.extent, *self._lanes())
+
+    def _lanes(self) -> tuple[Any, ...]:
+        lanes = self.lanes
+        return self.nest.einsum.axis(self.lane), lanes.base, lanes.longer
+
     def _length(self, axis: Axis) -> int:
         return self.groups.blocks if axis.name == self.group else axis.extent
 
