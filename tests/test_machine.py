@@ -17,7 +17,7 @@ def test_reads_what_the_system_says(tmp_path: Path) -> None:
     machine = write(
         tmp_path,
         {
-            "proc/cpuinfo": "processor\t: 0\nmodel name\t: One\nflags\t\t: fpu avx512_vnni\n\nmodel name\t: Two\n",
+            "proc/cpuinfo": "model name\t: One\nflags\t\t: fpu avx512_vnni\n\nmodel name\t: Two\n",
             "proc/meminfo": "MemTotal: 9000 kB\nMemAvailable:    4000 kB\n",
             "proc/loadavg": "0.50 0.2 0.1 1/100 7\n",
             "sys/fs/cgroup/cpu.max": "150000 100000\n",
