@@ -13,9 +13,13 @@ from heron_cli.space import (
     SolverTimeoutError,
     SpaceBuilder,
     Var,
+    any_of,
     at_most,
+    ceil_div,
     different,
+    equal,
     maximum,
+    minimum,
     select,
 )
 from heron_cli.space.cp_solve import call
@@ -142,3 +146,31 @@ def test_two_names_of_one_variable_can_be_restricted_together():
     backend = CpBackend(builder.build())
     assert backend.enumerate(99, {"x": [1, 2, 3], "alias": [2, 3, 4], "twice": [6, 8]}).tolist() == [[3]]
     assert backend.is_empty({"x": [1], "alias": [2]})
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda x, y: x // y,
+        lambda x, y: ceil_div(x, y),
+        lambda x, y: x % y,
+        lambda x, y: (x * 3) // (y + y * y),
+        lambda x, y: ceil_div(x * y + 1, y + 2),
+        lambda x, y: (x + y) % (y * 2),
+        lambda x, y: minimum(x, y * y, 11),
+        lambda x, y: maximum(x - y, -2),
+        lambda x, y: select(y - 1, [x, x * x, 4, x + 1, 0, -x]),
+    ],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_each_operation_means_the_same_to_the_solver(make, nested):
+    builder = SpaceBuilder()
+    x, y = builder.knob("x", range(-9, 40)), builder.knob("y", range(1, 7))
+    result = builder.knob("result", range(-6, 14))
+    condition = equal(make(x, y), result)
+    builder.require("meaning", any_of(condition, equal(result, 14 - y)) if nested else condition)
+    space = builder.build()
+    grid = np.array(list(itertools.product(*space.domains.values())))
+    expected = grid[Evaluator(space).valid(grid)]
+    assert len(expected)
+    assert CpBackend(space).enumerate(len(expected)).tolist() == expected.tolist()

@@ -41,8 +41,10 @@ from heron_cli.space import (
     negate,
     product,
     select,
+    size,
     total,
 )
+from heron_cli.space.conflict import find_conflict
 from heron_cli.space.tables import group
 
 
@@ -132,9 +134,35 @@ def spaces(draw: st.DrawFn) -> Space:
     return builder.build()
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(spaces())
-def test_every_reader_finds_the_same_assignments(space: Space) -> None:
+@st.composite
+def split_spaces(draw: st.DrawFn) -> Space:
+    """Axes split exactly or with an overlapping tail, and a capacity over products of their tiles."""
+    builder = SpaceBuilder()
+    tiles, inner = [], []
+    for axis in "mn"[: draw(st.integers(1, 2))]:
+        extent, levels = draw(st.integers(1, 24)), draw(st.integers(2, 3))
+        names = [f"{axis}{k}" for k in range(levels)]
+        if draw(st.booleans()):
+            divisors = [d for d in range(1, extent + 1) if extent % d == 0]
+            factors = [builder.knob(name, divisors) for name in names]
+            builder.require(f"split {axis}", compare("==", product(factors), extent))
+        else:
+            tail = builder.knob(names[-1], range(1, min(extent, 4) + 1))
+            factors = [builder.knob(name, range(1, min(extent, 6) + 1)) for name in names[:-1]]
+            builder.require(f"split {axis}", compare("==", product(factors), ceil_div(extent, tail)))
+            factors.append(tail)
+        tiles.append(builder.derive(f"tile.{axis}", product(factors[1:])))
+        inner.append(factors[-1])
+    order = builder.knob("order", range(2))
+    held = [product(tiles) * 4 + tiles[0], tiles[-1] * tiles[-1] * inner[0] + 3]
+    builder.require("capacity", compare("<=", select(order, held), draw(st.integers(1, 200))))
+    builder.require("budget", compare("<=", product(inner) + inner[-1] + 1, draw(st.integers(2, 12))))
+    if draw(st.booleans()):
+        builder.require("whole", compare("==", tiles[0] % inner[-1], 0))
+    return builder.build()
+
+
+def check_every_reader(space: Space) -> None:
     grid = np.array(list(itertools.product(*(knob.values for knob in space.knobs))), np.int64)
     expected = []
     for row in grid.tolist():
@@ -143,19 +171,42 @@ def test_every_reader_finds_the_same_assignments(space: Space) -> None:
             values[item.name] = meaning(item.expression, values)
         if all(meaning(c.condition, values) for c in space.constraints):
             expected.append(row)
-    valid = grid[Evaluator(space).valid(grid)]
-    assert valid.tolist() == expected
+    assert grid[Evaluator(space).valid(grid)].tolist() == expected
     assert CpBackend(space).enumerate(10_000).tolist() == sorted(expected)
     sampler = TableSampler(space)
-    assert all(len(np.unique(t.rows, axis=0)) == len(t) for t in group(space).tables)
-    proposals = sampler._proposals
-    every = np.meshgrid(*(np.arange(len(t)) for t in group(space).tables), indexing="ij")
+    tables = group(space).tables
+    assert all(len(np.unique(table.rows, axis=0)) == len(table) for table in tables)
+    every = np.meshgrid(*(np.arange(len(table)) for table in tables), indexing="ij")
     drawn = [index.ravel() for index in every]
-    supported = proposals.rows(drawn, proposals.survivors(drawn))
+    supported = sampler._proposals.rows(drawn, sampler._proposals.survivors(drawn))
     assert sorted(supported.tolist()) == sorted(expected)
+    assert size(space).value == len(expected)
     if expected:
         rows = sampler.sample(50, np.random.default_rng(0))
         assert {tuple(r) for r in rows.tolist()} <= {tuple(r) for r in expected}
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(spaces())
+def test_every_reader_finds_the_same_assignments(space: Space) -> None:
+    check_every_reader(space)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(split_spaces())
+def test_every_reader_finds_the_same_assignments_of_splits(space: Space) -> None:
+    check_every_reader(space)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.one_of(spaces(), split_spaces()))
+def test_a_conflict_is_found_exactly_in_empty_spaces_and_is_minimal(space: Space) -> None:
+    grid = np.array(list(itertools.product(*(knob.values for knob in space.knobs))), np.int64)
+    conflict = find_conflict(space)
+    assert (conflict is None) == bool(Evaluator(space).valid(grid).any())
+    for left_out in conflict or ():
+        rest = tuple(space.constraints[k] for k in conflict if k != left_out)
+        assert Evaluator(Space(space.knobs, space.derived, rest)).valid(grid).any()
 
 
 @pytest.mark.parametrize("shape", [(64, 8, 16), (37, 6, 12), (1, 62, 9)])

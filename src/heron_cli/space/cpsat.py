@@ -126,7 +126,10 @@ class CpBackend:
         if collector.full:
             raise ValueError(f"the space has more than {limit:,} assignments")
         rows = np.array(collector.rows, np.int64).reshape(-1, len(self.space.knobs))
-        return np.unique(rows, axis=0)
+        distinct = np.unique(rows, axis=0)
+        if len(distinct) < len(rows):
+            raise SolverBugError("CP-SAT found an assignment twice: an auxiliary variable is not determined")
+        return distinct
 
     def _attempt(
         self, rng: np.random.Generator, restrict: Restriction, hints: Mapping[str, int] | None, effort: float
