@@ -106,12 +106,20 @@ def why_empty(space: Space) -> str | None:
 
 
 def _variant_space(variant: Variant, space: Space, sampler: str) -> VariantSpace:
+    from heron_cli.schedule.seeds import seeds
     from heron_cli.search.problem import VariantSpace
     from heron_cli.space import CpSampler, Evaluator, TableSampler
 
     drawing: Sampler = CpSampler(space) if sampler == "cpsat" else TableSampler(space)
     evaluator = Evaluator(space)
-    return VariantSpace(variant.name, space, drawing, partial(_features, evaluator), valid=evaluator.valid)
+    return VariantSpace(
+        variant.name,
+        space,
+        drawing,
+        partial(_features, evaluator),
+        seeds=seeds(space),
+        valid=evaluator.valid,
+    )
 
 
 def _features(evaluator: Evaluator, rows: Rows) -> tuple[NDArray[np.float64], Sequence[str]]:
