@@ -112,15 +112,13 @@ class Conv2d(Operator):
         (kh, kw), (oh, ow) = _pair(s, "kernel"), _output_size(s)
         x = np.transpose(arrays["input"], np.argsort(order))
         x = np.pad(x, ((0, 0), (ph, ph), (pw, pw), (0, 0)))
-        total = 0
+        total = np.zeros((_int(s["batch"]), oh, ow, _int(s["out_channels"])), workload.dtypes.accumulate)
         for r in range(kh):
             for c in range(kw):
                 rows = slice(r * dh, r * dh + (oh - 1) * sh + 1, sh)
                 columns = slice(c * dw, c * dw + (ow - 1) * sw + 1, sw)
-                total = total + matmul(
-                    x[:, rows, columns, :], arrays["weight"][:, :, r, c].T, workload.dtypes
-                )
-        return np.ascontiguousarray(np.transpose(total, order))
+                total += matmul(x[:, rows, columns, :], arrays["weight"][:, :, r, c].T, workload.dtypes)
+        return np.ascontiguousarray(np.transpose(total, order)).astype(workload.dtypes.output)
 
     def macs(self, workload: Workload) -> int:
         """Output points × taps × input channels."""

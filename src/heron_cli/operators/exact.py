@@ -17,11 +17,13 @@ _EXACT_BITS = 53
 
 
 def matmul(a: NDArray[Any], b: NDArray[Any], types: DTypes) -> NDArray[Any]:
-    """`a @ b` accumulated as `types.accumulate` (integers wrap at 32 bits, as the hardware does)."""
+    """`a @ b` in the type `types.accumulate` (integers wrap at 32 bits, as the hardware does)."""
     if np.issubdtype(a.dtype, np.integer):
         length = a.shape[-1]
         bits = 8 * (a.dtype.itemsize + b.dtype.itemsize) + length.bit_length()
         assert bits <= _EXACT_BITS, f"a sum of {length} products needs {bits} bits"
         wide = np.matmul(a.astype(np.float64), b.astype(np.float64))
-        return wide.astype(np.int64).astype(types.accumulate).astype(types.output)
-    return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(types.output)
+        exact: NDArray[Any] = wide.astype(np.int64).astype(types.accumulate)
+        return exact
+    rounded: NDArray[Any] = np.matmul(a.astype(np.float32), b.astype(np.float32))
+    return rounded.astype(types.accumulate)

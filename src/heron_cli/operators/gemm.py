@@ -55,7 +55,8 @@ class Gemm(Operator):
         """The product in the accumulator's type (`exact.matmul` says how)."""
         from heron_cli.operators.exact import matmul
 
-        return matmul(arrays["input"], arrays["weight"].T, workload.dtypes)
+        types = workload.dtypes
+        return matmul(arrays["input"], arrays["weight"].T, types).astype(types.output)
 
     def macs(self, workload: Workload) -> int:
         """M · n · k."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,7 +28,8 @@ class DTypes:
     output: str = "int32"
 
     def __str__(self) -> str:
-        return "".join(SHORT[name] for name in (self.input, self.weight, self.output))
+        text = "".join(SHORT[name] for name in (self.input, self.weight, self.output))
+        return text if self.accumulate == self.output else f"{text}-{SHORT[self.accumulate]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +107,17 @@ def make(
 
     family = registry.get(operator)
     complete = family.normalise(shape, where)
-    types = dtypes if isinstance(dtypes, DTypes) else _dtypes(dtypes or {}, where)
+    types = dtypes if isinstance(dtypes, DTypes) else element_types(dtypes or {}, where)
     label = name or f"{operator}-{format_shape(complete)}"
-    return Workload(label, operator, MappingProxyType(complete), types, count)
+    workload = Workload(label, operator, MappingProxyType(complete), types, count)
+    for operand, spec in family.specs(workload).items():
+        if prod(spec.shape) >= 1 << 31:  # generated code counts elements in 32 bits
+            raise InputError(f"{where}: {operand} has {prod(spec.shape):,} elements; there are below 2**31")
+    return workload
 
 
-def _dtypes(given: Mapping[str, str], where: str) -> DTypes:
+def element_types(given: Mapping[str, str], where: str) -> DTypes:
+    """The checked types; roles that are not given have their defaults. Raises InputError."""
     for role, dtype in given.items():
         if role not in DTypes.__slots__:
             raise InputError(f"{where}: dtype has no '{role}'; there are {', '.join(DTypes.__slots__)}")

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from heron_cli.errors import InputError, Origin
+from heron_cli.operators import registry
 from heron_cli.operators import workload as _workload
 from heron_cli.operators.workload import SCHEMA, Workload
 
@@ -48,6 +49,8 @@ def _mapping(node: yaml.Node | None, path: Path, what: str, keys: set[str] | Non
         raise InputError(f"{_origin(node, path)}: {what} is not a mapping")
     entries: dict[str, yaml.Node] = {}
     for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise InputError(f"{_origin(key, path)}: a key is a word, not a list or a mapping")
         name = str(key.value)
         if keys is not None and name not in keys:
             raise InputError(
@@ -59,24 +62,44 @@ def _mapping(node: yaml.Node | None, path: Path, what: str, keys: set[str] | Non
     return entries
 
 
+def _word(node: yaml.Node, path: Path, what: str) -> str:
+    value = _plain(node, path)
+    if value is None or isinstance(value, list) or not str(value).isprintable() or not str(value).strip():
+        raise InputError(f"{_origin(node, path)}: {what} is {value!r}; it is a word")
+    return str(value)
+
+
 def _plain(node: yaml.Node, path: Path) -> Any:
     """The value of a scalar or of a list of scalars; aliases are refused with everything nested."""
     if isinstance(node, yaml.SequenceNode):
-        return [_plain(item, path) for item in node.value if isinstance(item, yaml.ScalarNode)]
+        return [_scalar(item, path, "a number or a word") for item in node.value]
+    return _scalar(node, path, "a number, a word or a list")
+
+
+def _scalar(node: yaml.Node, path: Path, due: str) -> Any:
     if not isinstance(node, yaml.ScalarNode):
-        raise InputError(f"{_origin(node, path)}: a number, a word or a list is due here")
-    return yaml.SafeLoader("").construct_object(node)
+        raise InputError(f"{_origin(node, path)}: {due} is due here")
+    try:
+        return yaml.SafeLoader("").construct_object(node)
+    except ValueError as error:  # such as a date of month 99 or !!int on a word
+        raise InputError(f"{_origin(node, path)}: is not YAML: {error}") from None
 
 
 def _text_map(node: yaml.Node, path: Path, what: str) -> dict[str, Any]:
     return {name: _plain(value, path) for name, value in _mapping(node, path, what, None).items()}
 
 
+def _types(entry: dict[str, yaml.Node], path: Path) -> dict[str, str]:
+    given = _text_map(entry["dtype"], path, "dtype") if "dtype" in entry else {}
+    return {role: str(dtype) for role, dtype in given.items()}
+
+
 def _workloads(top: dict[str, yaml.Node], path: Path) -> list[Workload]:
     schema = top.get("schema")
     if schema is None or _plain(schema, path) != SCHEMA:
         raise InputError(f"{_origin(schema, path)}: schema is not '{SCHEMA}'")
-    common = _text_map(top["dtype"], path, "dtype") if "dtype" in top else {}
+    common = _types(top, path)
+    _workload.element_types(common, _origin(top.get("dtype"), path))
     items = top.get("workloads")
     if not isinstance(items, yaml.SequenceNode) or not items.value:
         raise InputError(f"{_origin(items, path)}: workloads is not a list with at least one entry")
@@ -89,20 +112,26 @@ def _workloads(top: dict[str, yaml.Node], path: Path) -> list[Workload]:
     return list(found.values())
 
 
-def _entry(item: yaml.Node, common: dict[str, Any], path: Path) -> Workload:
+def _entry(item: yaml.Node, common: dict[str, str], path: Path) -> Workload:
     entry = _mapping(item, path, "a workload", _ENTRY)
     for needed in ("name", "operator", "shape"):
         if needed not in entry:
             raise InputError(f"{_origin(item, path)}: the workload lacks '{needed}'")
-    dtypes = {**common, **(_text_map(entry["dtype"], path, "dtype") if "dtype" in entry else {})}
+    dtypes = {**common, **_types(entry, path)}
+    place = _origin(entry.get("dtype", item), path)
     count = _plain(entry["count"], path) if "count" in entry else 1
-    if not isinstance(count, int) or count < 1:
-        raise InputError(f"{_origin(entry['count'], path)}: count is {count!r}; it is at least 1")
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise InputError(f"{_origin(entry['count'], path)}: count is {count!r}; it is an integer above 0")
+    operator = _word(entry["operator"], path, "operator")
+    try:
+        registry.get(operator)
+    except InputError as error:
+        raise InputError(f"{_origin(entry['operator'], path)}: {error}") from None
     return _workload.make(
-        str(_plain(entry["operator"], path)),
+        operator,
         _text_map(entry["shape"], path, "shape"),
-        name=str(_plain(entry["name"], path)),
-        dtypes={role: str(dtype) for role, dtype in dtypes.items()},
+        name=_word(entry["name"], path, "name"),
+        dtypes=_workload.element_types(dtypes, place),
         count=count,
         where=_origin(entry["shape"], path),
     )
