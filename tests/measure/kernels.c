@@ -78,6 +78,7 @@ KERNEL(forks) {
     if (fork() == 0) for (;;) pause();
     return right(input, packed, output);
 }
+KERNEL(forks_then_pauses) { fork(); for (;;) pause(); return 0; }
 KERNEL(forks_and_returns) { fork(); return right(input, packed, output); }
 KERNEL(daemonises) {
     if (fork() == 0) {
@@ -116,6 +117,17 @@ KERNEL(scribbles_on_descriptors) {
 KERNEL(kills_parent) { kill(getppid(), SIGKILL); usleep(20000); return right(input, packed, output); }
 KERNEL(breaks_later) { static int done; if (!done++) setenv("HERON_TEST_BROKEN", "1", 1); return right(input, packed, output); }
 KERNEL(needs_clean_process) { if (getenv("HERON_TEST_BROKEN")) abort(); return right(input, packed, output); }
+
+KERNEL(waits_for_file) {
+    if (getenv("HERON_TEST_FILE")) while (access(getenv("HERON_TEST_FILE"), F_OK)) usleep(1000);
+    return right(input, packed, output);
+}
+KERNEL(leaves_file) {
+    char path[4096];
+    snprintf(path, sizeof path, "%s/left-behind", getenv("TMPDIR"));
+    if (open(path, O_CREAT | O_WRONLY, 0600) < 0) return -1;
+    abort();
+}
 
 double repeat(int32_t (*kernel)(const void *, const void *, void *), void **arguments, long count, int *status) {
     struct timespec a, b;

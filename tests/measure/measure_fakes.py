@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from heron_cli.backends.base import BuildError, Kernel, Operand
 from heron_cli.measure.arena import ALIGNMENT
+from heron_cli.measure.channel import Channel
 from heron_cli.trial import Candidate
 
 M, N, K = 4, 3, 8
@@ -77,10 +78,14 @@ class FakeBackend:
                     hoard.append(bytearray(32 << 20))
             case "build-killed":
                 os.kill(os.getpid(), signal.SIGKILL)
+            case "build-touches-file":
+                Path(os.environ["HERON_TEST_FILE"]).touch()
+                raise BuildError("only here for its side effect")
             case "build-prints":
                 for _ in range(1000):
                     os.write(1, b"z" * 4096)
         name = candidate.variant.partition(":")[0]
+        name = "good" if name == "build-prints" else name
         program = self.programs.get(candidate.variant, f"{candidate.variant}-{candidate.knobs}")
         return Kernel(name, OPERANDS, b"", program, {"instructions": 12.0})
 
@@ -90,6 +95,23 @@ class FakeBackend:
         if kernel.symbol == "load-segfaults":
             ctypes.string_at(0)
         return LoadedFake(ctypes.CDLL(self.library), kernel)
+
+
+def report(channel: Channel) -> None:
+    """A child that writes down how it is confined, then waits for its end."""
+    import resource
+    import tempfile
+
+    cores = str(os.sched_getaffinity(0)).replace(" ", "")
+    leader = "leader" if os.getsid(0) == os.getpgid(0) == os.getpid() else "follower"
+    memory = resource.getrlimit(resource.RLIMIT_DATA)[0]
+    draft = Path(tempfile.gettempdir()) / "draft"
+    draft.write_text(
+        f"{cores} {os.nice(0) - os.getpriority(os.PRIO_PROCESS, os.getppid())} {memory} {leader}"
+    )
+    draft.rename(draft.with_name("mine"))
+    while True:
+        signal.pause()
 
 
 class LoadedFake:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from heron_cli.errors import HeronError
 from heron_cli.measure.channel import Channel, ChannelError
 from heron_cli.measure.text import of_exception
 
@@ -25,8 +26,8 @@ class Desk:
         self._channel.send(("ready",))
 
     def unable(self, error: BaseException) -> None:
-        """Say that no child of this kind will ever work."""
-        self._channel.send(("unable", of_exception(error)))
+        """Say that no child of this kind will ever work, and why."""
+        self._channel.send(("unable", str(error) if isinstance(error, HeronError) else of_exception(error)))
 
     def jobs(self) -> Iterator[Any]:
         """The jobs, until the lane hangs up."""

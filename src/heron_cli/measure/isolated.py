@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from heron_cli.backends.base import Backend
 from heron_cli.measure.child import NurseryHandle, Place
-from heron_cli.measure.lane import Failure, Lane, LaneError, Reply
+from heron_cli.measure.lane import Failure, Lane, LaneError, Reply, UnableError
 from heron_cli.measure.limits import Limits
 from heron_cli.measure.timing import TimingOptions
 from heron_cli.measure.worker import Job, Outcome, WorkerSetup
@@ -64,7 +64,8 @@ class IsolatedWorker:
             self._take(self.lane.poll())
             self._dispatch()
         except LaneError as error:
-            if not self._ever_served:  # it never worked: a set-up to mend, not a device that went away
+            # it never worked, or says itself what to mend: not a device that went away
+            if isinstance(error, UnableError) or not self._ever_served:
                 raise
             for index in self._open:
                 self._outcomes[index] = Outcome(Status.DEVICE_LOST, str(error))

@@ -28,6 +28,10 @@ class LaneError(HeronError):
     """Child processes for building or measuring do not come up."""
 
 
+class UnableError(LaneError):
+    """A child came up and said why no child of its kind can work: something on this machine to mend."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The child finished its job; `value` is what it answered."""
@@ -74,7 +78,6 @@ class _Life:
     owed: bool = False  # somebody waits for the outcome of a job
     verdict: Failure | None = None  # what to tell them once the dying child is gone, if that is known
     came_up: bool = False
-    overdue: bool = False
     hung_up: bool = False
     served: int = 0
 
@@ -91,7 +94,8 @@ class Lane:
     def __init__(
         self, nursery: NurseryHandle, entry: str, setup: object, place: Place, limits: Limits, what: str
     ) -> None:
-        self._nursery, self._entry, self._place, self._limits = nursery, entry, place, limits
+        self.entry = entry
+        self._nursery, self._place, self._limits = nursery, place, limits
         self._setup = setup
         self._what = what
         self._failed_starts = 0
@@ -100,7 +104,7 @@ class Lane:
     def ready(self) -> bool:
         """Whether a job can be submitted. A lane without a process starts one."""
         if self._life is None:
-            child = self._nursery.spawn(self._entry, self._place)
+            child = self._nursery.spawn(self.entry, self._place)
             self._life = _Life(child, time.monotonic() + self._limits.start_seconds)
         return self._life.state is _State.IDLE
 
@@ -108,6 +112,11 @@ class Lane:
     def busy(self) -> bool:
         """Whether the outcome of a job is still to come from `poll`."""
         return self._life is not None and self._life.owed
+
+    @property
+    def life_number(self) -> int | None:
+        """Number of the child at hand; another one after it was replaced."""
+        return None if self._life is None else self._life.child.number
 
     @property
     def deadline(self) -> float:
@@ -175,7 +184,7 @@ class Lane:
                 with contextlib.suppress(ChannelError):  # it died again; its exit is on the way
                     life.child.channel.send(self._setup, _SEND_SECONDS)
             case ("unable", reason):
-                raise LaneError(f"{self._what} cannot start: {reason}")
+                raise UnableError(f"{self._what} cannot work: {reason}")
             case ("ready",) if life.state is _State.STARTING:
                 life.rest()
                 life.came_up, self._failed_starts = True, 0
@@ -199,15 +208,24 @@ class Lane:
             reason = f"closed its connection in {phase.label}"
             self._kill(life, Failure(timeout=False, reason=reason, detail=phase.detail))
             return None
+        if life.state is _State.STARTING:
+            self.close()
+            self._count_failed_start(f"not ready after {self._limits.start_seconds:g} s")
+            return None
         if life.state is _State.DYING:  # stuck in the operating system, beyond even SIGKILL: leave it behind
             life.child.close()
             self._life = None
             stuck = Failure(timeout=True, reason=f"stuck in {phase.label}", detail=phase.detail)
             return (life.verdict or stuck) if life.owed else None
-        life.overdue = True
         reason = f"no end of {phase.label} after {phase.seconds:g} s"
         self._kill(life, Failure(timeout=True, reason=reason, detail=phase.detail))
         return None
+
+    def _count_failed_start(self, why: str) -> None:
+        self._failed_starts += 1
+        if self._failed_starts >= self._limits.starts:
+            self._failed_starts = 0
+            raise LaneError(f"{self._what} does not start: {why}")
 
     def _bury(self, life: _Life) -> Failure | None:
         """The child has ended: what that means for its job, or for the lane if it never came up."""
@@ -216,11 +234,7 @@ class Lane:
         life.child.close()
         self._life = None
         if not life.came_up:
-            self._failed_starts += 1
-            if self._failed_starts >= self._limits.starts:
-                self._failed_starts = 0
-                late = f"not ready after {self._limits.start_seconds:g} s" if life.overdue else ""
-                raise LaneError(f"{self._what} does not start: {late or printed or self._nursery.log or how}")
+            self._count_failed_start(printed or self._nursery.log or how)
         if not life.owed or life.verdict is not None:
             return life.verdict if life.owed else None
         reason = f"{how} in {life.phase.label}" + (f"; it printed: {printed}" if printed else "")

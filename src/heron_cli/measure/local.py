@@ -22,6 +22,7 @@ from heron_cli.trial import Candidate, Measurement, Status
 
 _AHEAD = 4  # kernels that wait for the measuring process, per builder
 _KEPT = 64  # kernels kept for a comparison
+_REMARK = "same program as an earlier candidate, not run again"
 
 
 class LocalRunner(Closing):
@@ -64,7 +65,11 @@ class LocalRunner(Closing):
         )
         self._references = References(reference, self._worker.nursery.directory, seed)
         self.incumbent = incumbent
-        self._programs = dict(known or {})
+        self._programs = {
+            program: measurement
+            for program, measurement in (known or {}).items()
+            if measurement.status is not Status.DEVICE_LOST
+        }
         self._kernels: dict[Candidate, Built] = {}
         self._active = False
         self._pool.start()
@@ -157,8 +162,9 @@ class LocalRunner(Closing):
         before = self._programs.get(program) if program else None
         if before is None:
             return None
-        remark = "same program as an earlier candidate, not run again"
-        reason = f"{before.reason} ({remark})" if before.status is not Status.OK else remark
+        reason = _REMARK
+        if before.status is not Status.OK:
+            reason = f"{before.reason.removesuffix(f' ({_REMARK})')} ({_REMARK})"
         self._keep(built, before)
         return replace(
             built.measurement(),

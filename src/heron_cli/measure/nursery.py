@@ -49,13 +49,12 @@ class Nursery:
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         try:
-            while True:
+            while self._obey():
                 select.select([self._control, self._wake], [], [])
                 self._reap()
-                if not self._obey():
-                    return
         finally:
             self._end()
+        shutil.rmtree(self._directory, ignore_errors=True)
 
     def _obey(self) -> bool:
         """Carry out what the tuner asked; False when it is gone."""
@@ -72,6 +71,7 @@ class Nursery:
             if "spawn" in command:
                 self._spawn(command, descriptors)
             elif (pid := self._pids.get(command["kill"])) is not None:
+                os.kill(pid, signal.SIGKILL)  # it may be too young to have a group of its own
                 system.kill_group(pid)
 
     def _spawn(self, command: dict[str, Any], descriptors: Sequence[int]) -> None:
@@ -167,7 +167,6 @@ class Nursery:
             for pid in remaining:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
-        shutil.rmtree(self._directory, ignore_errors=True)
 
 
 def _receive(control: socket.socket) -> tuple[bytes, Sequence[int]]:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from heron_cli.backends.base import Backend, Kernel, LoadedKernel
+from heron_cli.errors import HeronError
 from heron_cli.measure import system
 from heron_cli.measure.arena import Guarded
 from heron_cli.measure.channel import Channel
@@ -187,6 +188,8 @@ class Bench:
         """Do a step that runs foreign code; turns what it raises into a fault."""
         try:
             result = action()
+        except HeronError:  # the machine lacks something, a linker say: not the kernel's fault
+            raise
         except MemoryError:
             limit = self._setup.limits.memory_bytes >> 20
             raise _FaultError(Status.RUN_ERROR, f"out of memory in {step} (limit {limit} MiB)") from None
@@ -222,4 +225,8 @@ def serve(channel: Channel) -> None:
     bench = Bench(setup, desk)
     desk.ready()
     for job in desk.jobs():
-        desk.reply(bench.run(job))
+        try:
+            desk.reply(bench.run(job))
+        except HeronError as error:
+            desk.unable(error)
+            return
