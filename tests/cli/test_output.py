@@ -17,7 +17,14 @@ def test_an_empty_table_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(None, "-"), (1.23e-5, "12.3 µs"), (4.56e-3, "4.56 ms"), (7.8, "7.8 s"), (200, "3 min 20 s")],
+    [
+        (None, "-"),
+        (4.56e-8, "45.6 ns"),
+        (1.23e-5, "12.3 µs"),
+        (4.56e-3, "4.56 ms"),
+        (7.8, "7.8 s"),
+        (200, "3 min 20 s"),
+    ],
 )
 def test_duration(seconds: float | None, text: str) -> None:
     assert output.duration(seconds) == text

@@ -31,10 +31,10 @@ def note(message: str) -> None:
 
 
 def duration(seconds: float | None) -> str:
-    """A time for people: 12.3 µs, 4.56 ms, 7.8 s, 3 min 20 s."""
+    """A time for people: 45.6 ns, 12.3 µs, 4.56 ms, 7.8 s, 3 min 20 s."""
     if seconds is None:
         return "-"
-    for limit, factor, unit in ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (120.0, 1.0, "s")):
+    for limit, factor, unit in ((1e-6, 1e9, "ns"), (1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (120.0, 1.0, "s")):
         if seconds < limit:
             return f"{seconds * factor:.4g} {unit}"
     minutes, rest = divmod(round(seconds), 60)
