@@ -128,7 +128,7 @@ def _line(task: Task, result: TuneResult) -> str:
     """What came of it, in one line."""
     tried = f"{result.trials} trials, {result.invalid} invalid"
     if result.best is None:
-        return f"{task.workload.name}: {tried}; nothing was run"
+        return f"{task.workload.name}: {tried}; {'nothing was run' if result.valid else 'no valid kernel'}"
     seconds = result.best.trial.measurement.seconds
     rate = ""
     if seconds:
