@@ -142,6 +142,11 @@ class Einsum:
                 return dim
         return None
 
+    def reducible(self, name: str) -> bool:
+        """Whether an intrinsic can reduce over an axis: it moves one input dimension, by one element."""
+        found = [dim.coefficient(name) for dim in self.input.dims if dim.coefficient(name)]
+        return found == [1]
+
     def outside(self) -> tuple[int, ...]:
         """Input dimensions whose coordinate leaves the data somewhere (there the input reads as zero)."""
         extents = self.extents

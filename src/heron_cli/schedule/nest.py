@@ -79,7 +79,8 @@ class Nest:
 
     `order` holds the axes of each level, outermost level first; `stage` says where the input is copied
     (`none`, `skip`: padded taps are left out instead, `root`, a level's name, or `LEVEL.COUNT`: after that
-    many of the level's loops); `intrinsic` maps m, n, k to the axes that the instruction covers.
+    many of the level's loops) and `lengths` how many coordinates of each input dimension one copy holds;
+    `intrinsic` maps m, n, k to the axes that the instruction covers.
     """
 
     einsum: Einsum
@@ -90,6 +91,7 @@ class Nest:
     instruction: str
     stage: str
     threads: int
+    lengths: tuple[int, ...] = ()
 
     def level(self, name: str) -> tuple[str, ...]:
         """The axes of a level in loop order."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from heron_cli.accelerator.model import Intrinsic
+from heron_cli.schedule.einsum import Dim
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,12 @@ class Place:
     stage: str
     positions: tuple[str, ...]
     required: str
+
+    def length_names(self, dims: tuple[Dim, ...]) -> tuple[str, ...]:
+        """The derived variables that hold the copy's length in each dimension (constraint rule C4)."""
+        return tuple(
+            f"{self.stage}.length.{dim.terms[0][0] if dim.terms else i}" for i, dim in enumerate(dims)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
-from heron_cli.schedule.einsum import Access, Axis, Dim, Einsum, Part, merge_terms
+from heron_cli.schedule.einsum import GROUPS, Access, Axis, Dim, Einsum, Part, merge_terms
 
 
 def drop_unit_axes(einsum: Einsum) -> Einsum:
-    """Remove axes of one iteration: they index nothing. An einsum of units only keeps one axis a group."""
+    """Remove axes of one iteration: they index nothing.
+
+    Kept are the last n-like axis and the last channel when there is no longer one, since an intrinsic may
+    need them (padded to its extent).
+    """
     kept: list[Axis] = []
-    for group in ("batch", "m", "n", "k"):
+    for group in GROUPS:
         axes = [axis for axis in einsum.axes if axis.group == group]
         longer = [axis for axis in axes if axis.extent > 1]
-        kept += longer or (axes[-1:] if group in ("n", "k") else [])
+        if group == "n":
+            longer = longer or axes[-1:]
+        if group == "k":
+            channels = [axis for axis in axes if not einsum.window(axis.name)]
+            longer += [] if any(axis in longer for axis in channels) else channels[-1:]
+        kept += longer
     if len(kept) == len(einsum.axes):
         return einsum
     names = {axis.name for axis in kept}

@@ -95,6 +95,7 @@ class Template:
         )
         place = self.place
         stage = place.positions[values.get(f"place.{place.stage}", 0)] if place else NO_STAGE
+        lengths = place.length_names(self.einsum.input.dims) if place else ()
         return Nest(
             self.einsum,
             tilings,
@@ -104,4 +105,5 @@ class Template:
             tensorize.intrinsic.extra.get("llvm", tensorize.intrinsic.name),
             stage,
             self.threads,
+            tuple(values[name] for name in lengths),
         )

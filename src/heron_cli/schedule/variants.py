@@ -30,15 +30,16 @@ def _least_k(accelerator: Accelerator) -> int:
 
 
 def _channels(einsum: Einsum) -> list[str]:
-    """Reduction axes that are no window: what an intrinsic's reduction can cover without fusing."""
-    return [axis.name for axis in einsum.reduction if not einsum.window(axis.name)]
+    """Reduction axes that an intrinsic can reduce over where they lie: channels, or taps that trail."""
+    axes = [axis.name for axis in einsum.reduction if einsum.reducible(axis.name)]
+    return [axis for axis in axes if not einsum.window(axis) or einsum.input.stride(axis) == 1]
 
 
 def _direct(einsum: Einsum, accelerator: Accelerator) -> Rewriting:
     name, least = "direct", _least_k(accelerator)
     extents = einsum.extents
     if not any(extents[axis] >= least for axis in _channels(einsum)):
-        return Rewriting(name, None, f"no reduction axis outside the window has {least} iterations")
+        return Rewriting(name, None, f"no contiguous reduction axis has {least} iterations")
     return Rewriting(name, einsum, "window taps are loops, the intrinsic reduces over channels")
 
 
@@ -58,12 +59,15 @@ def _padded(einsum: Einsum, accelerator: Accelerator) -> Rewriting:
     name, least = "padded", _least_k(accelerator)
     channels = [axis for axis in _channels(einsum) if len(einsum.axis(axis).parts) == 1]
     if not channels:
-        return Rewriting(name, None, "no reduction axis can be padded")
-    longest = max(channels, key=lambda axis: einsum.extents[axis])
-    padded = pad_axis(einsum, longest, least)
+        return Rewriting(name, None, "no contiguous reduction axis can be padded")
+    extents = einsum.extents
+    chosen = min(
+        channels, key=lambda axis: (-(-extents[axis] // least) * least / extents[axis], -extents[axis])
+    )
+    padded = pad_axis(einsum, chosen, least)
     if padded is einsum:
-        return Rewriting(name, None, f"{longest} is a multiple of {least}")
-    return Rewriting(name, padded, f"{longest} is filled up with zeros to a multiple of {least}")
+        return Rewriting(name, None, f"{chosen} is a multiple of {least}")
+    return Rewriting(name, padded, f"{chosen} is filled up with zeros to a multiple of {least}")
 
 
 _REWRITES: tuple[Callable[[Einsum, Accelerator], Rewriting], ...] = (_direct, _runs, _padded)

@@ -19,7 +19,8 @@ class StageLength(ConstraintRule):
             return
         einsum = poster.template.einsum
         lengths = []
-        for i, dim in enumerate(einsum.input.dims):
+        names = place.length_names(einsum.input.dims)
+        for label, dim in zip(names, einsum.input.dims, strict=True):
             cases: list[Expression] = []
             for position in place.positions:
                 where = ROOT if position == SKIP else position
@@ -27,6 +28,5 @@ class StageLength(ConstraintRule):
                 cases.append(const(0) if position == SKIP else length)
             knob = f"place.{place.stage}"
             chosen = cases[0] if len(cases) == 1 else select(Var(knob), cases)
-            name = dim.terms[0][0] if dim.terms else str(i)
-            lengths.append(poster.space.derive(f"{place.stage}.length.{name}", chosen))
+            lengths.append(poster.space.derive(label, chosen))
         poster.space.derive(f"{place.stage}.bytes", product(lengths))

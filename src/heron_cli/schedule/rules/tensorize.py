@@ -77,14 +77,10 @@ def _best(einsum: Einsum, dim: str, extent: int) -> Axis | None:
     """The axis of a group for one dimension of the intrinsic; a reduction must be contiguous, long enough."""
     candidates = einsum.group(dim)  # type: ignore[arg-type]
     if dim == "k":
-        candidates = tuple(
-            axis for axis in candidates if axis.extent >= extent and not einsum.window(axis.name)
-        )
-        candidates = candidates or tuple(
-            axis
-            for axis in einsum.group("k")
-            if axis.extent >= extent and einsum.input.stride(axis.name) == 1
-        )
+        usable = [axis for axis in candidates if axis.extent >= extent and einsum.reducible(axis.name)]
+        channels = [axis for axis in usable if not einsum.window(axis.name)]
+        runs = [axis for axis in usable if einsum.input.stride(axis.name) == 1]
+        candidates = tuple(channels or runs)
     return min(candidates, key=lambda axis: (_waste(axis, extent), _distance(einsum, axis)), default=None)
 
 
