@@ -66,6 +66,8 @@ def test_a_hint_that_is_valid_is_the_answer(small, small_rows):
 def test_restricting_a_name_the_space_lacks_is_an_error(small):
     with pytest.raises(KeyError, match="the space has no variable nothing"):
         CpBackend(small).solve(np.random.default_rng(0), {"nothing": [1]})
+    with pytest.raises(KeyError, match="the space has no variable nothing"):
+        CpBackend(small).minimise(Var("tile.m") * Var("nothing"))
 
 
 @pytest.mark.parametrize(

@@ -62,12 +62,27 @@ def test_a_conflict_is_minimal():
 def test_a_rule_without_a_limit_can_only_be_dropped():
     explanation = explain_empty(
         shared_memory(),
-        [("odd", divides(3, Var("shared")), None), ("even", equal(Var("shared"), 1024), None)],
+        [
+            ("odd", divides(3, Var("shared")), None),
+            ("even", equal(Var("shared") * 1 + Var("bm"), 1040), None),
+        ],
     )
     assert {item.label for item in explanation.conflict} == {"odd", "even"}
     assert explanation.sentences[0] == "odd: 3 divides shared"
     assert explanation.repair.sentence == "dropping 'odd' alone would make it fit"
     assert explanation.repair.limit is None
+
+
+def test_a_value_held_fixed_is_told_the_nearest_possible_one():
+    extra = [
+        (f"--set {name}={value}", equal(Var(name), value), None) for name, value in (("bm", 256), ("bk", 128))
+    ]
+    explanation = explain_empty(shared_memory(), extra)
+    # 2 * (256 + 16) * 64 = 34,816 fits, twice that does not.
+    assert "--set bk=128 asks for 128, but the nearest possible is 64 (bk == 128)" in explanation.sentences
+    fixed = next(r for r in explanation.repairs if r.constraint.label == "--set bk=128")
+    assert (fixed.limit, fixed.needed) == (128, 64)
+    assert explanation.repair.constraint.label == "shared memory"
 
 
 def test_without_a_single_repair_the_sentence_says_so():

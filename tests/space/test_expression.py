@@ -131,8 +131,9 @@ def test_a_pickled_tree_is_equal_in_a_process_with_other_string_hashes():
         (select(x, [y, minimum(y, 2)]), "[y, min(y, 2)][x]"),
         (
             implies(x > 1, all_of(different(y, 2), maximum(y, z) < 3)),
-            "not (x > 1) or y != 2 and max(y, z) < 3",
+            "if x > 1 then y != 2 and max(y, z) < 3",
         ),
+        (negate(any_of(x < 1, y < 1)), "not (x < 1 or y < 1)"),
         (all_of(any_of(x < 1, y < 1), z < 1), "(x < 1 or y < 1) and z < 1"),
     ],
 )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from heron_cli.errors import Origin, SpaceEmptyError
@@ -97,6 +99,16 @@ def test_rows_and_values_translate_into_each_other():
     assert space.names == ("b", "a")
     assert space.row({"a": 4, "b": 1, "other": 9}).tolist() == [1, 4]
     assert space.values([1, 4]) == {"b": 1, "a": 4}
+
+
+def test_a_pickled_space_is_the_same_space():
+    builder, x = builder_with(x=[1, 2, 3])
+    builder.require("limit", at_most(builder.derive("twice", x * 2), 4), Origin("a.yaml", 3, 1))
+    space = builder.build()
+    copy = pickle.loads(pickle.dumps(space))
+    assert copy == space
+    assert copy.digest == space.digest
+    assert copy.conditions == space.conditions
 
 
 def test_without_and_extended_leave_the_original_alone():

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from heron_cli.space import Evaluator, SpaceBuilder, at_most, equal, product
+from heron_cli.space import Evaluator, SpaceBuilder, at_most, divides, equal, product
 from heron_cli.space import tables as tables_module
 from heron_cli.space.tables import group
 
@@ -42,6 +42,15 @@ def test_rows_that_nothing_can_complete_are_pruned(monkeypatch):
     space = builder.build()
     grouping = group(space)
     assert {table.names[0]: len(table) for table in grouping.tables} == {"x": 20, "y": 91}
+    assert len(grouping.coupling) == 1
+
+
+def test_a_divisibility_over_many_knobs_stays_a_filter_where_its_table_would_be_large():
+    builder = SpaceBuilder()
+    many = [builder.knob(f"k{k}", range(1, 17)) for k in range(6)]
+    builder.require("whole", divides(many[0] * many[1], product(many[2:])))
+    grouping = group(builder.build())
+    assert max(map(len, grouping.tables)) == 16
     assert len(grouping.coupling) == 1
 
 

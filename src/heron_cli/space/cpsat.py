@@ -14,6 +14,7 @@ from heron_cli.space.expression import Expression, Var
 from heron_cli.space.faults import SolverBugError, SolverTimeoutError
 from heron_cli.space.functions import all_of, equal, negate
 from heron_cli.space.protocol import FREE, Restriction
+from heron_cli.space.resolve import support
 from heron_cli.space.space import Rows, Space
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ class CpBackend:
         compiler = self._compile()
         for item in avoid:
             compiler.post(negate(all_of(*(equal(self._tree(n), value) for n, value in item.items()))))
+        for name in sorted(support(expression)):
+            self._tree(name)
         compiler.model.minimize(compiler.integer(self.space.expression(expression)))
         with restricted(compiler.model, self._variables(compiler, restrict), restrict) as possible:
             solver = call(compiler.model, seed, effort or self._effort) if possible else None

@@ -10,8 +10,9 @@ from heron_cli.errors import Origin
 from heron_cli.space.conflict import find_conflict
 from heron_cli.space.cpsat import CpBackend
 from heron_cli.space.evaluator import Evaluator
-from heron_cli.space.expression import Boolean, Compare, Const, Expression
+from heron_cli.space.expression import Boolean, Compare, Const, Expression, Var
 from heron_cli.space.faults import SolverTimeoutError
+from heron_cli.space.functions import maximum
 from heron_cli.space.prose import number, to_prose
 from heron_cli.space.space import Constraint, Space
 
@@ -24,7 +25,7 @@ class Repair:
     """One constraint which, relaxed alone, makes the space hold an assignment.
 
     `limit` is what it allows now and `needed` what it would have to allow; both are None for a constraint
-    that has no limit to move (an equality, a divisibility, a logical condition) and has to be dropped.
+    that has no limit to move (a split, a divisibility, a logical condition) and has to be dropped.
     """
 
     constraint: Constraint
@@ -79,7 +80,7 @@ def explain_empty(
     sentences: list[str] = []
     repairs: list[Repair] = []
     for index in conflict:
-        sides = _sides(whole.conditions[index])
+        sides = _sides(whole.constraints[index], whole.conditions[index])
         rest = [k for k in range(len(whole.constraints)) if k != index]
         constraint = whole.constraints[index]
         if sides is None:
@@ -102,10 +103,17 @@ def explain_empty(
 
 @dataclass(frozen=True, slots=True)
 class _Sides:
-    """An inequality as `smaller <= greater`, over knobs alone."""
+    """An inequality as `smaller <= greater`, or a fixed value as `smaller == greater`, over knobs alone."""
 
     smaller: Expression
     greater: Expression
+    fixed: bool = False
+
+    @property
+    def gap(self) -> Expression:
+        """By how much an assignment breaks it, where it does."""
+        below = self.smaller - self.greater
+        return maximum(below, -below) if self.fixed else below
 
     @property
     def is_demand(self) -> bool:
@@ -113,7 +121,11 @@ class _Sides:
         return isinstance(self.smaller, Const)
 
 
-def _sides(condition: Boolean) -> _Sides | None:
+def _sides(constraint: Constraint, condition: Boolean) -> _Sides | None:
+    match constraint.condition, condition:
+        # A variable held at a value could be held at another; the two sides of a split could not.
+        case Compare("==", Var(), Const()), Compare("==", left, right):
+            return _Sides(right, left, fixed=True)
     match condition:
         case Compare("<=", left, right):
             return _Sides(left, right)
@@ -143,7 +155,7 @@ def _closest(space: Space, sides: _Sides, others: Collection[int]) -> _Numbers |
     """The numbers of an inequality while the other constraints hold; None when these cannot hold either."""
     part = _part(space, others)
     try:
-        optimum = CpBackend(part, EFFORT).minimise(sides.smaller - sides.greater)
+        optimum = CpBackend(part, EFFORT).minimise(sides.gap)
     except SolverTimeoutError:
         return None
     if optimum is None:
@@ -157,7 +169,9 @@ def _closest(space: Space, sides: _Sides, others: Collection[int]) -> _Numbers |
 def _sentence(constraint: Constraint, sides: _Sides, numbers: _Numbers) -> str:
     about = "" if numbers.proven else "about "
     low, high = number(numbers.smaller), number(numbers.greater)
-    if sides.is_demand:
+    if sides.fixed:
+        fact = f"asks for {low}, but the nearest possible is {about}{high}"
+    elif sides.is_demand:
         fact = f"asks for at least {low}, but at most {about}{high} is possible"
     else:
         fact = f"needs at least {about}{low}, has {high}"

@@ -1,17 +1,17 @@
 """Integer and boolean expression trees over named variables.
 
 A tree is an immutable value with three readers that cannot drift apart, because none of them holds a rule
-of its own: `program` evaluates it on columns of numbers, `cp_compiler` posts it to CP-SAT, and `prose` prints
-it for people. Trees are built with operators on `Var` and with the functions of `functions.py`; both fold
-constants and flatten nested sums, products, conjunctions and disjunctions. `==` compares trees, not values:
-`equal(a, b)` is the constraint.
+of its own: `columns` evaluates it on columns of numbers, `cp_compiler` posts it to CP-SAT, and `prose` prints
+it for people. Operators on `Var` and the functions of `functions.py` build trees; both fold constants and
+flatten what is nested. `==` compares trees, not values: `equal(a, b)` is the constraint.
 
-Division is floored and every divisor must be positive wherever it is evaluated; the index of a `Select` must
-stay inside its cases. `SpaceBuilder.build` refuses trees that break this.
+Division is floored, divisors are positive, and the index of a `Select` stays inside its cases:
+`SpaceBuilder.build` refuses trees that may break this.
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import prod
@@ -39,12 +39,9 @@ class Node:
         return tuple(found)
 
     def __eq__(self, other: object) -> bool:
-        if self is other:
-            return True
-        if type(self) is not type(other) or hash(self) != hash(other):
+        if not isinstance(other, Node) or type(self) is not type(other) or hash(self) != hash(other):
             return False
-        assert isinstance(other, Node)
-        return self.fields == other.fields
+        return self is other or self.fields == other.fields
 
     def __hash__(self) -> int:
         known: int | None = self.__dict__.get("_hash")
@@ -219,14 +216,10 @@ class Not(Boolean):
 
 TRUE = All(())
 FALSE = Any_(())
-COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    "==": lambda a, b: a == b,
-    "!=": lambda a, b: a != b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-}
+_TESTS = (operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge)
+COMPARISONS: dict[str, Callable[[Any, Any], Any]] = dict(
+    zip(("==", "!=", "<", "<=", ">", ">="), _TESTS, strict=True)
+)
 
 
 def _lift(value: Expression | int) -> Expression:

@@ -71,6 +71,8 @@ def _print(node: Node) -> tuple[str, int]:
             return "true", _ATOM
         case Any_(()):
             return "false", _ATOM
+        case Any_((Not(condition), consequence)):
+            return f"if {_inside(condition, _AND)} then {_inside(consequence, _AND)}", _OR
         case All(items):
             return " and ".join(_inside(item, _AND + 1) for item in items), _AND
         case Any_(items):

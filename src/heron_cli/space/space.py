@@ -85,6 +85,10 @@ class Space:
     def _resolver(self) -> Resolver:
         return Resolver({item.name: item.expression for item in self.derived})
 
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        # What is cached is cheap to find again and large to send.
+        return Space, (self.knobs, self.derived, self.constraints)
+
     def resolve(self, node: Node) -> Node:
         """The same tree over knobs alone: derived variables replaced by what they stand for."""
         return self._resolver.resolve(node)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heron_cli.space.columns import Columns, risky_nodes
-from heron_cli.space.expression import All, Boolean, CeilDiv, Compare, FloorDiv, Modulo, Node, Var
+from heron_cli.space.expression import All, Boolean, CeilDiv, Compare, Const, FloorDiv, Modulo, Node, Var
 from heron_cli.space.interval import Bound, IntervalAnalysis, Range
 from heron_cli.space.resolve import support, walk
 from heron_cli.space.space import Rows, Space
@@ -102,7 +102,7 @@ class _Grouper:
 
     def run(self) -> Grouping:
         self._settle()
-        equalities = [c for c in self._pending if isinstance(c, Compare) and c.op == "=="]
+        equalities = [c for c in self._pending if _is_equality(c)]
         for condition in sorted(equalities, key=lambda c: (len(support(c)), self._combinations(c))):
             self._merge_equality(condition)
         self._prune()
@@ -190,6 +190,16 @@ class _Grouper:
                 others = [other for other in self._involved(condition) if other is not table]
                 if all(len(t) for t in (table, *others)):
                     self._replace(table.take(possible(condition, table, others)))
+
+
+def _is_equality(condition: Boolean) -> bool:
+    """Whether few combinations can satisfy a condition; a divisibility counts as an inequality."""
+    match condition:
+        case Compare("==", Modulo(), Const(0)):
+            return False
+        case Compare("=="):
+            return True
+    return False
 
 
 def _divisor_names(node: Node) -> frozenset[str]:
