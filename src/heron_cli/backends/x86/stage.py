@@ -9,7 +9,7 @@ from typing import Any
 
 from heron_cli.backends.x86 import tir
 from heron_cli.backends.x86.cases import static_edge
-from heron_cli.schedule.einsum import Access, Dim, tile_length
+from heron_cli.schedule.einsum import Access, Dim
 from heron_cli.schedule.nest import SKIP, Nest
 
 
@@ -85,17 +85,6 @@ class InputStage:
         dims = self.einsum.input.dims
         return sorted(range(len(dims)), key=lambda i: dims[i].coefficient(str(group)) != 0)
 
-    def lengths(self, fixed: Mapping[str, Any]) -> tuple[int, ...]:
-        """C4: coordinates of each dimension that one copy holds, when the `fixed` axes have a tile index."""
-        tile = {}
-        for axis in self.einsum.axes:
-            tiling = self.nest.tilings[axis.name]
-            inside = tiling.extent
-            if axis.name in fixed:
-                inside = min(inside, tiling.unit * tiling.size * self.nest.inside(self.nest.stage, axis.name))
-            tile[axis.name] = inside
-        return tuple(tile_length(dim, tile) for dim in self.einsum.input.dims)
-
     def emit(
         self,
         source: Source,
@@ -105,14 +94,14 @@ class InputStage:
         parallel: bool = False,
     ) -> Any:
         """Copy the region that the tiles below need, then the body that reads the copy."""
-        lengths = self.lengths(tiles)
+        lengths = self.nest.lengths
         order = self.layout()
         strides = [0] * len(order)
         for place, i in enumerate(order):
             strides[i] = prod(lengths[j] for j in order[place + 1 :])
         copy = tir.workspace("staged", self.einsum.input.dtype, prod(lengths))
         starts = self._starts(tiles)
-        origin = tuple(self._low(dim, starts) for dim in source.dims)
+        origin = tuple(self._low(d, starts, n) for d, n in zip(source.dims, lengths, strict=True))
         staged = Source(copy, source.dims, tuple(strides), origin)
         return tir.sequence(
             [tir.allocate_workspace(copy), self._copy(source, staged, lengths, order, parallel), body(staged)]
@@ -130,14 +119,23 @@ class InputStage:
             starts[name] = block * tiling.unit
         return starts
 
-    def _low(self, dim: Dim, starts: Mapping[str, Any]) -> Any:
-        """Smallest coordinate of a dimension from these starts on."""
+    def _low(self, dim: Dim, starts: Mapping[str, Any], length: int) -> Any:
+        """Smallest coordinate of a dimension that the copy made at these starts holds.
+
+        Copies are as long as the longest tiles need. Where tiles differ, the last copy is shifted back to
+        end with the dimension's last coordinate, so that it never reads past the data.
+        """
         low: Any = dim.offset
         for name, coefficient in dim.terms:
             if name in starts:
+                assert coefficient > 0, f"{name} runs backwards in the input"
                 low = low + starts[name] * coefficient
             elif coefficient < 0:
                 low = low + coefficient * (self.nest.tilings[name].extent - 1)
+        tilings = [self.nest.tilings[name] for name, _ in dim.terms if name in starts]
+        if any(tiling.size * tiling.tiles * tiling.unit != tiling.extent for tiling in tilings):
+            _, high = dim.span(self.einsum.extents)
+            low = tir.minimum(low, high + 1 - length)
         return low
 
     def _copy(
