@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from benchmarks.buffers import poison
 from benchmarks.cases import GEMM, Case
 from benchmarks.native import BenchmarkError

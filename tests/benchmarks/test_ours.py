@@ -6,10 +6,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from benchmarks.cases import CASES, GEMM, Case
-from benchmarks.native import BenchmarkError
 
 from benchmarks import duel, ours
+from benchmarks.cases import CASES, GEMM, Case
+from benchmarks.native import BenchmarkError
 from heron_cli.backends.base import Kernel, Operand
 from heron_cli.backends.x86.toolchain import toolchain
 from heron_cli.library.export import export

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from benchmarks.cases import CASES, GEMM, Case
 from benchmarks.onednn import problem, random_arrays
 from benchmarks.reference import reference
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SPACE = ("depth", "height", "width")
 

@@ -5,14 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from benchmarks import dlboost_first, ours, report
 from benchmarks.cases import AWKWARD, CASES, GEMM, GROUPS
 from benchmarks.dlboost_first import Study
 from benchmarks.duel import Duel
 from benchmarks.native import BenchmarkError
 from benchmarks.report import Results, failed_bars, render
 from benchmarks.timing import Burst, Comparison
-
-from benchmarks import dlboost_first, ours, report
 
 
 def duel(ratio: float, exact: bool = True) -> Duel:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+
 from benchmarks.native import BenchmarkError, compile_library
 from benchmarks.timing import Burst, Comparison, NativeCall, geomean, interleave, median_interval, sample
 

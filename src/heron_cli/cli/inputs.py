@@ -99,12 +99,16 @@ def _of_file(file: str, only: Sequence[str]) -> list[Workload]:
     from heron_cli.operators.workload import load_file
 
     path = workload_file(file)
-    found = load_file(path)
-    chosen = [item for item in found if not only or any(fnmatchcase(item.name, glob) for glob in only)]
+    names: list[str] = []
+
+    def wanted(name: str) -> bool:
+        names.append(name)
+        return not only or any(fnmatchcase(name, glob) for glob in only)
+
+    chosen = load_file(path, wanted)
     if not chosen:
         raise InputError(
-            f"--only {' '.join(only)}: no workload of {path} matches; there are: "
-            + ", ".join(item.name for item in found)
+            f"--only {' '.join(only)}: no workload of {path} matches; there are: {', '.join(names)}"
         )
     return chosen
 

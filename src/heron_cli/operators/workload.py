@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -126,8 +126,11 @@ def element_types(given: Mapping[str, str], where: str) -> DTypes:
     return DTypes(**given)
 
 
-def load_file(path: Path) -> list[Workload]:
-    """The workloads of a YAML file. Raises InputError with file and line for anything that is wrong in it."""
+def load_file(path: Path, only: Callable[[str], bool] = lambda name: True) -> list[Workload]:
+    """The workloads of a YAML file whose names `only` accepts; the others are not looked into.
+
+    Raises InputError with file and line for anything that is wrong in it.
+    """
     from heron_cli.operators.workload_file import read
 
-    return read(path)
+    return read(path, only)

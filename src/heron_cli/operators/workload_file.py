@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ _TOP = {"schema", "name", "dtype", "workloads"}
 _ENTRY = {"name", "operator", "shape", "dtype", "count"}
 
 
-def read(path: Path) -> list[Workload]:
+def read(path: Path, only: Callable[[str], bool] = lambda name: True) -> list[Workload]:
     """See `workload.load_file`."""
     try:
         raw = path.read_bytes()
@@ -28,7 +29,7 @@ def read(path: Path) -> list[Workload]:
     try:
         root = yaml.compose(raw.decode("utf-8"), Loader=yaml.SafeLoader)
         top = _mapping(root, path, "the file", _TOP)
-        return _workloads(top, path)
+        return _workloads(top, path, only)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
@@ -94,7 +95,7 @@ def _types(entry: dict[str, yaml.Node], path: Path) -> dict[str, str]:
     return {role: str(dtype) for role, dtype in given.items()}
 
 
-def _workloads(top: dict[str, yaml.Node], path: Path) -> list[Workload]:
+def _workloads(top: dict[str, yaml.Node], path: Path, only: Callable[[str], bool]) -> list[Workload]:
     schema = top.get("schema")
     if schema is None or _plain(schema, path) != SCHEMA:
         raise InputError(f"{_origin(schema, path)}: schema is not '{SCHEMA}'")
@@ -103,13 +104,14 @@ def _workloads(top: dict[str, yaml.Node], path: Path) -> list[Workload]:
     items = top.get("workloads")
     if not isinstance(items, yaml.SequenceNode) or not items.value:
         raise InputError(f"{_origin(items, path)}: workloads is not a list with at least one entry")
-    found: dict[str, Workload] = {}
+    found: dict[str, Workload | None] = {}
     for item in items.value:
-        workload = _entry(item, common, path)
-        if workload.name in found:
-            raise InputError(f"{_origin(item, path)}: the name '{workload.name}' occurs twice")
-        found[workload.name] = workload
-    return list(found.values())
+        entry = _mapping(item, path, "a workload", _ENTRY)
+        name = str(_plain(entry["name"], path)) if "name" in entry else ""
+        if name and name in found:
+            raise InputError(f"{_origin(item, path)}: the name '{name}' occurs twice")
+        found[name] = _entry(item, common, path) if not name or only(name) else None
+    return [workload for workload in found.values() if workload is not None]
 
 
 def _entry(item: yaml.Node, common: dict[str, str], path: Path) -> Workload:

@@ -35,6 +35,7 @@ def call(
     settings.linearization_level = 0
     settings.cp_model_probing_level = 0
     settings.symmetry_level = 0
+    settings.catch_sigint_signal = False  # Ctrl-C is the command line's to handle
     settings.random_seed = seed
     settings.max_deterministic_time = effort
     settings.max_time_in_seconds = max(effort * _WALL_FACTOR, 1.0)
