@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import eventually, processes_naming
 from measure_fakes import FakeBackend, Task, candidate
 
+from conftest import eventually, processes_naming
 from heron_cli.errors import HeronError
 from heron_cli.measure.builder import BuildPool, Built
 from heron_cli.measure.lane import wait

@@ -153,7 +153,8 @@ def test_side_by_side_each_kernel_has_its_own_fate(bench: Bench) -> None:
     assert "SIGSEGV" in found[2].reason
     assert "SIGABRT" in found[4].reason
     times = [outcome.timing for outcome in found if outcome.timing is not None]
-    assert [timing.slices for timing in times] == [TIMING.rounds] * 3
+    assert len(times) == 3
+    assert all(timing.slices >= TIMING.rounds or timing.disturbed for timing in times)
     assert times[1].seconds > 100 * times[0].seconds
 
 

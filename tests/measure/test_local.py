@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HERE, eventually, processes_naming
 from measure_fakes import FakeBackend, Task, candidate, reference
 from numpy.typing import NDArray
 
+from conftest import HERE, eventually, processes_naming
 from heron_cli.measure import cpu
 from heron_cli.measure.limits import Limits
 from heron_cli.measure.local import LocalRunner
@@ -58,7 +58,7 @@ def test_every_candidate_gets_one_measurement(library: str) -> None:
     for measurement in found.values():
         assert measurement.verified == (measurement.status is ok)
         assert (measurement.seconds is not None) == (measurement.status is ok)
-        assert (measurement.reason == "") == (measurement.status is ok and measurement.seconds < 1e-3)  # type: ignore[operator]
+        assert (measurement.reason == "") <= (measurement.status is ok)
     assert found[0].metrics == {"instructions": 12.0}
     assert found[0].run_seconds > 0
 
@@ -79,7 +79,12 @@ def test_equal_programs_are_run_once(library: str) -> None:
         found = dict(runner.run([candidate(v) for v in programs]))
         later = dict(runner.run([candidate("good", n=3)]))
     assert found[0].seconds == found[1].seconds == later[0].seconds
-    assert {found[0].reason, found[1].reason} == {"", "same program as an earlier candidate, not run again"}
+    assert "same program as an earlier candidate, not run again" in (found[0].reason, found[1].reason)
+    assert (
+        min(found[0].run_seconds, found[1].run_seconds)
+        == 0.0
+        < max(found[0].run_seconds, found[1].run_seconds)
+    )
     assert later[0].verified
     assert later[0].run_seconds == 0.0
     assert [found[i].status for i in (2, 3)] == [Status.WRONG_RESULT] * 2

@@ -5,7 +5,6 @@ import signal
 from pathlib import Path
 
 from conftest import eventually, processes_naming
-
 from heron_cli.measure.child import Child, NurseryHandle, Place
 
 PLACE = Place((), 1 << 30)

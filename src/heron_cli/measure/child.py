@@ -86,6 +86,7 @@ class NurseryHandle:
         self._control: socket.socket | None = None
         self._children: dict[int, Child] = {}
         self._next = 0
+        self._up = False  # done with preloading
         self._directory: Path | None = None
 
     @property
@@ -160,15 +161,19 @@ class NurseryHandle:
                 self._died()
                 return
             message = json.loads(data)
+            if "up" in message:
+                self._up = True
+                continue
             child = self._children.pop(message["exited"])
             child.exited, child.code = True, message["code"]
 
     def close(self) -> None:
         """End the nursery and everything below it, and wait for it."""
-        if self._control is not None:
-            self._control.close()
-            self._control = None
+        self.pump()
+        self._died()
         if self._process is not None:
+            if not self._up:
+                self._process.kill()  # importing, maybe for long, and nothing forked that could be left
             try:
                 self._process.wait(5)
             except subprocess.TimeoutExpired:
@@ -178,7 +183,6 @@ class NurseryHandle:
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
-        self._died()
 
     def _launch(self) -> None:
         if self._process is not None:
@@ -205,10 +209,10 @@ class NurseryHandle:
                     "MKL_NUM_THREADS": "1",
                 },
             )
-        self._control = mine
+        self._control, self._up = mine, False
 
     def _died(self) -> None:
-        """The nursery is gone, and by PR_SET_PDEATHSIG its children with it."""
+        """The nursery is gone or about to go, and by PR_SET_PDEATHSIG its children with it."""
         if self._control is not None:
             self._control.close()
             self._control = None

@@ -19,9 +19,11 @@ from heron_cli.measure.system import signal_name
 from heron_cli.measure.text import last_line, shorten
 
 _SEND_SECONDS = 10.0
+_PICK_UP_SECONDS = 20.0
 _KILL_SECONDS = 10.0
 _NEWS_SECONDS = 1.0  # the news of a child's end follow the end of its channel by milliseconds
 _NEVER = float("inf")
+_PICK_UP = "the start"
 
 
 class LaneError(HeronError):
@@ -62,7 +64,7 @@ class _State(Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Phase:
-    label: str = "start"
+    label: str = _PICK_UP
     detail: int = 0
     seconds: float = 0.0
 
@@ -132,7 +134,7 @@ class Lane:
         life = self._life
         assert life is not None and life.state is _State.IDLE
         life.state, life.owed = _State.BUSY, True
-        life.enter(_Phase("the start", 0, self._limits.start_seconds))
+        life.enter(_Phase(_PICK_UP, 0, _PICK_UP_SECONDS))
         try:
             life.child.channel.send(job, _SEND_SECONDS)
         except ChannelError as error:
@@ -218,7 +220,8 @@ class Lane:
             stuck = Failure(timeout=True, reason=f"stuck in {phase.label}", detail=phase.detail)
             return (life.verdict or stuck) if life.owed else None
         reason = f"no end of {phase.label} after {phase.seconds:g} s"
-        self._kill(life, Failure(timeout=True, reason=reason, detail=phase.detail))
+        never_begun = phase.label == _PICK_UP
+        self._kill(life, Failure(timeout=True, reason=reason, blameless=never_begun, detail=phase.detail))
         return None
 
     def _count_failed_start(self, why: str) -> None:

@@ -16,7 +16,7 @@ class Limits:
     code is never unloaded. A lane is given up after `starts` failed starts in a row.
     """
 
-    start_seconds: float = 120.0
+    start_seconds: float = 60.0
     build_seconds: float = 30.0
     load_seconds: float = 20.0
     call_seconds: float = 10.0

@@ -48,6 +48,7 @@ class Nursery:
         """Obey the tuner until it hangs up, then leave nothing behind."""
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        self._tell({"up": True})
         try:
             while self._obey():
                 select.select([self._control, self._wake], [], [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -28,6 +29,11 @@ def die_with_parent(parent: int) -> None:
 def adopt_orphans() -> None:
     """Become the parent of every descendant whose own parent ends, so that none escapes by daemonising."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def preemptions() -> int:
+    """How often the scheduler has taken a processor away from a thread of this process."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
 
 def children() -> list[int]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, isfinite
 from statistics import median, quantiles
 
 Repeat = Callable[[int], float]
 """Seconds of wall clock for so many calls in a row."""
+
+Preemptions = Callable[[], int]
+"""How often the system has taken the processor away from this process so far."""
 
 _MOST_CALLS = 1 << 30
 
@@ -21,7 +24,8 @@ class TimingError(Exception):
 class TimingOptions:
     """How to time. Lengths in seconds.
 
-    A slice is one timed loop of at least `slice_seconds`; its calls per second are one sample. Slices are
+    A slice is one timed loop of at least `slice_seconds`; its seconds per call are one sample. Slices are
+    short, so that on a busy machine some are not preempted; only those count if there are enough. They are
     taken for `floor_seconds` and at least `least_slices`; for `close_floor_seconds` when the candidate is
     within `close_ratio` of the incumbent (or ahead of it); and on until the relative inter-quartile range
     is at most `spread_goal` or `most_seconds` are over. A candidate whose first slice is slower than
@@ -30,15 +34,15 @@ class TimingOptions:
     """
 
     warmup_seconds: float = 0.01
-    slice_seconds: float = 0.01
-    least_slices: int = 5
+    slice_seconds: float = 0.004
+    least_slices: int = 7
     floor_seconds: float = 0.06
     close_ratio: float = 1.1
     close_floor_seconds: float = 0.15
     spread_goal: float = 0.03
     most_seconds: float = 0.3
     give_up_ratio: float = 1.5
-    rounds: int = 15
+    rounds: int = 25
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
@@ -52,7 +56,8 @@ class TimingOptions:
 class Timing:
     """Median seconds per call, relative inter-quartile range, number of slices and of calls per slice.
 
-    `gave_up` says that the kernel was dropped after its first slice, as clearly slower than the incumbent.
+    `gave_up` says that the kernel was dropped after its first slice, as clearly slower than the incumbent;
+    `disturbed` that there were too few slices without preemption, so that the others count as well.
     """
 
     seconds: float
@@ -60,15 +65,16 @@ class Timing:
     slices: int
     calls: int
     gave_up: bool = False
+    disturbed: bool = False
 
 
-def summarise(samples: Sequence[float], calls: int, gave_up: bool = False) -> Timing:
+def summarise(samples: Sequence[float], calls: int) -> Timing:
     """Median and spread of seconds per call. Raises TimingError when the clock stood still."""
     middle = median(samples)
     if middle <= 0:
         raise TimingError(f"{calls} calls take {middle} s")
     low, _, high = quantiles(samples, n=4, method="inclusive") if len(samples) > 1 else (middle,) * 3
-    return Timing(middle, (high - low) / middle, len(samples), calls, gave_up)
+    return Timing(middle, (high - low) / middle, len(samples), calls)
 
 
 def calibrate(repeat: Repeat, options: TimingOptions) -> tuple[int, float]:
@@ -87,44 +93,81 @@ def calibrate(repeat: Repeat, options: TimingOptions) -> tuple[int, float]:
             raise TimingError(f"{calls} calls take {seconds} s")
 
 
-def time_kernel(repeat: Repeat, options: TimingOptions, incumbent: float | None = None) -> Timing:
+class _Slices:
+    """The samples of one kernel: those that were not preempted, and all."""
+
+    def __init__(self, repeat: Repeat, options: TimingOptions, preemptions: Preemptions) -> None:
+        self._repeat, self._options, self._preemptions = repeat, options, preemptions
+        self.calls, self.estimate = calibrate(repeat, options)
+        self.clean: list[float] = []
+        self.all: list[float] = []
+        self.spent = 0.0
+
+    def take(self) -> None:
+        before = self._preemptions()
+        seconds = checked(self._repeat(self.calls))
+        self.spent += seconds
+        self.all.append(seconds / self.calls)
+        if self._preemptions() == before:
+            self.clean.append(self.all[-1])
+
+    @property
+    def timing(self) -> Timing:
+        if len(self.clean) >= min(self._options.least_slices, len(self.all)):
+            return summarise(self.clean, self.calls)
+        return replace(summarise(self.all, self.calls), disturbed=True)
+
+
+def _undisturbed() -> int:
+    return 0
+
+
+def time_kernel(
+    repeat: Repeat,
+    options: TimingOptions,
+    incumbent: float | None = None,
+    preemptions: Preemptions = _undisturbed,
+) -> Timing:
     """Time a kernel, with an eye on the best `incumbent` seconds per call so far."""
-    calls, estimate = calibrate(repeat, options)
-    if estimate >= options.most_seconds:  # that one call was a slice already
-        return summarise([estimate], calls)
-    samples: list[float] = []
-    spent = 0.0
+    slices = _Slices(repeat, options, preemptions)
+    if slices.estimate >= options.most_seconds:  # that one call was a slice already
+        return summarise([slices.estimate], slices.calls)
     while True:
-        seconds = checked(repeat(calls))
-        spent += seconds
-        samples.append(seconds / calls)
-        if len(samples) == 1 and incumbent is not None:
-            best = min(samples[0], estimate)
-            if best > options.give_up_ratio * incumbent:
-                return summarise([*samples, estimate], calls, gave_up=True)
-        if _enough(samples, spent, calls, options, incumbent):
-            return summarise(samples, calls)
+        slices.take()
+        if len(slices.all) == 1 and incumbent is not None:
+            samples = [slices.all[0], slices.estimate]
+            if min(samples) > options.give_up_ratio * incumbent:
+                return replace(summarise(samples, slices.calls), gave_up=True)
+        if _enough(slices, options, incumbent):
+            return slices.timing
 
 
-def interleave(repeats: Sequence[Repeat], options: TimingOptions) -> list[Timing]:
-    """Time kernels side by side, one slice of each in turn, so that drift of the clock hits all alike."""
-    calls = [calibrate(repeat, options)[0] for repeat in repeats]
-    samples: list[list[float]] = [[] for _ in repeats]
-    for _ in range(options.rounds):
-        for taken, repeat, count in zip(samples, repeats, calls, strict=True):
-            taken.append(checked(repeat(count)) / count)
-    return [summarise(taken, count) for taken, count in zip(samples, calls, strict=True)]
+def interleave(
+    repeats: Sequence[Repeat], options: TimingOptions, preemptions: Preemptions = _undisturbed
+) -> list[Timing]:
+    """Time kernels side by side, one slice of each in turn, so that drift of the clock hits all alike.
+
+    Every kernel gets at least `rounds` slices, and up to three times as many until so many were not
+    preempted.
+    """
+    series = [_Slices(repeat, options, preemptions) for repeat in repeats]
+    for number in range(3 * options.rounds):
+        if number >= options.rounds and all(len(each.clean) >= options.rounds for each in series):
+            break
+        for slices in series:
+            slices.take()
+    return [slices.timing for slices in series]
 
 
-def _enough(
-    samples: list[float], spent: float, calls: int, options: TimingOptions, incumbent: float | None
-) -> bool:
-    if spent >= options.most_seconds:
+def _enough(slices: _Slices, options: TimingOptions, incumbent: float | None) -> bool:
+    if slices.spent >= options.most_seconds:
         return True
-    now = summarise(samples, calls)
+    if len(slices.clean) < options.least_slices:
+        return False
+    now = slices.timing
     close = incumbent is None or now.seconds <= options.close_ratio * incumbent
     floor = options.close_floor_seconds if close else options.floor_seconds
-    return len(samples) >= options.least_slices and spent >= floor and now.spread <= options.spread_goal
+    return slices.spent >= floor and now.spread <= options.spread_goal
 
 
 def checked(seconds: float) -> float:

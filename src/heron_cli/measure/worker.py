@@ -140,12 +140,14 @@ class Bench:
         timing = self._guard(
             "the timing",
             lambda: time_kernel(
-                lambda calls: prepared.loaded.repeat(prepared.buffers, calls), options, incumbent
+                lambda calls: prepared.loaded.repeat(prepared.buffers, calls),
+                options,
+                incumbent,
+                system.preemptions,
             ),
         )
         self._check(" after repeated calls")
-        remark = f"timing cut short: over {options.give_up_ratio:g} times the best" if timing.gave_up else ""
-        return Outcome(Status.OK, remark, timing)
+        return Outcome(Status.OK, self._remark(timing), timing)
 
     def _compare(self, ready: dict[int, _Prepared]) -> dict[int, Outcome]:
         """Time kernels side by side; each is checked again after that."""
@@ -163,7 +165,8 @@ class Bench:
         outcomes: dict[int, Outcome] = {}
         try:
             timings = self._guard(
-                "the side-by-side timing", lambda: interleave([repeat(i) for i in ready], self._setup.timing)
+                "the side-by-side timing",
+                lambda: interleave([repeat(i) for i in ready], self._setup.timing, system.preemptions),
             )
         except _FaultError as fault:
             return dict.fromkeys(ready, fault.outcome)
@@ -173,10 +176,15 @@ class Bench:
                 self._output.poison()
                 self._guard("the last call", lambda prepared=prepared: prepared.loaded.call(prepared.buffers))  # type: ignore[misc]
                 self._check(" after repeated calls")
-                outcomes[index] = Outcome(Status.OK, "", timing)
+                outcomes[index] = Outcome(Status.OK, self._remark(timing), timing)
             except _FaultError as fault:
                 outcomes[index] = fault.outcome
         return outcomes
+
+    def _remark(self, timing: Timing) -> str:
+        if timing.gave_up:
+            return f"timing cut short: over {self._setup.timing.give_up_ratio:g} times the best"
+        return "timing disturbed: other processes took the processor away" if timing.disturbed else ""
 
     def _check(self, when: str) -> None:
         if damage := self._output.damage():
