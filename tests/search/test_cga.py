@@ -69,4 +69,4 @@ def test_seeds_never_take_the_whole_batch() -> None:
     seeded = variant(seeds=[variant().candidate(row).values for row in rows])
     proposed = get_method("cga")(problem(seeded), 0).propose(16, [], 0)
     known = {tuple(row) for row in rows.tolist()}
-    assert sum(tuple(seeded.rows([c.values])[0].tolist()) in known for c in proposed) == 4
+    assert sum(tuple(seeded.rows([c.values])[0].tolist()) in known for c in proposed) == 8

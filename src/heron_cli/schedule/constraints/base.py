@@ -9,7 +9,7 @@ from heron_cli.schedule.einsum import Dim
 from heron_cli.schedule.nest import ROOT
 from heron_cli.schedule.primitives import Order
 from heron_cli.schedule.template import Template
-from heron_cli.space import Expression, SpaceBuilder, Var, const, minimum, product, select, total
+from heron_cli.space import Expression, SpaceBuilder, Var, ceil_div, const, minimum, product, select, total
 
 
 class Poster:
@@ -26,6 +26,11 @@ class Poster:
     def factors(self, level: str, axes: Iterable[str]) -> Expression:
         """The product of the factors of some axes at a level."""
         return product([self.factor(level, axis) for axis in axes])
+
+    def tiles(self, axis: str) -> Expression:
+        """How many innermost tiles cover an axis."""
+        split = self.template.split(axis)
+        return ceil_div(split.blocks, self.factor(split.inner, axis))
 
     def tile(self, axis: str, levels: Iterable[str]) -> Expression:
         """Iterations of an axis inside some levels, the intrinsic included, never more than its extent."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.primitives import Split
-from heron_cli.space import ceil_div, const, equal, product
+from heron_cli.space import at_most, ceil_div, const, equal, product
 
 
 class LoopSplit(ConstraintRule):
@@ -36,9 +36,19 @@ class LoopSplit(ConstraintRule):
             if level == last:
                 continue
             alone = level == bound and template.threads == 1
-            space.knob(names[level], (1,) if alone else _divisors(counts), group=split.axis)
+            limit = None if level == bound else template.accelerator.level(level).at_most
+            choices = [d for d in _divisors(counts) if limit is None or d <= limit]
+            space.knob(names[level], [1] if alone else choices, group=split.axis)
         others = product([const(1), *(poster.factor(level, split.axis) for level in outer if level != last)])
         space.derive(names[last], tiles // others)
+        limit = None if last == bound else template.accelerator.level(last).at_most
+        if limit is not None:
+            space.require(
+                f"{self.name} {split.axis}",
+                at_most(poster.factor(last, split.axis), limit),
+                template.accelerator.where(f"levels.{last}.at_most"),
+                f"level {last} takes at most {limit} iterations of an axis",
+            )
         space.require(
             f"{self.name} {split.axis}",
             equal(product([*(poster.factor(level, split.axis) for level in outer)]), tiles),

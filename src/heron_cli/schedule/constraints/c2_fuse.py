@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.primitives import Bind
-from heron_cli.space import at_least, at_most, minimum
+from heron_cli.space import at_least, at_most, minimum, product
 
 _PER_THREAD = 64
 
@@ -22,17 +22,17 @@ class LoopFuse(ConstraintRule):
             fused = space.derive(
                 f"{bind.level}.iterations", poster.factors(bind.level, template.axes_of(level))
             )
+            where = template.accelerator.where(f"levels.{bind.level}")
+            if bind.at_most is not None:
+                what = f"level {bind.level} takes at most {bind.at_most} iterations"
+                space.require(f"{self.name} {bind.level} limit", at_most(fused, bind.at_most), where, what)
             if bind.kind != "parallel" or template.threads == 1:
                 continue
-            tiles = space.derive(
-                f"{bind.level}.tiles",
-                minimum(
-                    template.threads,
-                    poster.factors("cache", [a.name for a in template.einsum.spatial]) * fused,
-                ),
-            )
-            where = template.accelerator.where(f"levels.{bind.level}")
+            axes = [axis.name for axis in template.einsum.spatial]
+            every = product([poster.tiles(axis) for axis in axes])
+            tiles = space.derive(f"{bind.level}.tiles", minimum(template.threads, every))
             why = f"{template.threads} threads share the iterations of {bind.level}"
             space.require(f"{self.name} {bind.level}", at_least(fused, tiles), where, why)
-            limit = bind.at_most or _PER_THREAD * template.threads
-            space.require(f"{self.name} {bind.level} limit", at_most(fused, limit), where, why)
+            if bind.at_most is None:
+                limit = _PER_THREAD * template.threads
+                space.require(f"{self.name} {bind.level} limit", at_most(fused, limit), where, why)

@@ -92,6 +92,21 @@ class _Resolver:
             case _:
                 return left % right
 
+    def length(self, stage: str, wanted: str) -> Expression:
+        """The length of a stage's dimension, by position or by the name of a loop that moves it.
+
+        0 where there is no such stage or dimension: nothing of it is copied.
+        """
+        template = self.poster.template
+        place, dims = template.place, template.einsum.input.dims
+        if place is None or place.stage != stage:
+            return const(0)
+        for i, (dim, label) in enumerate(zip(dims, place.length_names(dims), strict=True)):
+            axes = [template.einsum.axis(name) for name, _ in dim.terms]
+            if wanted in {str(i), *(n for axis in axes for n in (axis.name, *(p.name for p in axis.parts)))}:
+                return Var(label)
+        return const(0)
+
     def name(self, node: Name) -> Expression:
         """`LEVEL.group`, `tile(LEVEL).group`, `STAGE.length(axis)`, or a number of the YAML."""
         text = ".".join(node.path)
@@ -111,6 +126,6 @@ class _Resolver:
                 or (node.path[1:] == ("intrinsic", "k") and "intrinsic.k" in template.words(a.name))
             ]
             return product([const(1), *(poster.factor(head, name) for name in names)])
-        if tail == "length" and template.place is not None and head == template.place.stage:
-            return Var(f"{head}.length.{node.argument}")
+        if tail == "length" and head in template.accelerator.stages:
+            return self.length(head, str(node.argument))
         raise InputError(f"{node.origin}: {node} means nothing for this operator")

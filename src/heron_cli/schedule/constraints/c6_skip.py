@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
+from heron_cli.schedule.einsum import Edge
 from heron_cli.schedule.nest import SKIP
-from heron_cli.space import Boolean, Var, any_of, at_most, different, equal, minimum, product
+from heron_cli.space import (
+    Boolean,
+    Expression,
+    Var,
+    any_of,
+    at_most,
+    ceil_div,
+    const,
+    different,
+    equal,
+    minimum,
+    product,
+)
 
 
 class SkippedTaps(ConstraintRule):
@@ -41,11 +54,7 @@ class SkippedTaps(ConstraintRule):
         limit = template.accelerator.limits.get("unrolled")
         if limit is None:
             return
-        split = template.split(edge.axis)
-        inner = [level.name for level in template.accelerator.levels if level.unroll]
-        tile = product([poster.factor(level, axis.name) for level in inner for axis in template.einsum.axes])
-        bodies = minimum(3, poster.factors(split.levels[-2], [edge.axis]))
-        code = poster.space.derive("skip.instructions", tile * bodies * template.einsum.axis(edge.tap).extent)
+        code = poster.space.derive("skip.instructions", self._instructions(poster, edge))
         condition = at_most(code, limit)
         if chosen is not None:
             condition = any_of(different(chosen, index), condition)
@@ -55,3 +64,38 @@ class SkippedTaps(ConstraintRule):
             template.accelerator.where("limits.unrolled"),
             f"every tap of {edge.tap} and every edge of {edge.axis} has a body of its own",
         )
+
+    def _instructions(self, poster: Poster, edge: Edge) -> Expression:
+        """Intrinsics in straight code, no fewer than are emitted: bodies x tile x taps x unrolled steps."""
+        template = poster.template
+        sizes = [
+            _sum_of_sizes(poster, axis.name) for axis in template.einsum.spatial if axis.name != edge.axis
+        ]
+        split = template.split(edge.axis)
+        tiles = poster.tiles(edge.axis)
+        first = [o * edge.dim.coefficient(edge.axis) + edge.dim.offset for o in range(split.blocks)]
+        reach = (template.einsum.axis(edge.tap).extent - 1) * edge.dim.coefficient(edge.tap)
+        left = sum(low < 0 for low in first)
+        right = sum(low + reach >= edge.dim.extent for low in first)
+        base = const(split.blocks) // tiles  # blocks of a short tile
+        bodies = minimum(tiles, ceil_div(left, base) + ceil_div(right, base) + 2)
+        points = bodies * poster.factor(split.inner, edge.axis)
+        return product([*sizes, points, template.einsum.axis(edge.tap).extent, _steps(poster)])
+
+
+def _sum_of_sizes(poster: Poster, axis: str) -> Expression:
+    """Blocks of a long tile and of a short one, where both occur: each has a body of its own."""
+    blocks, tiles = poster.template.split(axis).blocks, poster.tiles(axis)
+    base = const(blocks) // tiles
+    return base + minimum(1, const(blocks) % tiles) * (base + 1)
+
+
+def _steps(poster: Poster) -> Expression:
+    """Intrinsics along the reduction in one body: the unrolled loop, what it leaves over, the last group."""
+    axis = poster.template.tensorize.axes["k"]
+    if axis is None:
+        return const(1)
+    split, extent = poster.template.split(axis), poster.template.einsum.axis(axis).extent
+    whole = extent // split.unit
+    step = poster.factor(split.inner, axis)
+    return minimum(step, whole) + const(whole) % step + (1 if extent % split.unit else 0)

@@ -29,7 +29,7 @@ GENERATIONS = 5
 CHILDREN = 200  # per generation
 ELITES = 20  # best of everything seen, kept in every generation
 GREEDY = 0.75  # share of a batch with the best predictions; roulette picks the rest
-SEED_SHARE = 4  # at most one in this many of a variant's first trials is a seed
+SEED_SHARE = 2  # at most one in this many of a batch is a seed, until all seeds are tried
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,13 +52,13 @@ class Cga(VariantMethod):
         """Evolve a population under the model; seeds and uniform rows while there is none."""
         with self.spent.on("model"):
             model = CostModel.fit(variant, trials, self.seed)
+        seeds = taken.take(variant.rows(variant.seeds), max(1, count // SEED_SHARE))
+        count -= len(seeds)
         if model is None:
-            wanted = 0 if trials else max(1, count // SEED_SHARE)
-            seeds = taken.take(variant.rows(variant.seeds), wanted)
-            return np.concatenate([seeds, self.fresh(variant, count - len(seeds), taken, rng)])
+            return np.concatenate([seeds, self.fresh(variant, count, taken, rng)])
         rows, scores = self._evolve(variant, model, trials, rng)
         chosen = self._select(rows, scores, count, taken, rng)
-        return np.concatenate([chosen, self.fresh(variant, count - len(chosen), taken, rng)])
+        return np.concatenate([seeds, chosen, self.fresh(variant, count - len(chosen), taken, rng)])
 
     def _evolve(
         self, variant: VariantSpace, model: CostModel, trials: Sequence[Trial], rng: np.random.Generator
