@@ -66,7 +66,7 @@ class Tiling:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A loop outside the tile; `position` (`LEVEL.COUNT`) names the place just inside it."""
+    """A loop outside the tile; `position` is `LEVEL.COUNT`, the place inside that many spatial loops."""
 
     axis: str
     level: str
@@ -99,11 +99,13 @@ class Nest:
 
     def positions(self) -> tuple[Loop, ...]:
         """Every loop outside the tile, outermost first."""
-        return tuple(
-            Loop(axis, level, f"{level}.{place}")
-            for level, axes in self.order
-            for place, axis in enumerate(axes, start=1)
-        )
+        found = []
+        for level, axes in self.order:
+            count = 0
+            for axis in axes:
+                count += self.einsum.axis(axis).group != "k"
+                found.append(Loop(axis, level, f"{level}.{count}"))
+        return tuple(found)
 
     def inside(self, position: str, axis: str) -> int:
         """Tiles of a spatial axis that one visit of a position covers."""

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from heron_cli.backends.base import Kernel, LoadedKernel
     from heron_cli.backends.x86.pack import PackedWeight
     from heron_cli.backends.x86.toolchain import X86Toolchain
+    from heron_cli.schedule.nest import Nest
     from heron_cli.schedule.task import Task
     from heron_cli.trial import Candidate
 
@@ -52,7 +53,12 @@ class X86Backend:
             nest = task.variant(candidate.variant).nest(candidate)
         except InputError as error:
             raise BuildError(str(error)) from error
+        refusal = _refusal(nest)
+        if refusal:
+            raise BuildError(refusal)
         emitter = KernelEmitter(nest)
+        if emitter.weight.bytes >= 1 << 31:
+            raise BuildError(f"the packed weight has {emitter.weight.bytes:,} bytes; there are below 2**31")
         target = task.accelerator.tvm_target
         kernel = compile_function(SYMBOL, emitter.emit(SYMBOL), target)
         code = merge([kernel, self._pack(emitter.weight, target)])
@@ -80,6 +86,20 @@ class X86Backend:
         from heron_cli.backends.x86.loader import load
 
         return load(kernel, threads=threads)
+
+
+def _refusal(nest: Nest) -> str | None:
+    """Why no code is generated for an intrinsic; the loops around it may be anything."""
+    from heron_cli.backends.buffers import item_bytes
+
+    if nest.intrinsic["m"] or not nest.intrinsic["n"] or not nest.intrinsic["k"]:
+        return (
+            f"{nest.instruction}: the x86 back end takes intrinsics of one row, of several lanes and inputs"
+        )
+    depth = nest.tilings[nest.intrinsic["k"]].unit * item_bytes(nest.einsum.input.dtype)
+    if depth != 4:
+        return f"{nest.instruction}: a lane takes {depth} bytes; the x86 back end broadcasts 4"
+    return None
 
 
 backend = X86Backend()

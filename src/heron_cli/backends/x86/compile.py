@@ -12,7 +12,7 @@ from typing import Any
 from heron_cli.backends.base import BuildError
 from heron_cli.backends.x86.compiler import ToolError, run_tool
 
-_STACK_VECTOR = re.compile(r"\(%r[sb]p[^)]*\)[^\n]*%zmm|%zmm[^\n]*\(%r[sb]p[^)]*\)")
+_STACK_VECTOR = re.compile(r"\(%r[sb]p[^)]*\)[^\n]*%[yz]mm|%[yz]mm[^\n]*\(%r[sb]p[^)]*\)")
 
 
 def compile_function(symbol: str, function: Any, target: Mapping[str, Any], *, level: int = 3) -> bytes:

@@ -18,9 +18,6 @@ from heron_cli.backends.x86.stage import InputStage, Source
 from heron_cli.schedule.einsum import Axis
 from heron_cli.schedule.nest import ROOT, Loop, Nest
 
-LANES = 16
-GROUP = 4
-
 
 @dataclass(frozen=True)
 class _Point:
@@ -42,6 +39,7 @@ class KernelEmitter:
         self.stage = InputStage(nest)
         self.cases = Cases(nest)
         self.accumulate = self.einsum.accumulate
+        self.width, self.depth = self.weight.width, self.weight.depth
 
     def emit(self, symbol: str) -> Any:
         """The kernel as a PrimFunc: symbol(input, packed weight, output)."""
@@ -110,12 +108,12 @@ class KernelEmitter:
         points = self._points(case)
         blocks = case.size(self.lane)
         acc = [
-            [tir.register(f"acc{p}_{j}", self.accumulate, LANES) for j in range(blocks)]
+            [tir.register(f"acc{p}_{j}", self.accumulate, self.width) for j in range(blocks)]
             for p in range(len(points))
         ]
         flat = [buffer for row in acc for buffer in row]
         statements = [tir.allocate_register(buffer) for buffer in flat]
-        statements += [tir.store(b, 0, tir.zero(self.accumulate, LANES), LANES) for b in flat]
+        statements += [tir.store(b, 0, tir.zero(self.accumulate, self.width), self.width) for b in flat]
         statements.append(
             tir.bind(
                 "a",
@@ -167,8 +165,8 @@ class KernelEmitter:
                 weights = [
                     tir.load(
                         self.packed,
-                        w + self.weight.offset(taps, g, blocks) + j * LANES * GROUP,
-                        LANES * GROUP,
+                        w + self.weight.offset(taps, g, blocks) + j * self.width * self.depth,
+                        self.width * self.depth,
                     )
                     for j in range(blocks)
                 ]
@@ -176,18 +174,21 @@ class KernelEmitter:
                     if not case.valid(point.at, taps):
                         continue
                     shift = source.offset(point.at)
-                    bytes4 = tir.load(source.buffer, a + offset + shift, GROUP)
+                    bytes4 = tir.load(source.buffer, a + offset + shift, self.depth)
                     word = tir.reinterpret(bytes4, "int32")
-                    vector = tir.reinterpret(tir.broadcast(word, LANES), f"{self.einsum.input.dtype}x64")
+                    vector = tir.reinterpret(
+                        tir.broadcast(word, self.width),
+                        f"{self.einsum.input.dtype}x{self.width * self.depth}",
+                    )
                     for j in range(blocks):
                         value = tir.llvm_intrinsic(
-                            f"{self.accumulate}x{LANES}",
+                            f"{self.accumulate}x{self.width}",
                             self.nest.instruction,
-                            tir.load(acc[p][j], 0, LANES),
+                            tir.load(acc[p][j], 0, self.width),
                             vector,
                             weights[j],
                         )
-                        statements.append(tir.store(acc[p][j], 0, value, LANES))
+                        statements.append(tir.store(acc[p][j], 0, value, self.width))
             return tir.sequence(statements) if statements else tir.nothing()
 
         def taps_loop(rest: Sequence[Axis], taps: Mapping[str, Any], inner: Any) -> Any:
@@ -211,7 +212,7 @@ class KernelEmitter:
             return tir.loop(axis.name, axis.extent, body)
 
         tiling = self.nest.tilings[self.group]
-        regular = tiling.extent // GROUP
+        regular = tiling.extent // self.depth
         step = min(tiling.size, max(regular, 1))
         whole, rest = divmod(regular, step)
 
@@ -224,7 +225,7 @@ class KernelEmitter:
                 )
             if rest:
                 statements.append(inner([whole * step + u for u in range(rest)], False))
-            if tiling.extent % GROUP:
+            if tiling.extent % self.depth:
                 statements.append(inner([tiling.blocks - 1], True))
             return tir.sequence(statements)
 
@@ -236,8 +237,9 @@ class KernelEmitter:
         return body if condition is None else tir.branch(condition, body)
 
     def _reduction_order(self) -> list[Axis]:
-        loops = self.nest.positions()
-        return [self.einsum.axis(loop.axis) for loop in loops if not self._spatial(loop.axis)]
+        """The axes of the sum, each once, at its outermost level: the emitter does not tile them further."""
+        names = [loop.axis for loop in self.nest.positions() if not self._spatial(loop.axis)]
+        return [self.einsum.axis(name) for name in dict.fromkeys(names)]
 
     # --- write-back ---------------------------------------------------------------------------------
 
@@ -252,18 +254,20 @@ class KernelEmitter:
         output, tiling = self.einsum.output, self.nest.tilings[self.lane]
         stride = output.stride(self.lane)
         first = starts[self.lane]  # in blocks
-        valid = min(LANES, tiling.extent)
+        valid = min(self.width, tiling.extent)
         statements = []
         for p, point in enumerate(points):
             at = c + sum(output.stride(name) * i for name, i in point.at.items())
             for j, buffer in enumerate(acc[p]):
-                column = (first + j) * LANES
-                if tiling.extent % LANES and tiling.extent > LANES:
-                    column = tir.minimum(column, tiling.extent - LANES)
-                elif tiling.extent < LANES:
+                column = (first + j) * self.width
+                if tiling.extent % self.width and tiling.extent > self.width:
+                    column = tir.minimum(column, tiling.extent - self.width)
+                elif tiling.extent < self.width:
                     column = 0
-                if stride == 1 and valid == LANES:
-                    statements.append(tir.store(self.output, at + column, tir.load(buffer, 0, LANES), LANES))
+                if stride == 1 and valid == self.width:
+                    statements.append(
+                        tir.store(self.output, at + column, tir.load(buffer, 0, self.width), self.width)
+                    )
                 else:
                     statements += [
                         tir.store(self.output, at + (column + i) * stride, tir.load(buffer, i))

@@ -15,10 +15,6 @@ from heron_cli.backends.x86 import tir
 from heron_cli.schedule.einsum import Axis
 from heron_cli.schedule.nest import Nest
 
-LANES = 16
-GROUP = 4
-_VECTOR = LANES * GROUP
-
 
 class PackedWeight:
     """Addresses in the packed weight, in bytes, and the pack function of a nest."""
@@ -40,10 +36,12 @@ class PackedWeight:
         self.reduction = sorted(einsum.reduction, key=lambda axis: order.index(axis.name))
         self.lanes = nest.tilings[lane]
         self.groups = nest.tilings[group]
+        self.width, self.depth = self.lanes.unit, self.groups.unit  # lanes of a vector, bytes of a lane
+        self.vector = self.width * self.depth
         lengths = [self._length(axis) for axis in self.reduction]
         self.steps = prod(lengths)
         self._stride = {axis.name: prod(lengths[i + 1 :]) for i, axis in enumerate(self.reduction)}
-        self.panel = self.steps * self.lanes.blocks * _VECTOR
+        self.panel = self.steps * self.lanes.blocks * self.vector
 
     @property
     def layout(self) -> tuple[Any, ...]:
@@ -53,7 +51,7 @@ class PackedWeight:
 
     def _lanes(self) -> tuple[Any, ...]:
         lanes = self.lanes
-        return self.nest.einsum.axis(self.lane), lanes.base, lanes.longer
+        return self.nest.einsum.axis(self.lane), lanes.base, lanes.longer, self.width, self.depth
 
     def _length(self, axis: Axis) -> int:
         return self.groups.blocks if axis.name == self.group else axis.extent
@@ -69,7 +67,7 @@ class PackedWeight:
         block = tile * self.lanes.base
         if self.lanes.longer:
             block = block + tir.minimum(tile, self.lanes.longer)
-        base = block * (self.steps * _VECTOR)
+        base = block * (self.steps * self.vector)
         for i, axis in enumerate(self.outer):
             base = base + tiles.get(axis.name, 0) * (self.panel * prod(a.extent for a in self.outer[i + 1 :]))
         return base
@@ -79,11 +77,11 @@ class PackedWeight:
         step = group * self._stride[self.group]
         for name, index in taps.items():
             step = step + index * self._stride[name]
-        return step * (blocks * _VECTOR)
+        return step * (blocks * self.vector)
 
     def group_start(self, group: Any, last: bool) -> Any:
         """First iteration of a group of 4; the irregular last one ends with the axis."""
-        return self.groups.extent - GROUP if last else group * GROUP
+        return self.groups.extent - self.depth if last else group * self.depth
 
     def emit(self, symbol: str) -> Any:
         """The pack function: symbol(weight, packed)."""
@@ -113,7 +111,7 @@ class PackedWeight:
     def _blocks(self, source: Any, target: Any, outer: Mapping[str, Any], base: Any, q: Any) -> Any:
         """All reduction steps of one block of lanes."""
         first, width = self._tile_of(q)
-        panel = base + first * (self.steps * _VECTOR) + (q - first) * _VECTOR
+        panel = base + first * (self.steps * self.vector) + (q - first) * self.vector
 
         def reduce(at: Mapping[str, Any], step: Any, rest: list[Axis]) -> Any:
             if rest:
@@ -125,13 +123,13 @@ class PackedWeight:
                 )
             return tir.loop(
                 "lane",
-                LANES,
+                self.width,
                 lambda lane: tir.loop(
                     "byte",
-                    GROUP,
+                    self.depth,
                     lambda byte: tir.store(
                         target,
-                        panel + step * width * _VECTOR + lane * GROUP + byte,
+                        panel + step * width * self.vector + lane * self.depth + byte,
                         self._value(source, {**outer, **at}, q, lane, byte),
                     ),
                 ),
@@ -156,17 +154,17 @@ class PackedWeight:
         """The weight that belongs in one byte, 0 beyond the data and for repeated iterations."""
         einsum = self.nest.einsum
         extent, group = self.groups.extent, at[self.group]
-        column = q * LANES
-        if self.lanes.extent % LANES and self.lanes.extent > LANES:
-            column = tir.minimum(column, self.lanes.extent - LANES)
-        index = {**at, self.lane: column + lane, self.group: group * GROUP + byte}
+        column = q * self.width
+        if self.lanes.extent % self.width and self.lanes.extent > self.width:
+            column = tir.minimum(column, self.lanes.extent - self.width)
+        index = {**at, self.lane: column + lane, self.group: group * self.depth + byte}
         conditions: list[Any] = []
-        if self.lanes.extent < LANES:
+        if self.lanes.extent < self.width:
             conditions.append(lane < self.lanes.extent)
-        repeated = -extent % GROUP
+        repeated = -extent % self.depth
         if repeated:
             last = tir.number(group) == self.groups.blocks - 1
-            index[self.group] = tir.select(last, extent - GROUP + byte, group * GROUP + byte)
+            index[self.group] = tir.select(last, extent - self.depth + byte, group * self.depth + byte)
             conditions.append(tir.select(last, tir.number(byte) >= repeated, tir.number(1) == 1))
         parts = {name: value for axis in einsum.axes for name, value in split_parts(axis, index)}
         address: Any = 0

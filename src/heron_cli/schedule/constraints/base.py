@@ -72,7 +72,8 @@ class Poster:
             if axis.group == "k":
                 found[axis.name] = const(axis.extent)  # every reduction loop runs inside the copy
                 continue
-            here = [level] if axis.name in order[count:] else []
+            spatial = [name for name in order if self.template.einsum.axis(name).group != "k"]
+            here = [level] if axis.name in spatial[count:] else []
             found[axis.name] = self.tile(axis.name, [*here, *inner])
         return found
 
