@@ -95,6 +95,16 @@ def test_a_builder_killed_by_someone_else_costs_nothing(
     pool.close()
 
 
+def test_a_builder_that_is_stopped_before_it_begins_costs_nothing(library: str, nothing_left: Path) -> None:
+    pool = BuildPool(FakeBackend(library), Task(), jobs=1, limits=Limits(pick_up_seconds=0.3), preload=())
+    list(pool.build([candidate("good")]))
+    (builder,) = [pid for pid in processes_naming(str(nothing_left)) if pid != pool.nursery.pid]
+    os.kill(builder, signal.SIGSTOP)
+    (built,) = pool.build([candidate("good")])
+    assert built.status is Status.OK
+    pool.close()
+
+
 def run_until_mark(pool: BuildPool, marks: Path, count: int) -> list[Built]:
     """Submit one candidate and return once its build runs."""
     found: list[Built] = []

@@ -19,7 +19,6 @@ from heron_cli.measure.system import signal_name
 from heron_cli.measure.text import last_line, shorten
 
 _SEND_SECONDS = 10.0
-_PICK_UP_SECONDS = 20.0
 _KILL_SECONDS = 10.0
 _NEWS_SECONDS = 1.0  # the news of a child's end follow the end of its channel by milliseconds
 _NEVER = float("inf")
@@ -134,7 +133,7 @@ class Lane:
         life = self._life
         assert life is not None and life.state is _State.IDLE
         life.state, life.owed = _State.BUSY, True
-        life.enter(_Phase(_PICK_UP, 0, _PICK_UP_SECONDS))
+        life.enter(_Phase(_PICK_UP, 0, self._limits.pick_up_seconds))
         try:
             life.child.channel.send(job, _SEND_SECONDS)
         except ChannelError as error:

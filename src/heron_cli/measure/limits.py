@@ -11,12 +11,14 @@ _GIB = 1 << 30
 class Limits:
     """Deadlines in seconds, each counted from the moment the child enters that phase; sizes in bytes.
 
-    `memory_bytes` bounds a child's private memory (RLIMIT_DATA). `output_bytes` is how much of what a child
-    prints is kept (the end of it). A worker is replaced after `kernels_per_worker` kernels, since loaded
-    code is never unloaded. A lane is given up after `starts` failed starts in a row.
+    `pick_up_seconds` is for a process at rest to begin with a job. `memory_bytes` bounds a child's private
+    memory (RLIMIT_DATA). `output_bytes` is how much of what a child prints is kept (the end of it). A
+    worker is replaced after `kernels_per_worker` kernels, against slow leaks. A lane is given up after
+    `starts` failed starts in a row.
     """
 
     start_seconds: float = 60.0
+    pick_up_seconds: float = 20.0
     build_seconds: float = 30.0
     load_seconds: float = 20.0
     call_seconds: float = 10.0
