@@ -123,7 +123,13 @@ class Task:
 @lru_cache(maxsize=64)
 def _einsum(workload: Workload) -> Einsum:
     operator = registry.get(workload.operator)
-    constant = frozenset(name for name, spec in operator.specs(workload).items() if spec.constant)
+    specs, types = operator.specs(workload), workload.dtypes
+    constant = frozenset(name for name, spec in specs.items() if spec.constant)
+    if types.output != types.accumulate:
+        raise InputError(
+            f"{workload.name} is summed in {types.accumulate}, but its output is {types.output}; "
+            "kernels write the sum as it is"
+        )
     try:
         return analyse(workload.name, operator.compute(workload), constant)
     except NotAnEinsum as error:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from heron_cli.backends.base import Kernel, Operand
+
+from .generated import Apart
 
 # What TVM's LLVM back end puts into an object: weak hook variables, called through.
 HOOKS = """
@@ -72,3 +74,11 @@ def make_scale(compile_object: Callable[[str], bytes]) -> Callable[[int], Kernel
         return Kernel("scale", operands, compile_object(f"#define N {n}\n{SCALE}"), f"scale-{n}")
 
     return make
+
+
+@pytest.fixture(scope="session")
+def apart() -> Iterator[Apart]:
+    """Runs kernels against guard pages, away from pytest."""
+    runner = Apart()
+    yield runner
+    runner.close()

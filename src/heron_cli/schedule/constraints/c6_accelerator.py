@@ -119,12 +119,7 @@ class _Resolver:
             names = [a.name for a in template.einsum.axes if tail in template.words(a.name)]
             return product([const(1), *(poster.tile(name, poster.below(node.argument)) for name in names)])
         if head in levels:
-            names = [
-                a.name
-                for a in template.einsum.axes
-                if tail in template.words(a.name)
-                or (node.path[1:] == ("intrinsic", "k") and "intrinsic.k" in template.words(a.name))
-            ]
+            names = [a.name for a in template.einsum.axes if tail in template.words(a.name)]
             return product([const(1), *(poster.factor(head, name) for name in names)])
         if tail == "length" and head in template.accelerator.stages:
             return self.length(head, str(node.argument))

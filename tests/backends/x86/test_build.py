@@ -1,0 +1,177 @@
+"""What a build yields besides the right numbers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heron_cli.accelerator.loader import load
+from heron_cli.backends.base import BuildError
+from heron_cli.backends.x86 import backend
+from heron_cli.backends.x86.emit import KernelEmitter
+from heron_cli.operators.workload import make
+from heron_cli.schedule.task import Task
+from heron_cli.space import TableSampler
+from heron_cli.trial import Candidate
+
+from .generated import build, draw
+
+GEMM = {"m": 64, "n": 96, "k": 64}
+CONV = {"height": 14, "width": 14, "in_channels": 16, "out_channels": 32, "kernel": 3, "padding": 1}
+
+
+EDGES: list[dict[str, int]] = [
+    {},
+    {"kernel": 5, "padding": 4},
+    {"kernel": 7, "padding": 6, "dilation": 2, "width": 23},
+    {"kernel": 11, "padding": 5, "width": 19, "out_channels": 112},
+    {"stride": 2, "width": 31, "in_channels": 18},
+]
+
+
+def task(operator: str = "gemm", shape: dict[str, int] = GEMM, threads: int = 1) -> Task:
+    return Task(make(operator, shape), load("dlboost"), threads)
+
+
+def tile(each: Task, m: int, n: int, k: int) -> dict[str, int]:
+    """Knobs that fix the register tile of a gemm, by the names of its axes."""
+    template = each.variants[0].template
+    (rows,), (columns,), (depth,) = (template.einsum.group(group) for group in ("m", "n", "k"))
+    return {f"register.{rows.name}": m, f"register.{columns.name}": n, f"step.{depth.name}": k}
+
+
+def with_tile(each: Task, m: int, n: int, k: int) -> Candidate:
+    """A candidate of that tile."""
+    variant = each.variants[0]
+    wanted = {name: (value,) for name, value in tile(each, m, n, k).items()}
+    row = TableSampler(variant.space).sample(1, np.random.default_rng(0), wanted)[0]
+    return Candidate.of(variant.name, variant.space.values(row))
+
+
+DIGESTS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from generated import build, draw
+from heron_cli.accelerator.loader import load
+from heron_cli.operators.workload import make
+from heron_cli.schedule.task import Task
+from test_build import CONV, GEMM
+for operator, shape in (("gemm", GEMM), ("conv2d", CONV)):
+    task = Task(make(operator, shape), load("dlboost"), 2)
+    print(build(task, draw(task.variants[0], 5)).program)
+"""
+
+
+def test_builds_are_deterministic() -> None:
+    """The same candidate is the same program, byte for byte, in another process."""
+    here = []
+    for operator, shape in (("gemm", GEMM), ("conv2d", CONV)):
+        each = task(operator, shape, 2)
+        kernels = [build(each, draw(each.variants[0], 5)) for _ in range(2)]
+        assert kernels[0].code == kernels[1].code
+        here.append(kernels[0].program)
+    code = DIGESTS.replace("from test_build import CONV, GEMM", f"CONV, GEMM = {CONV}, {GEMM}")
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(Path(__file__).parent)], capture_output=True, text=True, check=True,
+        env={"PYTHONPATH": ":".join(filter(None, sys.path)), "PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "7"},
+    )  # fmt: skip
+    assert done.stdout.split() == here
+    assert len(set(here)) == 2
+
+
+def test_other_candidates_are_other_programs() -> None:
+    each = task()
+    programs = {build(each, with_tile(each, 8, n, 1)).program for n in (1, 2, 3)}
+    assert len(programs) == 3
+
+
+def test_invalid_candidates_are_told_with_the_rule() -> None:
+    each = task()
+    variant = each.variants[0]
+    good = draw(variant, 0).values
+    too_large = {**good, **tile(each, 16, 6, 1)}
+    violated = {v.label for v in variant.evaluator.violations(too_large)}
+    assert "C6 register-budget" in violated
+    with pytest.raises(BuildError) as caught:
+        build(each, Candidate.of("direct", too_large))
+    assert any(str(caught.value).startswith(f"the candidate violates {label}: ") for label in violated)
+    for values, message in (
+        ({}, "the candidate gives no value to "),
+        ({**good, **tile(each, 10**6, 1, 1)}, "the candidate violates candidates of register."),
+    ):
+        with pytest.raises(BuildError) as caught:
+            build(each, Candidate.of("direct", values))
+        assert str(caught.value).startswith(message)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(BuildError, match=r"has no variant 'other'; it has direct"):
+        build(each, Candidate.of("other", good))
+
+
+def test_metrics_are_of_the_kernel_alone() -> None:
+    """A tile that fills the registers without exceeding them has no spills, though the pack function may."""
+    each = task(shape={**GEMM, "k": 1024})
+    metrics = build(each, with_tile(each, 8, 3, 1)).metrics
+    assert metrics["stack_vectors"] == 0
+    assert metrics["instructions"] % (8 * 3) == 0  # one body: the tile divides both axes
+    assert metrics["instructions"] <= 8 * 3 * 4  # which LLVM may unroll a little
+    assert metrics["code_bytes"] > 0
+
+
+@pytest.mark.parametrize("changes", EDGES)
+def test_skipped_taps_emit_no_more_than_the_rule_counts(changes: dict[str, int]) -> None:
+    """C6 bounds straight code by `skip.instructions`; what is emitted must never exceed it."""
+    each = task("conv2d", {**CONV, **changes})
+    variant = each.variant("direct")
+    place = variant.template.place
+    assert place is not None
+    skip = place.positions.index("skip")
+    rows = TableSampler(variant.space).sample(25, np.random.default_rng(1), {"place.pad": (skip,)})
+    counted = variant.evaluator.columns(rows)["skip.instructions"]
+    assert counted.max() <= each.accelerator.limits["unrolled"]
+    for row, most in zip(rows, counted, strict=True):
+        nest = variant.nest(Candidate.of(variant.name, variant.space.values(row)))
+        assert nest.stage == "skip"
+        emitted = str(KernelEmitter(nest).emit("k").script()).count(nest.instruction)
+        assert 0 < emitted <= most
+
+
+def test_threads_of_the_call_win_over_those_of_the_task() -> None:
+    each = task(threads=1)
+    with pytest.raises(BuildError):  # a candidate of one thread lacks the parallel level's choices of two
+        bad = replace(draw(each.variants[0], 0), knobs=(("parallel.i", 10**6),))
+        backend.build(each, bad, threads=2)
+    two = task(threads=2)
+    candidate = draw(two.variants[0], 0)
+    assert backend.build(each, candidate, threads=2).program == build(two, candidate).program
+
+
+def test_packed_operand_is_the_weight() -> None:
+    kernel = build(task(), draw(task().variants[0], 0))
+    assert [operand.name for operand in kernel.operands] == ["input", "weight", "output"]
+    assert kernel.packed is not None and kernel.packed.name == "weight"
+    assert kernel.packed.packed_bytes == 96 * 64
+    assert kernel.output.shape == (64, 96)
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ("{m: 4, n: 16, k: 4}", "the x86 back end takes intrinsics of one row, of several lanes and inputs"),
+        ("{m: 1, n: 16, k: 8}", "a lane takes 8 bytes; the x86 back end broadcasts 4"),
+    ],
+)
+def test_intrinsics_that_cannot_be_emitted_are_refused(shape: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text(
+        "schema: heron/accelerator/1\nname: odd\nextends: dlboost\n"
+        f"intrinsics: [{{name: vpdpbusd, shape: {shape}}}]\n"
+    )
+    each = Task(make("gemm", GEMM), load(path), 1)
+    with pytest.raises(BuildError) as caught:
+        build(each, draw(each.variants[0], 0))
+    assert str(caught.value).endswith(message)

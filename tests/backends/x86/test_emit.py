@@ -1,0 +1,99 @@
+"""Generated kernels against the numpy references: exact to the last element, next to guard pages."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from heron_cli.errors import InputError
+from heron_cli.operators.workload import Workload, make
+
+from .generated import Apart, job
+
+pytestmark = pytest.mark.vnni
+
+relaxed = settings(
+    deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
+seeds = st.integers(0, 1 << 16)
+threads = st.sampled_from([1, 2])
+# primes, one below and above the intrinsic's 16 and 4, and what divides
+extents = st.sampled_from([1, 2, 3, 5, 7, 8, 13, 15, 16, 17, 31, 32, 33, 37, 48, 64, 67])
+lengths = st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 13, 16, 31, 64, 67, 147])
+channels = st.sampled_from([1, 2, 3, 4, 5, 8, 13, 16, 17, 32])
+
+
+@st.composite
+def gemms(draw: st.DrawFn) -> Workload:
+    return make("gemm", {"m": draw(extents), "n": draw(extents), "k": draw(lengths)})
+
+
+def pairs(values: list[int]) -> st.SearchStrategy[list[int]]:
+    return st.lists(st.sampled_from(values), min_size=2, max_size=2)
+
+
+@st.composite
+def convolutions(draw: st.DrawFn) -> Workload:
+    shape: dict[str, object] = {
+        "batch": draw(st.sampled_from([1, 1, 2, 3])),
+        "height": draw(st.integers(1, 13)),
+        "width": draw(st.integers(1, 13)),
+        "in_channels": draw(channels),
+        "out_channels": draw(channels),
+        "kernel": draw(pairs([1, 2, 3, 3, 5])),
+        "stride": draw(pairs([1, 1, 2, 3])),
+        "padding": draw(pairs([0, 0, 1, 2, 6])),  # 6: some windows see nothing but padding
+        "dilation": draw(pairs([1, 1, 2, 3])),
+        "layout": draw(st.sampled_from(["NHWC", "NHWC", "NCHW"])),
+    }
+    try:
+        return make("conv2d", shape)
+    except InputError as error:
+        assume("larger than the padded" not in str(error))
+        raise
+
+
+@settings(relaxed, max_examples=15)
+@given(gemms(), seeds, threads)
+def test_gemm(apart: Apart, workload: Workload, seed: int, count: int) -> None:
+    apart.run(job(workload, seed, count))
+
+
+@settings(relaxed, max_examples=30)
+@given(convolutions(), seeds, threads)
+def test_conv2d(apart: Apart, workload: Workload, seed: int, count: int) -> None:
+    apart.run(job(workload, seed, count))
+
+
+@pytest.mark.slow
+@settings(relaxed, max_examples=120)
+@given(gemms() | convolutions(), seeds, threads)
+def test_many(apart: Apart, workload: Workload, seed: int, count: int) -> None:
+    apart.run(job(workload, seed, count))
+
+
+CONV = {"height": 9, "width": 11, "in_channels": 8, "out_channels": 17, "kernel": 3, "padding": 1}
+NAMED: list[tuple[str, dict[str, object]]] = [
+    ("gemm", {"m": 1, "n": 1, "k": 1}),
+    ("gemm", {"m": 1, "n": 100, "k": 204}),
+    ("gemm", {"m": 17, "n": 100, "k": 147}),
+    ("conv2d", CONV),
+    ("conv2d", {**CONV, "in_channels": 3, "kernel": 7, "stride": 2, "padding": 3}),
+    ("conv2d", {**CONV, "in_channels": 1}),
+    ("conv2d", {**CONV, "in_channels": 1, "kernel": [5, 1], "dilation": [2, 3], "padding": 0}),
+    ("conv2d", {**CONV, "kernel": 1}),
+    ("conv2d", {**CONV, "kernel": 1, "padding": 2}),
+    ("conv2d", {**CONV, "kernel": 1, "stride": 2}),
+    ("conv2d", {**CONV, "padding": [5, 9]}),
+    ("conv2d", {**CONV, "layout": "NCHW", "batch": 3}),
+    ("conv2d", {**CONV, "layout": "NCHW", "padding": 0, "width": 12}),
+    ("conv2d", {**CONV, "height": 3, "width": 3, "padding": 0}),
+]
+
+
+@pytest.mark.parametrize(("operator", "shape"), NAMED, ids=[f"{o}-{i}" for i, (o, _) in enumerate(NAMED)])
+def test_shapes_that_are_awkward(apart: Apart, operator: str, shape: dict[str, object]) -> None:
+    """Every variant of each (the seed picks the variant)."""
+    for seed in range(3):
+        apart.run(job(make(operator, shape), seed, threads=1 + seed % 2))

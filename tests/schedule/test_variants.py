@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from heron_cli.accelerator.model import Accelerator
+from heron_cli.errors import InputError
+from heron_cli.operators.workload import Workload
+from heron_cli.schedule.task import Task
+
+from .workloads import conv, gemm
+
+
+@pytest.mark.parametrize(
+    ("workload", "variants", "refused"),
+    [
+        (gemm(6, 32, 8), {"direct"}, {"runs": "contiguous", "padded": "is a multiple of 4"}),
+        (gemm(6, 32, 9), {"direct", "padded"}, {"runs": "contiguous"}),
+        (gemm(6, 32, 3), {"padded"}, {"direct": "has 4 iterations", "runs": "contiguous"}),
+        (conv(), {"direct", "runs"}, {"padded": "ci is a multiple of 4"}),
+        (conv(in_channels=3), {"runs", "padded"}, {"direct": "has 4 iterations"}),
+        (conv(in_channels=1, kernel=2), {"padded"}, {"runs": "shorter than the intrinsic"}),
+        (conv(layout="NCHW", in_channels=6), {"direct", "padded"}, {"runs": "contiguous"}),
+    ],
+    ids=lambda value: value.key if isinstance(value, Workload) else "",
+)
+def test_variants_that_apply_and_reasons_of_those_that_do_not(
+    dlboost: Accelerator, workload: Workload, variants: set[str], refused: dict[str, str]
+) -> None:
+    task = Task(workload, dlboost, 1)
+    assert variants <= {variant.name for variant in task.variants}
+    why = {item.name: item.why for item in task.refused}
+    assert not variants & set(why)
+    for name, reason in refused.items():
+        assert reason in why[name]
+    assert all(variant.why for variant in task.variants)
+
+
+def test_variants_are_found_by_name(dlboost: Accelerator) -> None:
+    task = Task(conv(), dlboost, 1)
+    assert task.variant("runs").name == "runs"
+    with pytest.raises(InputError, match="has no variant 'run'; it has direct, runs"):
+        task.variant("run")

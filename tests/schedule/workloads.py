@@ -1,0 +1,64 @@
+"""Small workloads that take every path, for hypothesis and by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from heron_cli.errors import InputError
+from heron_cli.operators import registry
+from heron_cli.operators.workload import Workload, make
+
+CONV: dict[str, object] = {
+    "height": 6, "width": 7, "in_channels": 4, "out_channels": 5, "kernel": 3, "padding": 1,
+}  # fmt: skip
+
+
+def gemm(m: int = 6, n: int = 32, k: int = 8, **dtypes: str) -> Workload:
+    return make("gemm", {"m": m, "n": n, "k": k}, dtypes=dtypes)
+
+
+def conv(**changes: object) -> Workload:
+    return make("conv2d", {**CONV, **changes})
+
+
+def arrays_of(workload: Workload, seed: int = 0) -> dict[str, NDArray[Any]]:
+    rng, arrays = np.random.default_rng(seed), {}
+    for name, spec in registry.get(workload.operator).specs(workload).items():
+        if name != "output":
+            limits = np.iinfo(spec.dtype)
+            arrays[name] = rng.integers(limits.min, limits.max, spec.shape, spec.dtype, endpoint=True)
+    return arrays
+
+
+def _pairs(low: int, high: int) -> st.SearchStrategy[list[int]]:
+    return st.lists(st.integers(low, high), min_size=2, max_size=2)
+
+
+@st.composite
+def workloads(draw: st.DrawFn) -> Workload:
+    if draw(st.integers(0, 3)) == 0:
+        return gemm(draw(st.integers(1, 5)), draw(st.integers(1, 20)), draw(st.integers(1, 9)))
+    try:
+        return make(
+            "conv2d",
+            {
+                "batch": draw(st.integers(1, 2)),
+                "height": draw(st.integers(1, 6)),
+                "width": draw(st.integers(1, 6)),
+                "in_channels": draw(st.integers(1, 5)),
+                "out_channels": draw(st.integers(1, 3)),
+                "kernel": draw(_pairs(1, 3)),
+                "stride": draw(_pairs(1, 2)),
+                "padding": draw(_pairs(0, 3)),
+                "dilation": draw(_pairs(1, 2)),
+                "layout": draw(st.sampled_from(["NHWC", "NCHW"])),
+            },
+        )
+    except InputError as error:
+        assume("larger than the padded" not in str(error))
+        raise
