@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 from heron_cli.schedule.einsum import Einsum
@@ -80,6 +80,7 @@ class Nest:
     `order` holds the axes of each level, outermost level first; `stage` says where the input is copied
     (`none`, `skip`: padded taps are left out instead, `root`, a level's name, or `LEVEL.COUNT`: after that
     many of the level's loops) and `lengths` how many coordinates of each input dimension one copy holds;
+    `copies` says between how many buffers each memory's tiles rotate;
     `intrinsic` maps m, n, k to the axes that the instruction covers.
     """
 
@@ -92,6 +93,7 @@ class Nest:
     stage: str
     threads: int
     lengths: tuple[int, ...] = ()
+    copies: Mapping[str, int] = field(default_factory=dict)
 
     def level(self, name: str) -> tuple[str, ...]:
         """The axes of a level in loop order."""

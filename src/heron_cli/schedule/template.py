@@ -56,10 +56,19 @@ class Template:
         """The level that is bound to parallel hardware."""
         return next(self.all(Bind), None)
 
+    def runs_alone(self, level: str) -> bool:
+        """Whether a level is bound to CPU threads of which there is one: its loops have one iteration."""
+        return any(b.level == level and b.kind == "parallel" for b in self.all(Bind)) and self.threads == 1
+
     @property
     def place(self) -> Place | None:
         """Where the input may be copied, if it must be."""
         return next(self.all(Place), None)
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """What the einsum reads and accumulates, by the words of the YAML's `holds`."""
+        return ("input", "weight", "accumulate")
 
     @property
     def holds(self) -> tuple[Hold, ...]:
@@ -106,4 +115,5 @@ class Template:
             stage,
             self.threads,
             tuple(values[name] for name in lengths),
+            {hold.memory: values.get(f"copies.{hold.memory}", 1) for hold in self.holds},
         )

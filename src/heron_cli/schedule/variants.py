@@ -22,7 +22,26 @@ class Rewriting:
 def rewritings(einsum: Einsum, accelerator: Accelerator) -> list[Rewriting]:
     """All of them, those that do not apply included."""
     plain = fuse_all(drop_unit_axes(einsum), ("batch", "m", "n"))
+    if accelerator.tails == "pad":
+        return [_whole(plain, accelerator)]
     return [rewrite(plain, accelerator) for rewrite in _REWRITES]
+
+
+def _whole(einsum: Einsum, accelerator: Accelerator) -> Rewriting:
+    """For machines without tails: every dimension of the intrinsic is padded to a whole number of blocks."""
+    name = "whole"
+    for dim in ("m", "n", "k"):
+        unit = min(shape[dim] for intrinsic in accelerator.intrinsics for shape in intrinsic.shapes)
+        axes = [axis for axis in einsum.axes if axis.group == dim and len(axis.parts) == 1]
+        if dim == "k":
+            axes = [axis for axis in axes if axis.name in _channels(einsum)]
+        if unit == 1 or any(axis.extent % unit == 0 for axis in axes):
+            continue
+        if not axes:
+            return Rewriting(name, None, f"no {dim}-like axis can be padded to {unit}")
+        chosen = min(axes, key=lambda axis: -(-axis.extent // unit) * unit / axis.extent)
+        einsum = pad_axis(einsum, chosen.name, unit)
+    return Rewriting(name, einsum, "axes are whole numbers of the intrinsic's blocks")
 
 
 def _least_k(accelerator: Accelerator) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from heron_cli.schedule.einsum import Dim
 from heron_cli.schedule.nest import ROOT
-from heron_cli.schedule.primitives import Order
+from heron_cli.schedule.primitives import Bind, Order
 from heron_cli.schedule.template import Template
 from heron_cli.space import Expression, SpaceBuilder, Var, ceil_div, const, minimum, product, select, total
 
@@ -37,6 +37,14 @@ class Poster:
         split = self.template.split(axis)
         inner = product([split.unit, *(self.factor(level, axis) for level in levels)])
         return minimum(self.template.einsum.axis(axis).extent, inner)
+
+    def buffers(self, memory: str) -> Expression:
+        """How many buffers a tile has in a memory: copies that rotate, for every virtual thread."""
+        accelerator = self.template.accelerator
+        copies = accelerator.memory(memory).copies
+        each = Var(f"copies.{memory}") if len(copies) > 1 else const(copies[0] if copies else 1)
+        virtual = [bind.level for bind in self.template.all(Bind) if bind.kind == "virtual"]
+        return product([each, *(Var(f"{level}.iterations") for level in virtual)])
 
     def below(self, level: str) -> list[str]:
         """The names of the levels from one inwards."""

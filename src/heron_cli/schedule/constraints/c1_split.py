@@ -35,8 +35,8 @@ class LoopSplit(ConstraintRule):
         for level in outer:
             if level == last:
                 continue
-            alone = level == bound and template.threads == 1
-            limit = None if level == bound else template.accelerator.level(level).at_most
+            alone = template.runs_alone(level)
+            limit = template.accelerator.level(level).at_most
             choices = [d for d in _divisors(counts) if limit is None or d <= limit]
             space.knob(names[level], [1] if alone else choices, group=split.axis)
         others = product([const(1), *(poster.factor(level, split.axis) for level in outer if level != last)])
@@ -68,7 +68,7 @@ class LoopSplit(ConstraintRule):
             spatial = poster.template.einsum.axis(split.axis).group != "k"
             if hold.operand == "accumulate" and spatial and memory.vector_bytes and memory.capacity_bytes:
                 limit = min(limit, memory.capacity_bytes // memory.vector_bytes)
-        if split.tail == "none":
+        if split.tail != "overlap":
             return tuple(size for size in range(1, limit + 1) if split.blocks % size == 0)
         if poster.template.einsum.axis(split.axis).group == "k":
             return tuple(size for size in (1, 2, 3, 4, 6, 8, 12, 16) if size <= limit)

@@ -1,4 +1,4 @@
-"""C3, candidates: knobs that choose from a list (loop orders, places of the input's copy)."""
+"""C3, candidates: knobs that choose from a list (orders, copies of buffers, places of the input)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ class Candidates(ConstraintRule):
     name = "C3 candidates"
 
     def post(self, poster: Poster) -> None:
-        """Post the orders and the place."""
+        """Post the orders, the copies and the place."""
         for order in poster.template.all(Order):
             bound = poster.template.accelerator.level(order.level).bind
             if len(order.candidates) > 1 and bound is None:
                 poster.space.knob(f"order.{order.level}", range(len(order.candidates)))
+        for name in dict.fromkeys(hold.memory for hold in poster.template.holds):
+            copies = poster.template.accelerator.memory(name).copies
+            if len(copies) > 1:
+                poster.space.knob(f"copies.{name}", copies)
         place = poster.template.place
         if place is not None and len(place.positions) > 1:
             poster.space.knob(f"place.{place.stage}", range(len(place.positions)))

@@ -37,12 +37,13 @@ class MemoryLimit(ConstraintRule):
         template = poster.template
         einsum = template.einsum
         levels = poster.below(hold.level)[1:]
+        buffers = poster.buffers(hold.memory)
         if hold.operand == "accumulate":
             blocks = [
                 product([template.split(axis.name).unit, *(poster.factor(v, axis.name) for v in levels)])
                 for axis in einsum.spatial
             ]
-            return product([_BYTES[einsum.accumulate], *blocks])
+            return product([buffers, _BYTES[einsum.accumulate], *blocks])
         access = {"input": einsum.input, "weight": einsum.weight}[hold.operand]
         tiles = {axis.name: poster.tile(axis.name, levels) for axis in einsum.axes}
-        return product([_BYTES[access.dtype], *(poster.length(dim, tiles) for dim in access.dims)])
+        return product([buffers, _BYTES[access.dtype], *(poster.length(dim, tiles) for dim in access.dims)])

@@ -17,7 +17,8 @@ class MultiLevelSpm(ScheduleRule):
         chains: dict[str, list[str]] = {}
         for memory in template.accelerator.memories:
             for operand in memory.holds:
-                chains.setdefault(operand, []).append(memory.name)
+                if operand in template.operands:
+                    chains.setdefault(operand, []).append(memory.name)
         return {operand: chain for operand, chain in chains.items() if len(chain) > 1}
 
     def unless(self, template: Template) -> str | None:

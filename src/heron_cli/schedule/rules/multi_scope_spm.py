@@ -14,7 +14,10 @@ class MultiScopeSpm(ScheduleRule):
 
     def _single(self, template: Template) -> list[tuple[str, str]]:
         pairs = [
-            (operand, memory.name) for memory in template.accelerator.memories for operand in memory.holds
+            (operand, memory.name)
+            for memory in template.accelerator.memories
+            for operand in memory.holds
+            if operand in template.operands
         ]
         operands = [operand for operand, _ in pairs]
         return [(operand, memory) for operand, memory in pairs if operands.count(operand) == 1]

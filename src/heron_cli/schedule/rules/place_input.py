@@ -17,6 +17,9 @@ class PlaceInput(ScheduleRule):
 
     def unless(self, template: Template) -> str | None:
         """Nothing is copied when every access lies in the data and the intrinsic finds its axis trailing."""
+        held = next((hold.memory for hold in template.holds if hold.operand == "input"), None)
+        if held is not None:
+            return f"what fills {held} pads and lays out the input"
         return None if self._needs(template) else "the input is read where it lies"
 
     def _needs(self, template: Template) -> list[str]:
