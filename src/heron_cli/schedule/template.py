@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from heron_cli.accelerator.model import Accelerator, Level
-from heron_cli.schedule.einsum import Einsum
+from heron_cli.schedule.einsum import Dim, Einsum
 from heron_cli.schedule.nest import NO_STAGE, Nest, Tiling
 from heron_cli.schedule.primitives import Bind, Hold, Order, P, Place, Primitive, Split, Tensorize
 
@@ -64,6 +64,12 @@ class Template:
     def place(self) -> Place | None:
         """Where the input may be copied, if it must be."""
         return next(self.all(Place), None)
+
+    def padded_fills(self) -> tuple[Dim, ...]:
+        """Input dimensions that fills pad: not those of the intrinsic's blocks, which are packed whole."""
+        blocked = {axis for axis in self.tensorize.axes.values() if axis is not None}
+        dims = (self.einsum.input.dims[i] for i in self.einsum.outside())
+        return tuple(dim for dim in dims if not blocked & {name for name, _ in dim.terms})
 
     @property
     def operands(self) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from heron_cli.schedule.constraints.c3_candidates import Candidates
 from heron_cli.schedule.constraints.c4_stage import StageLength
 from heron_cli.schedule.constraints.c5_memory import MemoryLimit
 from heron_cli.schedule.constraints.c6_accelerator import AcceleratorRules
+from heron_cli.schedule.constraints.c6_fill import FilledTiles
+from heron_cli.schedule.constraints.c6_micro_ops import MicroOps
 from heron_cli.schedule.constraints.c6_skip import SkippedTaps
 
 RULES: tuple[ConstraintRule, ...] = (
@@ -16,6 +18,8 @@ RULES: tuple[ConstraintRule, ...] = (
     StageLength(),
     MemoryLimit(),
     SkippedTaps(),
+    FilledTiles(),
+    MicroOps(),
     AcceleratorRules(),
 )
 

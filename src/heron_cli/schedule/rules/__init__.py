@@ -2,6 +2,7 @@
 
 from heron_cli.schedule.rules.always_inline import AlwaysInline
 from heron_cli.schedule.rules.base import ScheduleRule
+from heron_cli.schedule.rules.fill import Fill
 from heron_cli.schedule.rules.multi_level_spm import MultiLevelSpm
 from heron_cli.schedule.rules.multi_scope_spm import MultiScopeSpm
 from heron_cli.schedule.rules.pack_constant import PackConstant
@@ -19,6 +20,7 @@ RULES: tuple[ScheduleRule, ...] = (
     MultiLevelSpm(),
     MultiScopeSpm(),
     PackConstant(),
+    Fill(),
     PlaceInput(),
     Parallel(),
     Unroll(),

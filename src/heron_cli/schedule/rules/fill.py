@@ -1,0 +1,42 @@
+"""Transfers into scratch-pads pad on the fly: what their fields cannot express is refused here."""
+
+from __future__ import annotations
+
+from heron_cli.schedule.rules.base import NotApplicableError, ScheduleRule
+from heron_cli.schedule.template import Template
+
+_PADDED = 2  # rows and columns
+
+
+class Fill(ScheduleRule):
+    """Checks padding against the YAML's limits; records nothing, since the holds say what is filled."""
+
+    name = "fill scratch-pads"
+
+    def unless(self, template: Template) -> str | None:
+        """The input must be held in a memory. Raises NotApplicableError when no transfer can pad it."""
+        hold = next((hold for hold in template.holds if hold.operand == "input"), None)
+        if hold is None:
+            return "no memory holds the input"
+        einsum, limits = template.einsum, template.accelerator.limits
+        padded = template.padded_fills()
+        if len(padded) > _PADDED:
+            raise NotApplicableError(
+                f"{len(padded)} padded dimensions; a transfer pads rows and columns only"
+            )
+        most = limits.get("pad")
+        for dim in padded:
+            low, high = dim.span(einsum.extents)
+            pad = max(-low, high - dim.extent + 1)
+            if most is not None and pad > most:
+                where = template.accelerator.where("limits.pad")
+                names = ", ".join(name for name, _ in dim.terms)
+                raise NotApplicableError(
+                    f"padding of {pad} on {names}; a transfer pads at most {most} ({where})"
+                )
+        return None
+
+    def rewrite(self, template: Template) -> tuple[Template, str]:
+        """Nothing but a note."""
+        padded = len(template.padded_fills())
+        return template, f"transfers pad {padded} dimension{'s' * (padded != 1)} of the input"
