@@ -180,9 +180,3 @@ def test_types_that_no_intrinsic_takes_are_told_with_those_it_has(dlboost: Accel
             caught.value
         )
         assert "\n" not in str(caught.value)
-
-
-def test_an_output_of_another_type_than_the_sum_is_refused(dlboost: Accelerator) -> None:
-    with pytest.raises(InputError) as caught:
-        _ = Task(gemm(output="float32"), dlboost).variants
-    assert "summed in int32, but its output is float32" in str(caught.value)

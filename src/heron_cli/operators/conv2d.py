@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from heron_cli.errors import InputError
+from heron_cli.operators import finish
 from heron_cli.operators.base import Operator, TensorSpec
 from heron_cli.operators.parameter import Parameter, Value
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from heron_cli.operators.workload import Workload
 
 _PERMUTE = {"NHWC": (0, 1, 2, 3), "NCHW": (0, 3, 1, 2)}
+_CHANNEL = {"NHWC": 3, "NCHW": 1}
 
 
 class Conv2d(Operator):
@@ -49,7 +51,7 @@ class Conv2d(Operator):
         return complete
 
     def specs(self, workload: Workload) -> dict[str, TensorSpec]:
-        """Input, weight and output; see the class for their axes."""
+        """Input, weight, what the epilogue reads, and output; see the class for their axes."""
         s, types = workload.shape, workload.dtypes
         order = _PERMUTE[str(s["layout"])]
         image = (s["batch"], s["height"], s["width"], s["in_channels"])
@@ -60,11 +62,11 @@ class Conv2d(Operator):
             "weight": TensorSpec(
                 (_int(s["out_channels"]), _int(s["in_channels"]), kh, kw), types.weight, constant=True
             ),
-            "output": TensorSpec(tuple(_int(result[i]) for i in order), types.output),
+            **finish.operands(workload, tuple(_int(result[i]) for i in order), _CHANNEL[str(s["layout"])]),
         }
 
     def compute(self, workload: Workload) -> list[Any]:
-        """A padding stage where there is padding, then one reduction over window and channels."""
+        """A padding stage where there is padding, one reduction over window and channels, the epilogue."""
         from tvm import te, tirx
 
         s, types, specs = workload.shape, workload.dtypes, self.specs(workload)
@@ -98,7 +100,9 @@ class Conv2d(Operator):
             "NHWC": convolve,
             "NCHW": lambda n, o, h, w: convolve(n, h, w, o),
         }  # TE reads loop names here
-        return [x, weight, te.compute(specs["output"].shape, loops[str(s["layout"])], name="output")]
+        layout = str(s["layout"])
+        sums = te.compute(specs["output"].shape, loops[layout], name=finish.sum_name(workload))
+        return [x, weight, *finish.stages(workload, sums, _CHANNEL[layout])]
 
     def reference(self, workload: Workload, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """A sum over the taps of exact matrix products."""
@@ -118,7 +122,8 @@ class Conv2d(Operator):
                 rows = slice(r * dh, r * dh + (oh - 1) * sh + 1, sh)
                 columns = slice(c * dw, c * dw + (ow - 1) * sw + 1, sw)
                 total += matmul(x[:, rows, columns, :], arrays["weight"][:, :, r, c].T, workload.dtypes)
-        return np.ascontiguousarray(np.transpose(total, order)).astype(workload.dtypes.output)
+        sums = np.transpose(total, order)
+        return finish.apply(workload, sums, arrays, _CHANNEL[str(s["layout"])])
 
     def macs(self, workload: Workload) -> int:
         """Output points × taps × input channels."""

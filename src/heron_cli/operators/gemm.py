@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from heron_cli.operators import finish
 from heron_cli.operators.base import Operator, TensorSpec
 from heron_cli.operators.parameter import Parameter
 
@@ -26,17 +27,17 @@ class Gemm(Operator):
     )
 
     def specs(self, workload: Workload) -> dict[str, TensorSpec]:
-        """Input (m, k), weight (n, k), output (m, n)."""
+        """Input (m, k), weight (n, k), what the epilogue reads, output (m, n)."""
         m, n, k = _mnk(workload)
         types = workload.dtypes
         return {
             "input": TensorSpec((m, k), types.input),
             "weight": TensorSpec((n, k), types.weight, constant=True),
-            "output": TensorSpec((m, n), types.output),
+            **finish.operands(workload, (m, n), channel=1),
         }
 
     def compute(self, workload: Workload) -> list[Any]:
-        """One reduction over k."""
+        """One reduction over k, then the epilogue."""
         from tvm import te
 
         specs, types = self.specs(workload), workload.dtypes
@@ -47,16 +48,16 @@ class Gemm(Operator):
         c = te.compute(
             (m, n),
             lambda i, j: te.sum(a[i, r].astype(types.accumulate) * b[j, r].astype(types.accumulate), axis=r),
-            name="output",
+            name=finish.sum_name(workload),
         )
-        return [a, b, c]
+        return [a, b, *finish.stages(workload, c, channel=1)]
 
     def reference(self, workload: Workload, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """The product in the accumulator's type (`exact.matmul` says how)."""
         from heron_cli.operators.exact import matmul
 
-        types = workload.dtypes
-        return matmul(arrays["input"], arrays["weight"].T, types).astype(types.output)
+        sums = matmul(arrays["input"], arrays["weight"].T, workload.dtypes)
+        return finish.apply(workload, sums, arrays, channel=1)
 
     def macs(self, workload: Workload) -> int:
         """M · n · k."""

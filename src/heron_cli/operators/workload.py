@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from heron_cli.errors import InputError
+from heron_cli.operators.epilogue import EMPTY, Epilogue, Fields, resolve
 from heron_cli.operators.parameter import Value
 
 SCHEMA = "heron/workloads/1"
@@ -34,7 +35,7 @@ class DTypes:
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """An operator, its complete shape (see the operator's parameters) and its element types.
+    """An operator, its complete shape (see the operator's parameters), element types and epilogue.
 
     `count` says how often the workload occurs in its network; it has no influence on tuning.
     """
@@ -44,21 +45,26 @@ class Workload:
     shape: Mapping[str, Value]
     dtypes: DTypes = DTypes()
     count: int = 1
+    epilogue: Epilogue = EMPTY
 
     @property
     def key(self) -> str:
         """A stable text that identifies what is computed: equal keys are the same problem."""
-        return f"{self.operator}[{format_shape(self.shape)}]:{self.dtypes}"
+        key = f"{self.operator}[{format_shape(self.shape)}]:{self.dtypes}"
+        return key if self.epilogue.empty else f"{key}+{self.epilogue}"
 
     def __hash__(self) -> int:
         return hash(self.key)
 
     def __getstate__(self) -> tuple[object, ...]:
-        return (self.name, self.operator, dict(self.shape), self.dtypes, self.count)
+        return (self.name, self.operator, dict(self.shape), self.dtypes, self.count, self.epilogue)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        for field, value in zip(("name", "operator", "shape", "dtypes", "count"), state, strict=True):
+        for field, value in zip(_FIELDS, state, strict=True):
             object.__setattr__(self, field, MappingProxyType(value) if field == "shape" else value)
+
+
+_FIELDS = ("name", "operator", "shape", "dtypes", "count", "epilogue")
 
 
 def format_shape(shape: Mapping[str, Value]) -> str:
@@ -100,16 +106,21 @@ def make(
     name: str | None = None,
     dtypes: Mapping[str, str] | DTypes | None = None,
     count: int = 1,
+    epilogue: Fields | None = None,
     where: str = "--shape",
 ) -> Workload:
-    """A checked workload. Raises InputError for an unknown operator, an illegal shape or element type."""
+    """A checked workload; fields of the epilogue that are not given follow from the element types.
+
+    Raises InputError for an unknown operator, an illegal shape, element type or epilogue.
+    """
     from heron_cli.operators import registry
 
     family = registry.get(operator)
     complete = family.normalise(shape, where)
     types = dtypes if isinstance(dtypes, DTypes) else element_types(dtypes or {}, where)
     label = name or f"{operator}-{format_shape(complete)}"
-    workload = Workload(label, operator, MappingProxyType(complete), types, count)
+    finish = resolve(epilogue or {}, types)
+    workload = Workload(label, operator, MappingProxyType(complete), types, count, finish)
     for operand, spec in family.specs(workload).items():
         if prod(spec.shape) >= 1 << 31:  # generated code counts elements in 32 bits
             raise InputError(f"{where}: {operand} has {prod(spec.shape):,} elements; there are below 2**31")

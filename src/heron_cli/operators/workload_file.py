@@ -9,13 +9,14 @@ from typing import Any
 import yaml
 
 from heron_cli.errors import InputError, Origin
+from heron_cli.operators import epilogue as _epilogue
 from heron_cli.operators import registry
 from heron_cli.operators import workload as _workload
 from heron_cli.operators.workload import SCHEMA, Workload
 
 _MAXIMUM_BYTES = 1 << 20
-_TOP = {"schema", "name", "dtype", "workloads"}
-_ENTRY = {"name", "operator", "shape", "dtype", "count"}
+_TOP = {"schema", "name", "dtype", "epilogue", "workloads"}
+_ENTRY = {"name", "operator", "shape", "dtype", "epilogue", "count"}
 
 
 def read(path: Path, only: Callable[[str], bool] = lambda name: True) -> list[Workload]:
@@ -95,12 +96,23 @@ def _types(entry: dict[str, yaml.Node], path: Path) -> dict[str, str]:
     return {role: str(dtype) for role, dtype in given.items()}
 
 
+def _fields(entry: dict[str, yaml.Node], path: Path) -> _epilogue.Fields:
+    """The epilogue's fields with their places; each is checked as far as it can be without element types."""
+    if "epilogue" not in entry:
+        return {}
+    given = _mapping(entry["epilogue"], path, "epilogue", set(_epilogue.NAMES))
+    found = {name: (_plain(node, path), _origin(node, path)) for name, node in given.items()}
+    _epilogue.check(found)
+    return found
+
+
 def _workloads(top: dict[str, yaml.Node], path: Path, only: Callable[[str], bool]) -> list[Workload]:
     schema = top.get("schema")
     if schema is None or _plain(schema, path) != SCHEMA:
         raise InputError(f"{_origin(schema, path)}: schema is not '{SCHEMA}'")
     common = _types(top, path)
     _workload.element_types(common, _origin(top.get("dtype"), path))
+    finish = _fields(top, path)
     items = top.get("workloads")
     if not isinstance(items, yaml.SequenceNode) or not items.value:
         raise InputError(f"{_origin(items, path)}: workloads is not a list with at least one entry")
@@ -110,11 +122,11 @@ def _workloads(top: dict[str, yaml.Node], path: Path, only: Callable[[str], bool
         name = str(_plain(entry["name"], path)) if "name" in entry else ""
         if name and name in found:
             raise InputError(f"{_origin(item, path)}: the name '{name}' occurs twice")
-        found[name] = _entry(item, common, path) if not name or only(name) else None
+        found[name] = _entry(item, common, finish, path) if not name or only(name) else None
     return [workload for workload in found.values() if workload is not None]
 
 
-def _entry(item: yaml.Node, common: dict[str, str], path: Path) -> Workload:
+def _entry(item: yaml.Node, common: dict[str, str], finish: _epilogue.Fields, path: Path) -> Workload:
     entry = _mapping(item, path, "a workload", _ENTRY)
     for needed in ("name", "operator", "shape"):
         if needed not in entry:
@@ -135,5 +147,6 @@ def _entry(item: yaml.Node, common: dict[str, str], path: Path) -> Workload:
         name=_word(entry["name"], path, "name"),
         dtypes=_workload.element_types(dtypes, place),
         count=count,
+        epilogue={**finish, **_fields(entry, path)},
         where=_origin(entry["shape"], path),
     )

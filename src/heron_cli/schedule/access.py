@@ -34,11 +34,13 @@ def name_of(var: Any) -> str:
     """The iterator behind a block's variable."""
     return str(var.name).removeprefix("v_")
 
+
 def strip_casts(expression: Any) -> Any:
     """What is cast."""
     while kind_of(expression) == "Cast":
         expression = expression.value
     return expression
+
 
 def _linear(index: Any, variables: list[Any]) -> Affine:
     from tvm import sym

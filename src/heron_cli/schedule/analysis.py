@@ -6,12 +6,15 @@ The always-inline rule is applied here: a stage that only shifts its input and i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from math import prod
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
-from heron_cli.schedule.einsum import Access, Axis, Dim, Einsum, Group, Part, merge_terms
+from heron_cli.schedule.access import NotAnEinsum, access_of, kind_of, name_of, strip_casts
+from heron_cli.schedule.einsum import Access, Axis, Einsum, Group, Part
+from heron_cli.schedule.pointwise import chain, follow
+
+__all__ = ["NotAnEinsum", "analyse"]
 
 _GROUP_OF: dict[tuple[bool, bool, bool], Group] = {
     (True, True, False): "m",
@@ -21,18 +24,8 @@ _GROUP_OF: dict[tuple[bool, bool, bool], Group] = {
 }
 
 
-class NotAnEinsum(ValueError):
-    """The operator is not a sum of products of two affine loads; the message says why not."""
-
-
-@dataclass(frozen=True)
-class Affine:
-    terms: tuple[tuple[str, int], ...]
-    offset: int
-
-
 def analyse(name: str, tensors: list[Any], constant: frozenset[str]) -> Einsum:
-    """The einsum of TE tensors (placeholders called input and weight, then the output).
+    """The einsum of TE tensors (placeholders called input and weight and those of the epilogue, the output).
 
     Raises NotAnEinsum with the reason if the loop nest has another form.
     """
@@ -43,21 +36,25 @@ def analyse(name: str, tensors: list[Any], constant: frozenset[str]) -> Einsum:
     if len(reductions) != 1:
         raise NotAnEinsum(f"it has {len(reductions)} reductions; one is expected")
     block = reductions[0]
-    inline = {str(b.body.buffer.name): b for b in blocks if b.init is None}
+    stages = chain(block, blocks)
+    inline = {
+        str(b.body.buffer.name): b for b in blocks if not any(b.same_as(known) for known in (block, *stages))
+    }
     extents = {name_of(v.var): int(v.dom.extent) for v in block.iter_vars}
     store = block.body
     if kind_of(store) != "BufferStore" or kind_of(store.value) != "Add":
         raise NotAnEinsum("its update is not a sum")
     factors = _factors(store.value.b)
-    output = access_of(store.buffer, store.indices, extents, inline)
+    output = access_of(store.buffer, store.indices, inline)
     loads = {}
     for load in factors:
-        access = access_of(load.source, load.indices, extents, inline)
+        access = access_of(load.source, load.indices, inline)
         loads[access.name] = access
     if set(loads) != {"input", "weight"}:
         raise NotAnEinsum(f"its factors are {', '.join(sorted(loads))}; input and weight are expected")
     source, weight = loads["input"], loads["weight"]
     axes = tuple(_axis(n, e, output, source, weight) for n, e in extents.items())
+    epilogue, output = follow(block, stages, output, inline)
     return Einsum(
         name,
         axes,
@@ -65,6 +62,7 @@ def analyse(name: str, tensors: list[Any], constant: frozenset[str]) -> Einsum:
         _constant(weight, constant),
         output,
         str(store.buffer.dtype),
+        tuple(replace(op, operand=op.operand and _constant(op.operand, constant)) for op in epilogue),
         applied=tuple(f"inline {stage}" for stage in inline),
     )
 
@@ -79,7 +77,8 @@ def _axis(name: str, extent: int, output: Access, source: Access, weight: Access
 
 
 def _constant(access: Access, constant: frozenset[str]) -> Access:
-    return Access(access.name, access.dtype, access.dims, access.name in constant)
+    return replace(access, constant=access.name in constant)
+
 
 def _blocks(node: Any) -> Iterator[Any]:
     kind = kind_of(node)
@@ -95,6 +94,7 @@ def _blocks(node: Any) -> Iterator[Any]:
             yield from _blocks(child)
     elif hasattr(node, "body"):
         yield from _blocks(node.body)
+
 
 def _factors(summand: Any) -> tuple[Any, Any]:
     product = strip_casts(summand)

@@ -1,16 +1,17 @@
-"""The normal form of an operator: axes, three affine operands, what lies outside an operand reads as zero.
+"""The normal form of an operator: axes, affine operands (what lies outside one reads as zero), an epilogue.
 
 Everything after the analysis works on this value; operators and TVM are no longer visible.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
 Group = Literal["batch", "m", "n", "k"]
+PointKind = Literal["add", "shift", "clip", "cast"]
 GROUPS: tuple[Group, ...] = ("batch", "m", "n", "k")
 
 
@@ -99,8 +100,32 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
+class PointOp:
+    """One step from a finished sum to the output, element by element in the type of the sums.
+
+    `add`: an operand, widened to the sums' type; `shift`: to the right by values[0] bits, arithmetically;
+    `clip`: to values[0]..values[1], None where there is no bound; `cast`: to the output's type, always last.
+    """
+
+    kind: PointKind
+    operand: Access | None = None
+    values: tuple[int | None, ...] = ()
+
+    def __str__(self) -> str:
+        if self.kind == "clip":
+            low, high = ("" if bound is None else str(bound) for bound in self.values)
+            return f"clip {low}..{high}"
+        if self.kind == "add" and self.operand is not None:
+            return f"add {self.operand.name}"
+        return f"shift {self.values[0]}" if self.kind == "shift" else self.kind
+
+
+@dataclass(frozen=True, slots=True)
 class Einsum:
-    """output[…] += input[…] · weight[…] over the axes; `name` is for messages."""
+    """output[…] = epilogue(Σ input[…] · weight[…]) over the axes; `name` is for messages.
+
+    Sums are in `accumulate`; `output.dtype` is the type after the epilogue.
+    """
 
     name: str
     axes: tuple[Axis, ...]
@@ -108,6 +133,7 @@ class Einsum:
     weight: Access
     output: Access
     accumulate: str
+    epilogue: tuple[PointOp, ...] = ()
     applied: tuple[str, ...] = ()  # names of the rewrites that led here
 
     @property
@@ -122,6 +148,16 @@ class Einsum:
     def group(self, *groups: Group) -> tuple[Axis, ...]:
         """The axes of some groups, in order."""
         return tuple(axis for axis in self.axes if axis.group in groups)
+
+    @property
+    def finishing(self) -> tuple[Access, ...]:
+        """The operands that the epilogue reads."""
+        return tuple(op.operand for op in self.epilogue if op.operand is not None)
+
+    @property
+    def accesses(self) -> tuple[Access, ...]:
+        """All operands: input, weight, output and those of the epilogue."""
+        return (self.input, self.weight, self.output, *self.finishing)
 
     @property
     def spatial(self) -> tuple[Axis, ...]:
@@ -163,6 +199,19 @@ class Einsum:
             if len(axis) == 1 and len(tap) == 1:
                 return Edge(axis[0], tap[0], dim)
         return None
+
+    def exchanged(self, change: Callable[[Access], Access]) -> Einsum:
+        """A copy with every operand changed."""
+        return replace(
+            self,
+            input=change(self.input),
+            weight=change(self.weight),
+            output=change(self.output),
+            epilogue=tuple(
+                replace(op, operand=None if op.operand is None else change(op.operand))
+                for op in self.epilogue
+            ),
+        )
 
     def rewritten(self, rule: str, **changes: object) -> Einsum:
         """A copy with some fields changed, remembering which rewrite did it."""

@@ -35,13 +35,7 @@ def drop_unit_axes(einsum: Einsum) -> Einsum:
         )
         return replace(access, dims=tuple(dims))
 
-    return einsum.rewritten(
-        "drop unit axes",
-        axes=order,
-        input=strip(einsum.input),
-        weight=strip(einsum.weight),
-        output=strip(einsum.output),
-    )
+    return einsum.exchanged(strip).rewritten("drop unit axes", axes=order)
 
 
 def fuse(einsum: Einsum, outer: str, inner: str) -> Einsum | None:
@@ -54,17 +48,17 @@ def fuse(einsum: Einsum, outer: str, inner: str) -> Einsum | None:
     if a.group != b.group:
         return None
     axis = Axis(f"{outer}_{inner}", a.group, (*a.parts, *b.parts))
-    changed: dict[str, Access] = {}
-    for role in ("input", "weight", "output"):
-        access: Access = getattr(einsum, role)
+    changed: dict[Access, Access] = {}
+    for access in einsum.accesses:
         if access.constant or not access.names() & {outer, inner}:
             continue
         merged = _fuse_access(access, a, b, axis.name, einsum.extents)
         if merged is None:
             return None
-        changed[role] = merged
+        changed[access] = merged
     axes = tuple(axis if other.name == outer else other for other in einsum.axes if other.name != inner)
-    return einsum.rewritten(f"fuse {outer} and {inner}", axes=axes, **changed)
+    fused = einsum.exchanged(lambda access: changed.get(access, access))
+    return fused.rewritten(f"fuse {outer} and {inner}", axes=axes)
 
 
 def _fuse_access(access: Access, a: Axis, b: Axis, name: str, extents: dict[str, int]) -> Access | None:

@@ -97,8 +97,11 @@ class Task:
             except NotApplicableError as error:
                 refused.append(Refused(rewriting.name, str(error)))
         if not variants:
-            reasons = dict.fromkeys(f"{item.name}: {item.why}" for item in refused)
-            raise InputError(f"{self.accelerator.name} cannot run {self.workload.name}: {'; '.join(reasons)}")
+            names: dict[str, list[str]] = {}
+            for item in refused:
+                names.setdefault(item.why, []).append(item.name)
+            reasons = "; ".join(f"{', '.join(alike)}: {why}" for why, alike in names.items())
+            raise InputError(f"{self.accelerator.name} cannot run {self.workload.name}: {reasons}")
         return tuple(variants), tuple(refused)
 
     @property
@@ -123,13 +126,7 @@ class Task:
 @lru_cache(maxsize=64)
 def _einsum(workload: Workload) -> Einsum:
     operator = registry.get(workload.operator)
-    specs, types = operator.specs(workload), workload.dtypes
-    constant = frozenset(name for name, spec in specs.items() if spec.constant)
-    if types.output != types.accumulate:
-        raise InputError(
-            f"{workload.name} is summed in {types.accumulate}, but its output is {types.output}; "
-            "kernels write the sum as it is"
-        )
+    constant = frozenset(name for name, spec in operator.specs(workload).items() if spec.constant)
     try:
         return analyse(workload.name, operator.compute(workload), constant)
     except NotAnEinsum as error:
