@@ -96,6 +96,16 @@ def test_rows_that_are_not_contiguous_are_not_fused(changes: dict[str, object], 
     assert fuse(einsum, "w", "h") is None, why
 
 
+def test_axes_with_another_dimension_between_them_are_not_fused() -> None:
+    """Channels lie between images and rows."""
+    workload = conv(batch=2, kernel=1, padding=0, layout="NCHW")
+    einsum = einsum_of(workload)
+    assert fuse(einsum, "n", "h") is None
+    fused = fuse_all(drop_unit_axes(einsum), ("m",))
+    assert [axis.name for axis in fused.group("m")] == ["n", "h_w"]
+    assert_same_meaning(workload, fused)
+
+
 def test_axes_of_different_groups_are_not_fused() -> None:
     einsum = einsum_of(gemm(4, 4, 4))
     first, second, third = names(einsum)

@@ -175,3 +175,28 @@ def test_intrinsics_that_cannot_be_emitted_are_refused(shape: str, message: str,
     with pytest.raises(BuildError) as caught:
         build(each, draw(each.variants[0], 0))
     assert str(caught.value).endswith(message)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("llvm.x86.avx512.no.such.thing", "LLVM has no intrinsic 'llvm.x86.avx512.no.such.thing'; the "),
+        ("llvm.x86.avx512.vpdpbusd.256", "InternalError: "),  # 8 lanes, where the shape says 16
+    ],
+)
+def test_what_llvm_refuses_is_one_line(name: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text(
+        "schema: heron/accelerator/1\nname: odd\nextends: dlboost\n"
+        f"intrinsics: [{{name: vpdpbusd, llvm: {name}}}]\n"
+    )
+    each = Task(make("gemm", GEMM), load(path), 1)
+    with pytest.raises(BuildError) as caught:
+        build(each, draw(each.variants[0], 0))
+    assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+
+
+def test_a_packed_weight_beyond_32_bits_is_refused() -> None:
+    each = task(shape={"m": 1, "n": 1, "k": 1 << 28})  # one column fills a block of 16
+    with pytest.raises(BuildError, match=r"^the packed weight has 4,294,967,296 bytes"):
+        build(each, draw(each.variants[0], 0))

@@ -102,6 +102,10 @@ def _refusal(nest: Nest) -> str | None:
     depth = nest.tilings[nest.intrinsic["k"]].unit * item_bytes(nest.einsum.input.dtype)
     if depth != 4:
         return f"{nest.instruction}: a lane takes {depth} bytes; the x86 back end broadcasts 4"
+    from tvm.target.codegen import llvm_lookup_intrinsic_id
+
+    if llvm_lookup_intrinsic_id(nest.instruction) == 0:
+        return f"LLVM has no intrinsic '{nest.instruction}'; the accelerator's key llvm names one"
     return None
 
 
