@@ -90,7 +90,10 @@ def test_dtype_that_the_accelerator_cannot_compute(heron: Heron) -> None:
         ([*GEMM, "--build-only", "--runner", "replay"], "--build-only runs nothing"),
         ([*GEMM, "--runner", "replay", "--db", "none.db"], "no such database"),
         (["--only", "x*"], "give OPERATOR and --shape, or --workloads"),
-        (["--workloads", "starter", *GEMM[:1]], "give either OPERATOR, --shape and --dtype, or --workloads"),
+        (
+            ["--workloads", "starter", *GEMM[:1]],
+            "give either OPERATOR, --shape, --dtype and --epilogue, or --workloads",
+        ),
     ],
 )
 def test_tune(heron: Heron, arguments: list[str], said: str) -> None:

@@ -15,6 +15,7 @@ from heron_cli.errors import InputError
 
 if TYPE_CHECKING:
     from heron_cli.accelerator.model import Accelerator
+    from heron_cli.operators.epilogue import Fields
     from heron_cli.operators.workload import Workload
 
 
@@ -43,6 +44,7 @@ class Asked:
     operator: str | None
     shape: Mapping[str, object]
     dtypes: Mapping[str, str]
+    epilogue: Fields
     found: Sequence[Workload]
 
     @classmethod
@@ -51,24 +53,28 @@ class Asked:
         operator: str | None,
         shape: str | None,
         dtype: Mapping[str, str] | None,
+        epilogue: str | None,
         file: str | None,
         only: Sequence[str],
     ) -> Asked:
         """Read the options of `options.workload_options`, and say what is wrong before anything else runs."""
         context = click.get_current_context()
-        if file is not None and (operator is not None or shape is not None or dtype is not None):
-            raise click.UsageError("give either OPERATOR, --shape and --dtype, or --workloads", context)
+        if file is not None and (operator, shape, dtype, epilogue) != (None,) * 4:
+            raise click.UsageError(
+                "give either OPERATOR, --shape, --dtype and --epilogue, or --workloads", context
+            )
         if file is None and operator is None:
             raise click.UsageError("give OPERATOR and --shape, or --workloads", context)
         if file is None and only:
             raise click.UsageError("--only chooses among --workloads", context)
         if operator is None:
-            return cls(None, {}, {}, _of_file(str(file), only))
+            return cls(None, {}, {}, {}, _of_file(str(file), only))
+        from heron_cli.operators.epilogue import parse
         from heron_cli.operators.workload import make, parse_shape
 
-        given = parse_shape(shape or "")
-        make(operator, given, dtypes=dtype)
-        return cls(operator, given, dtype or {}, ())
+        given, steps = parse_shape(shape or ""), parse(epilogue or "")
+        make(operator, given, dtypes=dtype, epilogue=steps)
+        return cls(operator, given, dtype or {}, steps, ())
 
     def workloads(self, machine: Accelerator) -> list[Workload]:
         """At least one; element types that were not given are those of the accelerator's intrinsic."""
@@ -76,7 +82,8 @@ class Asked:
             return list(self.found)
         from heron_cli.operators.workload import make
 
-        return [make(self.operator, self.shape, dtypes={**_native_types(machine), **self.dtypes})]
+        types = {**_native_types(machine), **self.dtypes}
+        return [make(self.operator, self.shape, dtypes=types, epilogue=self.epilogue)]
 
 
 def workload_file(name: str) -> Path:
@@ -122,5 +129,5 @@ def _native_types(machine: Accelerator) -> dict[str, str]:
         "input": types.input,
         "weight": types.weight,
         "accumulate": types.accumulate,
-        "output": types.accumulate,
+        "output": types.output or types.accumulate,
     }

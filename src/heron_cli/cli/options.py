@@ -64,13 +64,18 @@ _WORKLOAD_OPTIONS = (
         metavar="ROLE=TYPE,…",
         help="Element types: input, weight, accumulate, output.",
     ),
+    click.option(
+        "--epilogue",
+        metavar="STEP=N,…",
+        help="What is done to each sum: bias, residual (0 or 1), shift, low, high. Default: by the types.",
+    ),
     click.option("--workloads", metavar="NAME|FILE", help="Workload YAML: a shipped one's name, or a file."),
     click.option("--only", metavar="GLOB", multiple=True, help="Of --workloads, those whose names match."),
 )
 
 
 def workload_options(command: Command) -> Command:
-    """Add OPERATOR, --shape and --dtype, or --workloads and --only; `inputs.workloads` reads them."""
+    """Add OPERATOR, --shape, --dtype, --epilogue, or --workloads and --only; `inputs.Asked` reads them."""
     for option in reversed(_WORKLOAD_OPTIONS):
         command = option(command)
     return command

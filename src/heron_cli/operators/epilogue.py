@@ -157,7 +157,7 @@ def _bound(value: object) -> bool:
 
 _FLAGS = ("bias", "residual")
 _CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
-    **dict.fromkeys(_FLAGS, (_flag, "true or false")),
+    **dict.fromkeys(_FLAGS, (_flag, "true or false (1 or 0)")),
     "shift": (_shift, f"an integer from 0 to {MAXIMUM_SHIFT}"),
     "low": (_bound, f"an integer or {_NONE}"),
     "high": (_bound, f"an integer or {_NONE}"),

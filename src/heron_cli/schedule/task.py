@@ -17,7 +17,7 @@ from heron_cli.schedule.einsum import Einsum
 from heron_cli.schedule.features import add_features
 from heron_cli.schedule.nest import Nest
 from heron_cli.schedule.rules import RULES as SCHEDULE_RULES
-from heron_cli.schedule.rules.base import NotApplicableError
+from heron_cli.schedule.rules.base import NotApplicableError, UnsupportedError
 from heron_cli.schedule.template import Template
 from heron_cli.schedule.variants import rewritings
 from heron_cli.space import Evaluator, Space
@@ -94,6 +94,10 @@ class Task:
                 for rule in SCHEDULE_RULES:
                     template = rule.run(template)
                 variants.append(Variant(rewriting.name, template, _space(template), rewriting.why))
+            except UnsupportedError as error:
+                raise InputError(
+                    f"{self.accelerator.name} cannot run {self.workload.name}: {error}"
+                ) from error
             except NotApplicableError as error:
                 refused.append(Refused(rewriting.name, str(error)))
         if not variants:

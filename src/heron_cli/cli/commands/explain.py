@@ -27,6 +27,7 @@ def command(
     operator: str | None,
     shape: str | None,
     dtype: Mapping[str, str] | None,
+    epilogue: str | None,
     workloads: str | None,
     only: tuple[str, ...],
     target: str | None,
@@ -40,7 +41,7 @@ def command(
     leave room for the others; without, whether the space holds any program at all. The exit code is 3 when
     what was asked about is impossible in every variant.
     """
-    asked = inputs.Asked.check(operator, shape, dtype, workloads, only)
+    asked = inputs.Asked.check(operator, shape, dtype, epilogue, workloads, only)
     machine = inputs.accelerator(target)
     from heron_cli import session
     from heron_cli.errors import SpaceEmptyError

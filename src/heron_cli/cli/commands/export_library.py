@@ -43,7 +43,9 @@ def command(
     """
     if only and workloads is None:
         raise click.UsageError("--only chooses among --workloads")
-    asked = inputs.Asked.check(None, None, None, workloads, only).found if workloads is not None else None
+    asked = (
+        inputs.Asked.check(None, None, None, None, workloads, only).found if workloads is not None else None
+    )
     from heron_cli import session
     from heron_cli.records import Store
 

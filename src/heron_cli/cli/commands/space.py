@@ -30,6 +30,7 @@ def command(
     operator: str | None,
     shape: str | None,
     dtype: Mapping[str, str] | None,
+    epilogue: str | None,
     workloads: str | None,
     only: tuple[str, ...],
     target: str | None,
@@ -41,7 +42,7 @@ def command(
     as_json: bool,
 ) -> None:
     """Show the search spaces of workloads: variants, sizes, and the rules that shape them."""
-    asked = inputs.Asked.check(operator, shape, dtype, workloads, only)
+    asked = inputs.Asked.check(operator, shape, dtype, epilogue, workloads, only)
     machine = inputs.accelerator(target)
     from heron_cli import session
 

@@ -46,6 +46,7 @@ def command(
     operator: str | None,
     shape: str | None,
     dtype: Mapping[str, str] | None,
+    epilogue: str | None,
     workloads: str | None,
     only: tuple[str, ...],
     target: str | None,
@@ -72,7 +73,7 @@ def command(
     """  # noqa: D301  (click wants the character, not an escape)
     if build_only and runner != "local":
         raise click.UsageError("--build-only runs nothing, so there is nothing for --runner to choose")
-    asked = inputs.Asked.check(operator, shape, dtype, workloads, only)
+    asked = inputs.Asked.check(operator, shape, dtype, epilogue, workloads, only)
     from heron_cli import session
 
     kind = session.RunnerKind.BUILD_ONLY if build_only else session.RunnerKind(runner)

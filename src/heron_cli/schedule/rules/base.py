@@ -11,6 +11,10 @@ class NotApplicableError(Exception):
     """A variant cannot be scheduled at all; the message says why."""
 
 
+class UnsupportedError(NotApplicableError):
+    """No variant can be scheduled, however the einsum is rewritten; the message says why."""
+
+
 class ScheduleRule(ABC):
     """Reads einsum and accelerator and records primitives. Instances hold no state."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heron_cli.schedule.rules.base import NotApplicableError, ScheduleRule
+from heron_cli.schedule.rules.base import ScheduleRule, UnsupportedError
 from heron_cli.schedule.template import Template
 
 _MARKS = ("bias", "residual", "output")
@@ -18,20 +18,23 @@ class FuseEpilogue(ScheduleRule):
     name = "fuse epilogue"
 
     def unless(self, template: Template) -> str | None:
-        """Raises NotApplicableError when the accelerator has no place for the epilogue."""
+        """Raises UnsupportedError when the accelerator has no place for the epilogue."""
         einsum, accelerator = template.einsum, template.accelerator
+        stores = template.tensorize.intrinsic.dtypes.output
+        if stores is not None and einsum.output.dtype != stores:
+            raise UnsupportedError(f"{accelerator.name} stores {stores}; asked for {einsum.output.dtype}")
         if not einsum.epilogue:
             return "sums are written as they are"
         held = {operand for memory in accelerator.memories for operand in memory.holds}
         asked = _text(template)
         if not held & set(_MARKS):
-            raise NotApplicableError(
+            raise UnsupportedError(
                 f"{accelerator.name} computes {einsum.accumulate} outputs; the asked epilogue ({asked}) "
                 "is not generated for it"
             )
         homeless = [access.name for access in einsum.finishing if access.name not in held]
         if homeless:
-            raise NotApplicableError(
+            raise UnsupportedError(
                 f"no memory of {accelerator.name} holds {' or '.join(homeless)}, "
                 f"which the asked epilogue ({asked}) reads"
             )
