@@ -200,6 +200,10 @@ class Einsum:
                 return Edge(axis[0], tap[0], dim)
         return None
 
+    def moves(self, axis: Axis, access: Access) -> bool:
+        """Whether an axis, or a part of it, moves an operand."""
+        return bool({axis.name, *(part.name for part in axis.parts)} & access.names())
+
     def exchanged(self, change: Callable[[Access], Access]) -> Einsum:
         """A copy with every operand changed."""
         return replace(

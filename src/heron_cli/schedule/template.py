@@ -74,7 +74,7 @@ class Template:
     @property
     def operands(self) -> tuple[str, ...]:
         """What the einsum reads and accumulates, by the words of the YAML's `holds`."""
-        return ("input", "weight", "accumulate")
+        return ("input", "weight", "accumulate", *(access.name for access in self.einsum.finishing))
 
     @property
     def holds(self) -> tuple[Hold, ...]:

@@ -33,17 +33,20 @@ class MemoryLimit(ConstraintRule):
                 )
 
     def _bytes(self, poster: Poster, hold: Hold) -> Expression:
-        """Bytes of a hold: the operand's tile inside its level; accumulators count whole intrinsic tiles."""
+        """Bytes of a hold: the operand's tile inside its level.
+
+        Accumulators, and what is added to them in their type, count whole intrinsic tiles.
+        """
         template = poster.template
         einsum = template.einsum
         levels = poster.below(hold.level)[1:]
         buffers = poster.buffers(hold.memory)
-        if hold.operand == "accumulate":
-            blocks = [
-                product([template.split(axis.name).unit, *(poster.factor(v, axis.name) for v in levels)])
-                for axis in einsum.spatial
-            ]
-            return product([buffers, _BYTES[einsum.accumulate], *blocks])
+        sums = {"accumulate": einsum.output, **{access.name: access for access in einsum.finishing}}
+        if hold.operand in sums:
+            units = [template.split(axis.name).unit for axis in einsum.spatial]
+            moving = [axis.name for axis in einsum.spatial if einsum.moves(axis, sums[hold.operand])]
+            factors = [poster.factor(level, axis) for axis in moving for level in levels]
+            return product([buffers, _BYTES[einsum.accumulate], *units, *factors])
         access = {"input": einsum.input, "weight": einsum.weight}[hold.operand]
         tiles = {axis.name: poster.tile(axis.name, levels) for axis in einsum.axes}
         return product([buffers, _BYTES[access.dtype], *(poster.length(dim, tiles) for dim in access.dims)])

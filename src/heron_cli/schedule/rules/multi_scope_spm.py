@@ -34,11 +34,11 @@ class MultiScopeSpm(ScheduleRule):
 
 
 def fill_level(template: Template, operand: str, memory: str) -> str:
-    """The level inside which a buffer lives: where the YAML fills it, or the reduction for accumulators."""
+    """The level inside which a buffer lives: where the YAML fills it, or where sums are written back."""
     for level in template.accelerator.levels:
         if memory in level.fills or operand in level.fills:
             return level.name
-    if operand == "accumulate":
+    if operand not in ("input", "weight"):  # sums, and what is added to them, live as long as the sums
         return next(template.all(WriteBack)).level
     raise NotApplicableError(
         f"memory {memory} holds {operand}, but no level of {template.accelerator.name} fills it"
