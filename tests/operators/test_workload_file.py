@@ -58,6 +58,33 @@ def test_types_of_the_file_are_overridden_by_the_entry(tmp_path: Path) -> None:
     assert (b.dtypes.input, b.dtypes.weight, b.count) == ("int8", "float16", 3)
 
 
+def test_the_epilogue_follows_from_types_file_and_entry(tmp_path: Path) -> None:
+    """Field by field: the entry says it, else the file, else the element types."""
+    path = tmp_path / "w.yaml"
+    path.write_text(
+        HEAD
+        + "dtype: {output: int8}\nepilogue: {bias: true, shift: 5}\nworkloads:\n"
+        + f"  - {{name: a, operator: gemm, {GEMM}}}\n"
+        + f"  - {{name: b, operator: gemm, {GEMM}, epilogue: {{shift: 6, low: null, residual: true}}}}\n"
+        + f"  - {{name: c, operator: gemm, {GEMM}, dtype: {{output: int32}}}}\n"
+        + f"  - {{name: d, operator: gemm, {GEMM}, epilogue: {{bias: false, high: none}}}}\n"
+    )
+    assert [str(workload.epilogue) for workload in load_file(path)] == [
+        "bias=1,shift=5,low=0,high=127",
+        "bias=1,residual=1,shift=6,high=127",
+        "bias=1,shift=5",
+        "shift=5,low=0",
+    ]
+
+
+def test_shipped_int8_layers_are_requantised_by_default() -> None:
+    """What the comment in the shipped file says."""
+    workloads = load_file(config_dir() / "workloads" / "resnet18-vta.yaml")
+    assert {str(workload.epilogue) for workload in workloads} == {"shift=8,low=0,high=127"}
+    starter = load_file(config_dir() / "workloads" / "starter.yaml")
+    assert all(workload.epilogue.empty for workload in starter)
+
+
 BAD = [
     ("", "1:1: the file is not a mapping"),
     ("- 1", "1:1: the file is not a mapping"),
@@ -114,6 +141,29 @@ BAD = [
         "2:8: dtype has no 'inputs'; there are input, weight",
     ),
     (HEAD + "dtype: {input: [int8]}\nworkloads: []", "2:8: dtype input is '['int8']'; there are uint8"),
+    (HEAD + "epilogue: 3", "2:11: epilogue is not a mapping"),
+    (
+        HEAD + "epilogue: {shfit: 3}\nworkloads: []",
+        "2:12: unknown key 'shfit'; there are bias, high, low, residual, shift",
+    ),
+    (
+        HEAD + "epilogue: {shift: 32}\nworkloads: []",
+        "2:19: epilogue shift is 32; it is an integer from 0 to 31",
+    ),
+    (HEAD + "epilogue: {bias: 1}\nworkloads: []", "2:18: epilogue bias is 1; it is true or false"),
+    (HEAD + "epilogue: {low: [1]}\nworkloads: []", "2:17: epilogue low is [1]; it is an integer or none"),
+    (NAMED + f"{GEMM}, epilogue: {{shift: -1}}}}", "3:77: epilogue shift is -1; it is an integer from 0"),
+    (NAMED + f"{GEMM}, epilogue: {{shift: true}}}}", "3:77: epilogue shift is True; it is an integer from 0"),
+    (NAMED + f"{GEMM}, epilogue: {{shift: 1, shift: 1}}}}", "3:80: duplicate key 'shift'"),
+    (
+        NAMED + f"{GEMM}, epilogue: {{low: 4, high: 3}}}}",
+        "3:75: epilogue low is 4; it is below high, which is 3",
+    ),
+    (
+        HEAD + "dtype: {output: int8}\nepilogue: {high: 200}\n"
+        f"workloads:\n  - {{name: a, operator: gemm, {GEMM}}}",
+        "3:18: epilogue high is 200; int8 holds -128 to 127",
+    ),
     (HEAD + "workloads: [", "2:13: is not YAML: "),
     (HEAD + "---\na: 1", "2:1: is not YAML: but found another document"),
     (HEAD + "workloads: *x", "2:12: is not YAML: found undefined alias"),

@@ -39,7 +39,7 @@ def addresses(access: Access, at: Mapping[str, Array]) -> tuple[Array, Array]:
 
 
 def evaluate(einsum: Einsum, arrays: Mapping[str, Array], output_size: int) -> Array:
-    """The flat output; what lies outside an operand reads as zero."""
+    """The flat output after the epilogue; what lies outside an operand reads as zero."""
     at = iterators(einsum)
     product = np.ones(len(next(iter(at.values()))), np.int64)
     for access in (einsum.input, einsum.weight):
@@ -50,4 +50,21 @@ def evaluate(einsum: Einsum, arrays: Mapping[str, Array], output_size: int) -> A
     assert inside.all(), "the output has no outside"
     result = np.zeros(output_size, np.int64)
     np.add.at(result, flat, product)
-    return result
+    sums = result.astype(einsum.accumulate)
+    for op in einsum.epilogue:
+        if op.operand is not None:
+            values = arrays[op.operand.name].ravel().astype(einsum.accumulate)
+            place, there = addresses(op.operand, at)
+            added = np.zeros_like(sums)
+            added[flat] = np.where(there, values[np.where(there, place, 0)], 0)
+            sums = sums + added
+        elif op.kind == "shift":
+            wide = sums.astype(np.int64) // (1 << (op.values[0] or 0))
+            sums = wide.astype(einsum.accumulate)
+        elif op.kind == "clip":
+            low, high = op.values
+            sums = sums if high is None else np.minimum(sums, high)
+            sums = sums if low is None else np.maximum(sums, low)
+        else:
+            assert op.kind == "cast" and op is einsum.epilogue[-1]
+    return sums.astype(einsum.output.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from heron_cli.errors import InputError
 from heron_cli.operators import registry
+from heron_cli.operators.epilogue import Fields, parse, resolve
 from heron_cli.operators.workload import Workload, make
 
 CONV: dict[str, object] = {
@@ -26,6 +28,13 @@ def conv(**changes: object) -> Workload:
     return make("conv2d", {**CONV, **changes})
 
 
+def finished(workload: Workload, epilogue: str | Fields, **dtypes: str) -> Workload:
+    """The workload with other element types and an epilogue."""
+    types = replace(workload.dtypes, **dtypes)
+    fields = parse(epilogue) if isinstance(epilogue, str) else epilogue
+    return replace(workload, dtypes=types, epilogue=resolve(fields, types))
+
+
 def arrays_of(workload: Workload, seed: int = 0) -> dict[str, NDArray[Any]]:
     rng, arrays = np.random.default_rng(seed), {}
     for name, spec in registry.get(workload.operator).specs(workload).items():
@@ -33,6 +42,22 @@ def arrays_of(workload: Workload, seed: int = 0) -> dict[str, NDArray[Any]]:
             limits = np.iinfo(spec.dtype)
             arrays[name] = rng.integers(limits.min, limits.max, spec.shape, spec.dtype, endpoint=True)
     return arrays
+
+
+@st.composite
+def epilogues(draw: st.DrawFn) -> tuple[dict[str, str], Fields]:
+    """Element types and any epilogue that they allow."""
+    output = draw(st.sampled_from(["int8", "uint8", "int32"]))
+    limits = np.iinfo(output)
+    bounds = sorted(draw(st.lists(st.integers(limits.min, limits.max), min_size=2, max_size=2, unique=True)))
+    given: dict[str, object] = {
+        "bias": draw(st.booleans()),
+        "residual": draw(st.booleans()),
+        "shift": draw(st.sampled_from([0, 1, 8, 31])),
+        "low": draw(st.sampled_from([bounds[0], None])),
+        "high": draw(st.sampled_from([bounds[1], None])),
+    }
+    return {"output": output}, {name: (value, "here") for name, value in given.items()}
 
 
 def _pairs(low: int, high: int) -> st.SearchStrategy[list[int]]:

@@ -129,9 +129,9 @@ def resolve(given: Fields, types: DTypes) -> Epilogue:
             if bound is not None and not least <= bound <= most:
                 where = given[name][1]
                 raise InputError(f"{where}: epilogue {name} is {bound}; {dtype} holds {least} to {most}")
-    if low is not None and high is not None and low > high:
+    if low is not None and high is not None and low >= high:
         where = given["low" if "low" in given else "high"][1]
-        raise InputError(f"{where}: epilogue low is {low}, above high, which is {high}")
+        raise InputError(f"{where}: epilogue low is {low}; it is below high, which is {high}")
     return Epilogue(bool(values["bias"]), bool(values["residual"]), shift or 0, low, high)
 
 

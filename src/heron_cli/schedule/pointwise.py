@@ -19,7 +19,7 @@ from heron_cli.schedule.einsum import Access, PointOp
 
 
 def chain(reduction: Any, blocks: Sequence[Any]) -> list[Any]:
-    """The blocks that read the sum, or what became of it, in order."""
+    """The blocks that read the sum, or what became of it, in order. Raises NotAnEinsum if another is last."""
     found, current = [], reduction.body.buffer
     for block in blocks:
         if block.same_as(reduction):
@@ -27,6 +27,8 @@ def chain(reduction: Any, blocks: Sequence[Any]) -> list[Any]:
         if any(load.source.same_as(current) for load in _loads(block.body.value)):
             found.append(block)
             current = block.body.buffer
+    if not blocks[-1].body.buffer.same_as(current):
+        raise NotAnEinsum(f"stage {blocks[-1].name_hint} is last, but not made of the sum")
     return found
 
 
