@@ -86,7 +86,8 @@ def _content(item: Intrinsic | Memory | Level) -> dict[str, object]:
     fields = {name: getattr(item, name) for name in item.__slots__ if name != "origin"}
     if isinstance(item, Intrinsic):
         fields["shapes"] = [dict(shape) for shape in item.shapes]
-        fields["dtypes"] = [item.dtypes.input, item.dtypes.weight, item.dtypes.accumulate]
+        types = item.dtypes
+        fields["dtypes"] = [types.input, types.weight, types.accumulate, *filter(None, [types.output])]
         fields["extra"] = dict(item.extra)
     if isinstance(item, Memory):
         fields["units"] = dict(item.units)
@@ -104,7 +105,7 @@ def _intrinsic(keys: IntrinsicKeys, origin: Origin) -> Intrinsic:
         scope=keys.scope,
         lanes=keys.lanes or 1,
         shapes=tuple(FrozenMap({"m": shape.m, "n": shape.n, "k": shape.k}) for shape in keys.shape),
-        dtypes=Dtypes(keys.dtypes.input, keys.dtypes.weight, keys.dtypes.accumulate),
+        dtypes=Dtypes(keys.dtypes.input, keys.dtypes.weight, keys.dtypes.accumulate, keys.dtypes.output),
         extra=FrozenMap({} if keys.llvm is None else {"llvm": keys.llvm}),
         origin=origin,
     )

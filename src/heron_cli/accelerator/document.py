@@ -40,6 +40,7 @@ class DtypesKeys(Strict):
     input: f.Dtype = Field(description="type of the input", examples=["uint8"])
     weight: f.Dtype = Field(description="type of the weight", examples=["int8"])
     accumulate: f.Dtype = Field(description="type of the sum", examples=["int32"])
+    output: f.Dtype | None = Field(None, description="type that results are stored in; default: the sum's")
 
 
 class IntrinsicKeys(Strict):

@@ -21,6 +21,7 @@ class Dtypes:
     input: str
     weight: str
     accumulate: str
+    output: str | None = None  # what results are stored in, where that is not the sum's type
 
 
 @dataclass(frozen=True, slots=True)

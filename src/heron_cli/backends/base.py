@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -86,6 +86,19 @@ class Backend(Protocol):
 
     def load(self, kernel: Kernel, *, threads: int) -> LoadedKernel:
         """Link and load a kernel into this process. Must not import TVM."""
+
+
+@runtime_checkable
+class SimulatedBackend(Protocol):
+    """A machine that exists as a model: builds report `metrics["cycles"]`, a simulator gives results."""
+
+    name: str
+
+    def build(self, task: Any, candidate: Candidate, *, threads: int) -> Kernel:
+        """As `Backend.build`."""
+
+    def simulate(self, task: Any, candidate: Candidate, kernel: Kernel, arrays: Mapping[str, Array]) -> Array:
+        """The output from the operands by name. Raises BuildError with one line if the program cannot run."""
 
 
 class BuildError(Exception):

@@ -21,10 +21,11 @@ class Rewriting:
 
 def rewritings(einsum: Einsum, accelerator: Accelerator) -> list[Rewriting]:
     """All of them, those that do not apply included."""
-    plain = fuse_all(drop_unit_axes(einsum), ("batch", "m", "n"))
-    if accelerator.tails == "pad":
-        return [_whole(plain, accelerator)]
-    return [rewrite(plain, accelerator) for rewrite in _REWRITES]
+    plain = drop_unit_axes(einsum)
+    fused = fuse_all(plain, ("batch", "m", "n"))
+    if accelerator.tails == "pad":  # fills pad rows and columns, which a fused axis no longer has
+        return [_whole(plain if plain.outside() else fused, accelerator)]
+    return [rewrite(fused, accelerator) for rewrite in _REWRITES]
 
 
 def _whole(einsum: Einsum, accelerator: Accelerator) -> Rewriting:
@@ -34,7 +35,8 @@ def _whole(einsum: Einsum, accelerator: Accelerator) -> Rewriting:
         unit = min(shape[dim] for intrinsic in accelerator.intrinsics for shape in intrinsic.shapes)
         axes = [axis for axis in einsum.axes if axis.group == dim and len(axis.parts) == 1]
         if dim == "k":
-            axes = [axis for axis in axes if axis.name in _channels(einsum)]
+            # blocks of a window's taps would overlap, so only channels are packed in blocks
+            axes = [a for a in axes if einsum.reducible(a.name) and not einsum.window(a.name)]
         if unit == 1 or any(axis.extent % unit == 0 for axis in axes):
             continue
         if not axes:

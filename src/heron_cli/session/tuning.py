@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 def make_runner(task: Task, settings: Settings, store: Store) -> Runner:
     """The runner that `settings` asks for; the caller closes it."""
     from heron_cli.backends import registry
+    from heron_cli.backends.base import SimulatedBackend
     from heron_cli.measure.build_only import BuildOnlyRunner
     from heron_cli.measure.local import LocalRunner
+    from heron_cli.measure.simulated import SimulatedRunner
     from heron_cli.records import best_of, current_versions
     from heron_cli.search.replay import ReplayRunner
 
@@ -37,6 +39,10 @@ def make_runner(task: Task, settings: Settings, store: Store) -> Runner:
         return BuildOnlyRunner(task, backend, jobs=settings.jobs, threads=settings.threads)
     past = store.trials(workload, digest, settings.threads, current_versions(), purpose=None)
     best = best_of(past)
+    if isinstance(backend, SimulatedBackend):
+        incumbent = None if best is None else best.trial.measurement.cycles
+        reference = partial(_reference, task.workload)
+        return SimulatedRunner(task, backend, reference, seed=settings.seed, incumbent=incumbent)
     known = {each.trial.measurement.program: each.trial.measurement for each in past}
     known.pop("", None)
     return LocalRunner(

@@ -75,14 +75,19 @@ class VtaBackend:
         layouts = Layouts.of(task.variant(candidate.variant).nest(candidate), config)
         try:
             program = read_program(kernel.code, config)
+            added = {
+                item.access.name: item.pack(arrays[item.access.name].astype("int32"))
+                for item in layouts.added
+            }
             packed = {
                 "input": layouts.input.pack(arrays["input"]),
                 "weight": layouts.weight.pack(arrays["weight"]),
+                **added,
             }
             result = simulate(program, config, packed)
         except VtaError as error:
             raise BuildError(str(error)) from error
-        return layouts.output.unpack(result.outputs["output"])
+        return layouts.output.unpack(result.outputs["output"]).reshape(kernel.output.shape)
 
 
 @lru_cache(maxsize=16)
