@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heron_cli.accelerator.loader import load
-from heron_cli.backends.vta.accesses import SHARED, accesses
+from heron_cli.backends.vta.accesses import SHARED, Runs, accesses
 from heron_cli.backends.vta.config import VtaConfig
 from heron_cli.backends.vta.errors import DeadlockError, ProgramError
 from heron_cli.backends.vta.isa import Finish, Flags, Gemm, Instruction, Load, Memory, Module, Store, Uop
@@ -50,8 +48,8 @@ def without_pop(program: Program, queue: Queue, index: int) -> Program:
     return changed(program, index, "pop_previous" if queue[1] > queue[0] else "pop_next")
 
 
-def elements(indices: Any) -> set[int]:
-    return set(np.arange(10_000)[indices].tolist())
+def elements(runs: Runs) -> set[int]:
+    return {element for start, stop in runs for element in range(start, stop)}
 
 
 def every_pair_is_ordered(program: Program, config: VtaConfig) -> bool:

@@ -21,8 +21,10 @@ from heron_cli.backends.vta.program import Program
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Indices = slice | NDArray[np.int64]  # sorted, without repetition
     Loops = tuple[tuple[int, int], tuple[int, int]]  # (iterations, factor), outer and inner
+
+Runs = tuple[tuple[int, int], ...]
+"""Elements as [start, stop), ascending, with a gap between any two."""
 
 SHARED = (Memory.INPUT, Memory.WEIGHT, Memory.OUTPUT)
 """Scratch-pads that two modules share."""
@@ -30,10 +32,20 @@ SHARED = (Memory.INPUT, Memory.WEIGHT, Memory.OUTPUT)
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Access:
-    """What one instruction reads before it ends and writes; NARROW counts as ACCUMULATOR."""
+    """What one instruction reads before it ends and writes; NARROW counts as ACCUMULATOR.
 
-    reads: tuple[tuple[Memory, Indices], ...] = ()
-    writes: tuple[tuple[Memory, Indices], ...] = ()
+    Instructions that touch the same elements share one object.
+    """
+
+    reads: tuple[tuple[Memory, Runs], ...] = ()
+    writes: tuple[tuple[Memory, Runs], ...] = ()
+
+
+def elements(runs: Runs) -> slice | NDArray[np.int64]:
+    """An index that selects the elements of a numpy array."""
+    if len(runs) == 1:
+        return slice(*runs[0])
+    return np.concatenate([np.arange(start, stop) for start, stop in runs])
 
 
 def accesses(program: Program, config: VtaConfig) -> list[Access]:
@@ -55,6 +67,21 @@ def accesses(program: Program, config: VtaConfig) -> list[Access]:
 def _access(
     item: Instruction, kernel: Kernel | None, config: VtaConfig, known: dict[tuple[object, ...], Access]
 ) -> Access:
+    key: tuple[object, ...]
+    match item:
+        case Load() | Store():
+            key = (item.__class__, item.memory, item.sram_base, item.sram_size)
+        case Gemm() | Alu():
+            key = (kernel, item.uop_begin, *loops_key(item))
+        case Finish():
+            key = ()
+    access = known.get(key)
+    if access is None:
+        access = known[key] = _made(item, kernel, config)
+    return access
+
+
+def _made(item: Instruction, kernel: Kernel | None, config: VtaConfig) -> Access:
     match item:
         case Load():
             memory = Memory.ACCUMULATOR if item.memory is Memory.NARROW else item.memory
@@ -64,11 +91,7 @@ def _access(
         case Finish():
             return Access()
     assert kernel is not None
-    key = (kernel, item.uop_begin, *loops_key(item))
-    access = known.get(key)
-    if access is None:
-        access = known[key] = _computed(item, kernel, config)
-    return access
+    return _computed(item, kernel, config)
 
 
 def loops_key(item: Gemm | Alu) -> tuple[object, ...]:
@@ -96,17 +119,17 @@ def loops_key(item: Gemm | Alu) -> tuple[object, ...]:
     )
 
 
-def _range(transfer: Load | Store, config: VtaConfig) -> slice:
+def _range(transfer: Load | Store, config: VtaConfig) -> Runs:
     begin, end = transfer.sram_base, transfer.sram_base + transfer.sram_size
     memory = scratchpad(transfer.memory, config)
     if end > memory.depth:
         raise IndexError(f"{memory.name} element {end - 1}; it has {memory.depth:,}")
-    return slice(begin, end)
+    return ((begin, end),)
 
 
 def _computed(item: Gemm | Alu, kernel: Kernel, config: VtaConfig) -> Access:
     rows = kernel.rows
-    uops: tuple[Memory, Indices] = (Memory.UOP, slice(item.uop_begin, item.uop_end))
+    uops: tuple[Memory, Runs] = (Memory.UOP, ((item.uop_begin, item.uop_end),))
     dst = _reached(rows[:, 0], _loops(item, "dst"), Memory.ACCUMULATOR, config)
     writes = ((Memory.ACCUMULATOR, dst), (Memory.OUTPUT, dst))
     if isinstance(item, Alu):
@@ -130,7 +153,7 @@ def _loops(item: Gemm | Alu, role: str) -> Loops:
     )
 
 
-def _reached(bases: NDArray[np.int64], loops: Loops, memory: Memory, config: VtaConfig) -> Indices:
+def _reached(bases: NDArray[np.int64], loops: Loops, memory: Memory, config: VtaConfig) -> Runs:
     pad = scratchpad(memory, config)
     highest = int(bases.max()) + sum((count - 1) * factor for count, factor in loops)
     if highest >= pad.depth:
@@ -140,9 +163,8 @@ def _reached(bases: NDArray[np.int64], loops: Loops, memory: Memory, config: Vta
     for count, factor in loops:
         if factor:
             touched = _repeated(touched, count, factor)
-    found = np.flatnonzero(touched)
-    first, last = int(found[0]), int(found[-1])
-    return slice(first, last + 1) if last + 1 - first == len(found) else found
+    edges = np.flatnonzero(np.diff(touched, prepend=False, append=False)).tolist()
+    return tuple(zip(edges[::2], edges[1::2], strict=True))
 
 
 def _repeated(touched: NDArray[np.bool_], count: int, factor: int) -> NDArray[np.bool_]:

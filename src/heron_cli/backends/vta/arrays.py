@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heron_cli.backends.vta.accesses import Access
+from heron_cli.backends.vta.accesses import Access, elements
 from heron_cli.backends.vta.checks import scratchpad
 from heron_cli.backends.vta.config import Scratchpad, VtaConfig
 from heron_cli.backends.vta.errors import SimulationError
@@ -63,10 +63,14 @@ class State:
 
     def execute(self, index: int, item: Instruction, kernel: Kernel | None, access: Access) -> None:
         """One instruction. Raises SimulationError when it reads what was never written."""
-        for memory, elements in access.reads:
-            if memory is not Memory.UOP and not (there := self._written[memory][elements]).all():
-                first = int(np.arange(len(self._written[memory]))[elements][np.argmin(there)])
-                raise SimulationError(f"reads {memory.name.lower()} {first}, which was never written", index)
+        for memory, runs in access.reads:
+            if memory is Memory.UOP:
+                continue
+            for start, stop in runs:
+                there = self._written[memory][start:stop]
+                if not there.all():
+                    place = f"{memory.name.lower()} {start + int(np.argmin(there))}"
+                    raise SimulationError(f"reads {place}, which was never written", index)
         match item:
             case Load() if item.memory is not Memory.UOP:
                 self._load(item)
@@ -77,9 +81,9 @@ class State:
                 self._compute(index, item, kernel, access)
             case Load() | Finish():
                 pass
-        for memory, elements in access.writes:
+        for memory, runs in access.writes:
             if memory is not Memory.UOP:
-                self._written[memory][elements] = True
+                self._written[memory][elements(runs)] = True
 
     def _tensor(self, tensor: Tensor, given: Mapping[str, Array]) -> Array:
         element = dram_element(tensor.memory, self.config)
@@ -102,24 +106,24 @@ class State:
         return tensor.name, item.dram_base - tensor.base + rows + np.arange(item.x_size)
 
     def _load(self, item: Load) -> None:
-        name, elements = self._rectangle(item)
+        name, places = self._rectangle(item)
         memory = Memory.ACCUMULATOR if item.memory is Memory.NARROW else item.memory
         pad = self._pads[memory]
         target = pad[item.sram_base : item.sram_base + item.sram_size]
         target[:] = 0
         grid = target.reshape(-1, item.width, *pad.shape[1:])
         rows = slice(item.pad_top, item.pad_top + item.y_size)
-        grid[rows, item.pad_left : item.pad_left + item.x_size] = self._dram[name][elements]
+        grid[rows, item.pad_left : item.pad_left + item.x_size] = self._dram[name][places]
 
     def _store(self, item: Store) -> None:
-        name, elements = self._rectangle(item)
+        name, places = self._rectangle(item)
         source = self._pads[Memory.OUTPUT][item.sram_base : item.sram_base + item.sram_size]
-        self._dram[name][elements.reshape(-1)] = source
-        self.stored[name][elements.reshape(-1)] = True
+        self._dram[name][places.reshape(-1)] = source
+        self.stored[name][places.reshape(-1)] = True
 
     def _compute(self, index: int, item: Gemm | Alu, kernel: Kernel, access: Access) -> None:
         accumulator = self._pads[Memory.ACCUMULATOR]
-        (_, touched), _ = access.writes
+        touched = elements(access.writes[0][1])
         if isinstance(item, Alu):
             self._alu(index, item, kernel)
         elif item.reset:

@@ -52,7 +52,7 @@ def write_program(program: Program, config: VtaConfig) -> bytes:
     check_program(program, config)
     tensors = b"".join(_tensor(tensor, config) for tensor in program.tensors)
     uops = b"".join(encoding.encode_uop(uop, config) for uop in program.uops)
-    code = b"".join(encoding.encode(item, config) for item in program.instructions)
+    code = b"".join(encoding.encode_checked(item, config) for item in program.instructions)
     body = tensors + uops + bytes(-len(uops) % _ALIGNMENT) + code
     header = _HEADER.pack(
         MAGIC,

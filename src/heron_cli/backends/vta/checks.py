@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from heron_cli.backends.vta.config import Scratchpad, VtaConfig
@@ -27,14 +27,17 @@ _PADDED = (Memory.INPUT, Memory.ACCUMULATOR, Memory.NARROW)
 
 def scratchpad(memory: Memory, config: VtaConfig) -> Scratchpad:
     """The scratch-pad that a memory's number stands for; NARROW is a way to fill the accumulator."""
-    return {
-        Memory.UOP: config.uop,
-        Memory.WEIGHT: config.weight,
-        Memory.INPUT: config.input,
-        Memory.ACCUMULATOR: config.accumulator,
-        Memory.OUTPUT: config.output,
-        Memory.NARROW: config.accumulator,
-    }[memory]
+    match memory:
+        case Memory.UOP:
+            return config.uop
+        case Memory.WEIGHT:
+            return config.weight
+        case Memory.INPUT:
+            return config.input
+        case Memory.OUTPUT:
+            return config.output
+        case Memory.ACCUMULATOR | Memory.NARROW:
+            return config.accumulator
 
 
 def dram_bytes(memory: Memory, config: VtaConfig) -> int:
@@ -50,8 +53,11 @@ def check_instruction(instruction: Instruction, config: VtaConfig) -> None:
     """
     kind = type(instruction).__name__
     for name, low, high in bounds(instruction, config):
-        _in_range(kind, name, getattr(instruction, name), low, high)
-    _check_flags(kind, instruction)
+        value = getattr(instruction, name)
+        if value.__class__ is not int or not low <= value <= high:
+            _in_range(kind, name, value, low, high)
+    if instruction.flags:
+        _check_flags(kind, instruction)
     match instruction:
         case Load():
             _check_load(instruction, config)
@@ -82,37 +88,62 @@ def uop_bounds(config: VtaConfig) -> tuple[Bound, ...]:
     )
 
 
-def bounds(instruction: Instruction, config: VtaConfig) -> Iterator[Bound]:
+def bounds(instruction: Instruction, config: VtaConfig) -> tuple[Bound, ...]:
     """The instruction's own integer fields with their smallest and largest values."""
-    limits = config.limits
     match instruction:
         case Load() | Store():
-            yield "sram_base", 0, min(limits.dma_sram, scratchpad(instruction.memory, config).depth - 1)
-            yield "dram_base", 0, limits.dma_dram
-            yield "y_size", 1, limits.dma_elements
-            yield "x_size", 1, limits.dma_elements
-            yield "x_stride", 0, limits.dma_elements
-            if isinstance(instruction, Load):
-                pad = limits.pad if instruction.memory in _PADDED else 0
-                for side in ("top", "bottom", "left", "right"):
-                    yield f"pad_{side}", 0, pad
-        case Gemm() | Alu():
-            yield "uop_begin", 0, config.uop.depth - 1
-            yield "uop_end", 1, config.uop.depth
-            yield "iter_out", 1, limits.iterations
-            yield "iter_in", 1, limits.iterations
-            for name, bits in (("dst", config.accumulator.index_bits), ("src", config.source_bits)):
-                yield f"{name}_out", 0, (1 << bits) - 1
-                yield f"{name}_in", 0, (1 << bits) - 1
-            if isinstance(instruction, Gemm):
-                yield "wgt_out", 0, (1 << config.weight.index_bits) - 1
-                yield "wgt_in", 0, (1 << config.weight.index_bits) - 1
-            elif instruction.immediate is not None:
-                largest = limits.shift if instruction.operation is AluOperation.SHIFT else limits.immediate
-                smallest = -largest if instruction.operation is AluOperation.SHIFT else -largest - 1
-                yield "immediate", smallest, largest
+            return _transfer_bounds(isinstance(instruction, Load), instruction.memory, config)
+        case Gemm():
+            return _loop_bounds(config) + _weight_bounds(config)
+        case Alu(immediate=None):
+            return _loop_bounds(config)
+        case Alu():
+            return (*_loop_bounds(config), _immediate_bound(instruction.operation, config))
         case Finish():
-            return
+            return ()
+
+
+@lru_cache(maxsize=64)
+def _transfer_bounds(loads: bool, memory: Memory, config: VtaConfig) -> tuple[Bound, ...]:
+    limits = config.limits
+    found = (
+        ("sram_base", 0, min(limits.dma_sram, scratchpad(memory, config).depth - 1)),
+        ("dram_base", 0, limits.dma_dram),
+        ("y_size", 1, limits.dma_elements),
+        ("x_size", 1, limits.dma_elements),
+        ("x_stride", 0, limits.dma_elements),
+    )
+    if not loads:
+        return found
+    pad = limits.pad if memory in _PADDED else 0
+    return (*found, *((f"pad_{side}", 0, pad) for side in ("top", "bottom", "left", "right")))
+
+
+@lru_cache(maxsize=16)
+def _loop_bounds(config: VtaConfig) -> tuple[Bound, ...]:
+    last, source = (1 << config.accumulator.index_bits) - 1, (1 << config.source_bits) - 1
+    return (
+        ("uop_begin", 0, config.uop.depth - 1),
+        ("uop_end", 1, config.uop.depth),
+        ("iter_out", 1, config.limits.iterations),
+        ("iter_in", 1, config.limits.iterations),
+        ("dst_out", 0, last),
+        ("dst_in", 0, last),
+        ("src_out", 0, source),
+        ("src_in", 0, source),
+    )
+
+
+@lru_cache(maxsize=16)
+def _weight_bounds(config: VtaConfig) -> tuple[Bound, ...]:
+    last = (1 << config.weight.index_bits) - 1
+    return ("wgt_out", 0, last), ("wgt_in", 0, last)
+
+
+def _immediate_bound(operation: AluOperation, config: VtaConfig) -> Bound:
+    if operation is AluOperation.SHIFT:
+        return "immediate", -config.limits.shift, config.limits.shift
+    return "immediate", -config.limits.immediate - 1, config.limits.immediate
 
 
 def _in_range(kind: str, name: str, value: Any, low: int, high: int) -> None:

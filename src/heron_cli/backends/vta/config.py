@@ -80,7 +80,8 @@ class TimingConstants:
 class VtaConfig:
     """One VTA. A GEMM step is accumulator[batch, out] += input[batch, in] . weight[out, in]^T.
 
-    The output scratch-pad mirrors the accumulator in the input's type: every GEMM and ALU step writes it.
+    The output scratch-pad mirrors the accumulator in the output's type, which is the input's unless the
+    intrinsic says another: every GEMM and ALU step writes it.
     """
 
     name: str
@@ -136,8 +137,8 @@ class _Reader:
         intrinsic = self.accelerator.intrinsics[0]
         (shape,) = intrinsic.shapes
         types = intrinsic.dtypes
-        for role in ("input", "weight", "accumulate"):
-            if (dtype := getattr(types, role)) not in _BITS:
+        for role in ("input", "weight", "accumulate", "output"):
+            if (dtype := getattr(types, role) or types.input) not in _BITS:
                 said = f"'{dtype}' is no type of VTA's; there are: {', '.join(_BITS)}"
                 raise self._error(f"intrinsics.{intrinsic.name}.dtypes.{role}", said)
         batch, block_out, block_in = shape["m"], shape["n"], shape["k"]
@@ -151,7 +152,7 @@ class _Reader:
             input=self._scratchpad("input", types.input, (batch, block_in)),
             weight=self._scratchpad("weight", types.weight, (block_out, block_in)),
             accumulator=accumulator,
-            output=Scratchpad("output", types.input, (batch, block_out), accumulator.depth),
+            output=Scratchpad("output", types.output or types.input, (batch, block_out), accumulator.depth),
             limits=FieldLimits(**self._limits(FieldLimits)),
             timing=TimingConstants(**self._limits(TimingConstants)),
         )

@@ -7,9 +7,10 @@ begins with the opcode (3 bits) and the four flags of tokens. Source: apache/tvm
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 from heron_cli.backends.vta.checks import check_instruction, check_uop
@@ -88,8 +89,8 @@ def widths(config: VtaConfig) -> Iterator[tuple[str, int, int]]:
     """(what, bits taken, bits there are) for every word of the instruction set."""
     found = layout(config)
     for opcode, words in found.words.items():
-        for number, fields in enumerate(words):
-            yield f"word {number} of {opcode.name}", sum(width for _, width in fields), _WORD_BITS
+        for number, each in enumerate(words):
+            yield f"word {number} of {opcode.name}", sum(width for _, width in each), _WORD_BITS
     yield "a micro-op", sum(width for _, width in found.uop), 8 * UOP_BYTES
 
 
@@ -100,9 +101,27 @@ def encode(instruction: Instruction, config: VtaConfig) -> bytes:
         IsaError: a field that the instruction set cannot express, by name, value and limit.
     """
     check_instruction(instruction, config)
-    values = _values(instruction)
-    first, second = layout(config).words[values["opcode"]]
-    return _WORDS.pack(_pack(values, first), _pack(values, second))
+    return encode_checked(instruction, config)
+
+
+def encode_checked(instruction: Instruction, config: VtaConfig) -> bytes:
+    """As `encode`, for an instruction that is known to be right."""
+    flags = instruction.flags
+    opcode = _OPCODES[instruction.__class__]
+    low = opcode | flags.pop_previous << 3 | flags.pop_next << 4
+    low |= flags.push_previous << 5 | flags.push_next << 6
+    high = 0
+    plan = _plan(opcode, config)
+    for name, shift in plan.low:
+        low |= getattr(instruction, name) << shift
+    for name, shift in plan.high:
+        high |= getattr(instruction, name) << shift
+    if isinstance(instruction, Store):
+        low |= Memory.OUTPUT << plan.special[0]
+    elif isinstance(instruction, Alu) and instruction.immediate is not None:
+        use, place, mask = plan.special
+        high |= 1 << use | (instruction.immediate & mask) << place
+    return _WORDS.pack(low, high)
 
 
 def decode(data: bytes, config: VtaConfig) -> Instruction:
@@ -121,10 +140,10 @@ def decode(data: bytes, config: VtaConfig) -> Instruction:
             f"opcode = {words[0] & 7}: no such instruction; there are 0 to {max(Opcode)}"
         ) from None
     values: dict[str, Any] = {}
-    for number, fields in enumerate(layout(config).words[opcode]):
-        if words[number] >> sum(width for _, width in fields):
+    for number, each in enumerate(layout(config).words[opcode]):
+        if words[number] >> sum(width for _, width in each):
             raise IsaError(f"{opcode.name}: unused bits of word {number} are set")
-        values |= _unpack(words[number], fields)
+        values |= _unpack(words[number], each)
     found = _instruction(opcode, values, config)
     check_instruction(found, config)
     return found
@@ -133,7 +152,8 @@ def decode(data: bytes, config: VtaConfig) -> Instruction:
 def encode_uop(uop: Uop, config: VtaConfig) -> bytes:
     """The 4 bytes of a micro-op. Raises IsaError."""
     check_uop(uop, config)
-    return _WORD.pack(_pack({"dst": uop.dst, "src": uop.src, "wgt": uop.wgt}, layout(config).uop))
+    (_, dst), (_, src), _ = layout(config).uop
+    return _WORD.pack(uop.dst | uop.src << dst | uop.wgt << dst + src)
 
 
 def decode_uop(data: bytes, config: VtaConfig) -> Uop:
@@ -141,55 +161,57 @@ def decode_uop(data: bytes, config: VtaConfig) -> Uop:
     if len(data) != UOP_BYTES:
         raise IsaError(f"a micro-op has {UOP_BYTES} bytes, not {len(data)}")
     (word,) = _WORD.unpack(data)
-    fields = layout(config).uop
-    if word >> sum(width for _, width in fields):
+    known = layout(config).uop
+    if word >> sum(width for _, width in known):
         raise IsaError("unused bits of a micro-op are set")
-    uop = Uop(**_unpack(word, fields))
+    uop = Uop(**_unpack(word, known))
     check_uop(uop, config)
     return uop
 
 
-def _pack(values: dict[str, Any], fields: Fields) -> int:
-    word = shift = 0
-    for name, width in fields:
-        word |= (int(values.get(name, 0)) & ((1 << width) - 1)) << shift
-        shift += width
-    return word
-
-
-def _unpack(word: int, fields: Fields) -> dict[str, int]:
+def _unpack(word: int, known: Fields) -> dict[str, int]:
     found = {}
-    for name, width in fields:
+    for name, width in known:
         found[name] = word & ((1 << width) - 1)
         word >>= width
     return found
 
 
 _FLAGS = tuple(name for name, _ in _HEAD[1:])
+_OPCODES: dict[type[Instruction], Opcode] = {
+    Load: Opcode.LOAD,
+    Store: Opcode.STORE,
+    Gemm: Opcode.GEMM,
+    Alu: Opcode.ALU,
+    Finish: Opcode.FINISH,
+}
 
 
-def _values(instruction: Instruction) -> dict[str, Any]:
-    """Every field's number, by name."""
-    values: dict[str, Any] = {name: getattr(instruction, name) for name in _names(instruction)}
-    values |= {name: getattr(instruction.flags, name) for name in _FLAGS}
-    match instruction:
-        case Load():
-            values["opcode"] = Opcode.LOAD
-        case Store():
-            values |= {"opcode": Opcode.STORE, "memory": Memory.OUTPUT}
-        case Gemm():
-            values["opcode"] = Opcode.GEMM
-        case Alu(immediate=None):
-            values |= {"opcode": Opcode.ALU, "immediate": 0}
-        case Alu():
-            values |= {"opcode": Opcode.ALU, "use_immediate": 1}
-        case Finish():
-            values["opcode"] = Opcode.FINISH
-    return values
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Where an instruction's own fields go in the two words; `special`: those that need more than a shift."""
+
+    low: Fields
+    high: Fields
+    special: tuple[int, ...]
 
 
-def _names(instruction: Instruction) -> Sequence[str]:
-    return [name for name in type(instruction).__dataclass_fields__ if name != "flags"]
+@lru_cache(maxsize=64)
+def _plan(opcode: Opcode, config: VtaConfig) -> _Plan:
+    places: list[dict[str, int]] = []
+    for word in layout(config).words[opcode]:
+        ends = accumulate(width for _, width in word)
+        places.append({name: end - width for (name, width), end in zip(word, ends, strict=True)})
+    (kind,) = (kind for kind, number in _OPCODES.items() if number is opcode)
+    own = {field.name for field in fields(kind)} - {"flags", "immediate"}
+    low, high = (tuple((name, at) for name, at in each.items() if name in own) for each in places)
+    special: tuple[int, ...] = ()
+    if opcode is Opcode.STORE:
+        special = (places[0]["memory"],)
+    elif opcode is Opcode.ALU:
+        mask = (1 << config.limits.immediate.bit_length() + 1) - 1
+        special = (places[1]["use_immediate"], places[1]["immediate"], mask)
+    return _Plan(low, high, special)
 
 
 def _instruction(opcode: Opcode, values: dict[str, Any], config: VtaConfig) -> Instruction:

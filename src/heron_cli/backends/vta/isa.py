@@ -8,8 +8,11 @@ Source: apache/tvm-vta, hw_spec.h; names here are heron's, the numbers of enumer
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from enum import IntEnum
+from operator import attrgetter
+from typing import Any
 
 
 class Module(IntEnum):
@@ -214,3 +217,17 @@ class Finish:
 
 
 Instruction = Load | Store | Gemm | Alu | Finish
+
+_OWN: dict[type[Instruction], Callable[[Instruction], tuple[Any, ...]]] = {
+    kind: attrgetter(*(field.name for field in fields(kind) if field.name != "flags"))
+    for kind in (Load, Store, Gemm, Alu)
+}
+
+
+def flagged(item: Instruction, flags: Flags) -> Instruction:
+    """The instruction with other tokens; several times faster than `dataclasses.replace`."""
+    if isinstance(item, Finish):
+        return Finish(flags)
+    kind: Any = type(item)
+    found: Instruction = kind(*_OWN[kind](item), flags)
+    return found

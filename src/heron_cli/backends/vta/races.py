@@ -8,26 +8,22 @@ scratch-pad, at least one of them a write, that this order leaves open or turns 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heron_cli.backends.vta.accesses import SHARED, accesses
-from heron_cli.backends.vta.checks import scratchpad
+from heron_cli.backends.vta.accesses import accesses
 from heron_cli.backends.vta.config import VtaConfig
 from heron_cli.backends.vta.errors import ProgramError
 from heron_cli.backends.vta.isa import Finish, Instruction, Memory, Module
 from heron_cli.backends.vta.program import Program
+from heron_cli.backends.vta.regions import Regions
 from heron_cli.backends.vta.tokens import QUEUES, Queue, Streams, pops, pushes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
-
-    from heron_cli.backends.vta.accesses import Indices
 
     Numbers = NDArray[np.int64]
 
@@ -58,7 +54,8 @@ class Race:
 def races(program: Program, config: VtaConfig) -> list[Race]:
     """Races between accesses and the last conflicting ones before them; empty if and only if there is none.
 
-    (A race between accesses further apart implies one of these.)
+    (A race between accesses further apart implies one of these: a scratch-pad has one module that writes it
+    and one that reads it, and a module works in order, so the last accesses bound all earlier ones.)
 
     Raises:
         DeadlockError: instructions wait for tokens that are never pushed.
@@ -66,21 +63,33 @@ def races(program: Program, config: VtaConfig) -> list[Race]:
             loaded.
     """
     order = _Order(program.instructions)
-    last = {
-        kind: {memory: np.full(scratchpad(memory, config).depth, -1) for memory in SHARED}
-        for kind in ("written", "read")
-    }
+    touched = accesses(program, config)
+    regions = Regions(touched)
     found: list[Race] = []
-    for index, access in enumerate(accesses(program, config)):
-        for memory, elements in access.reads:
-            if memory in SHARED:
-                found += order.open(index, memory, last["written"][memory], elements)
-                last["read"][memory][elements] = index
-        for memory, elements in access.writes:
-            if memory in SHARED:
-                found += order.open(index, memory, last["read"][memory], elements)
-                last["written"][memory][elements] = index
+    for index, access in enumerate(touched):
+        reads, writes = regions.touched(access)
+        for memory, spans in reads:
+            if not order.holds(regions.latest_writer(memory, spans), index):
+                found += _open(order, index, memory, regions.written[memory], regions.ranges(memory, spans))
+            regions.reads(index, memory, spans)
+        for memory, spans in writes:
+            if not order.holds(regions.latest_reader(memory, spans), index):
+                found += _open(order, index, memory, regions.read[memory], regions.ranges(memory, spans))
+            regions.writes(index, memory, spans)
     return [*found, *order.unfinished()]
+
+
+def _open(
+    order: _Order, index: int, memory: Memory, last: list[int], ranges: Iterable[tuple[int, int, int]]
+) -> Iterator[Race]:
+    """Races of an instruction with those that accessed regions last, one for each of them."""
+    spans: dict[int, tuple[int, int]] = {}
+    for region, start, stop in ranges:
+        first = last[region]
+        if not order.holds(first, index):
+            spans[first] = (spans.get(first, (start, stop))[0], stop)
+    for first, (start, stop) in sorted(spans.items()):
+        yield Race(first, index, memory.name.lower(), start, stop)
 
 
 def most_tokens(program: Program) -> dict[Queue, int]:
@@ -142,17 +151,9 @@ class _Order:
         streams.check_done()
         return clocks
 
-    def open(self, index: int, memory: Memory, last: Numbers, elements: Indices) -> Iterator[Race]:
-        """Races of an instruction with the ones that accessed `elements` last (-1: none did)."""
-        earlier = last[elements]
-        late = self.place[earlier] >= self.clocks[index][self._modules[earlier]]
-        late &= earlier >= 0
-        if not late.any():
-            return
-        numbers = np.arange(len(last))[elements]
-        for first in np.unique(earlier[late]).tolist():
-            touched = numbers[late & (earlier == first)]
-            yield Race(first, index, memory.name.lower(), int(touched[0]), int(touched[-1]) + 1)
+    def holds(self, first: int, second: int) -> bool:
+        """Whether `first` (-1: nothing) ends before `second` begins, in every run."""
+        return first < 0 or bool(self.place[first] < self.clocks[second, self._modules[first]])
 
     def unfinished(self) -> Iterator[Race]:
         """The last load and the last store, where Finish does not wait for them."""

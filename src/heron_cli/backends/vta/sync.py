@@ -9,17 +9,18 @@ they were pushed; and since all of them point forward in program order, none can
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 
-import numpy as np
-
-from heron_cli.backends.vta.accesses import SHARED, accesses
-from heron_cli.backends.vta.checks import scratchpad
+from heron_cli.backends.vta.accesses import accesses
 from heron_cli.backends.vta.config import VtaConfig
-from heron_cli.backends.vta.isa import NO_FLAGS, Finish, Flags, Memory, Module
+from heron_cli.backends.vta.isa import NO_FLAGS, Finish, Flags, Memory, Module, flagged
 from heron_cli.backends.vta.program import Program, with_flags
+from heron_cli.backends.vta.regions import Regions
 
+_POP_PREVIOUS, _POP_NEXT, _PUSH_PREVIOUS, _PUSH_NEXT = 1, 2, 4, 8
+_FLAGS = [Flags(*(bool(bits & 1 << place) for place in range(4))) for bits in range(16)]
 _PRODUCER = {Memory.INPUT: Module.LOAD, Memory.WEIGHT: Module.LOAD, Memory.OUTPUT: Module.COMPUTE}
+_CONSUMER = {memory: Module(producer + 1) for memory, producer in _PRODUCER.items()}
 
 
 def synchronise(program: Program, config: VtaConfig) -> Program:
@@ -28,43 +29,37 @@ def synchronise(program: Program, config: VtaConfig) -> Program:
     Raises:
         ProgramError: an index outside its memory, or micro-ops that were never loaded.
     """
-    pushes: set[tuple[int, Module]] = set()  # (instruction, to)
-    pops: set[tuple[int, Module]] = set()  # (instruction, from)
+    flags = [0] * len(program.instructions)
     for producer, consumer, origin, target in dependences(program, config):
-        pushes.add((producer, target))
-        pops.add((consumer, origin))
-    changed = []
-    for index, instruction in enumerate(program.instructions):
-        module = instruction.module
-        flags = Flags(
-            pop_previous=(index, module - 1) in pops,
-            pop_next=(index, module + 1) in pops,
-            push_previous=(index, module - 1) in pushes,
-            push_next=(index, module + 1) in pushes,
-        )
-        if flags != instruction.flags:
-            changed.append((index, replace(instruction, flags=flags)))
-    return with_flags(program, changed)
+        flags[producer] |= _PUSH_NEXT if target > origin else _PUSH_PREVIOUS
+        flags[consumer] |= _POP_PREVIOUS if target > origin else _POP_NEXT
+    return with_flags(
+        program,
+        (
+            (index, flagged(item, _FLAGS[flags[index]]))
+            for index, item in enumerate(program.instructions)
+            if item.flags != _FLAGS[flags[index]]
+        ),
+    )
 
 
 def dependences(program: Program, config: VtaConfig) -> list[tuple[int, int, Module, Module]]:
     """The tokens, as (producing instruction, consuming instruction, their modules), in program order."""
-    written = {memory: np.full(scratchpad(memory, config).depth, -1) for memory in SHARED}
-    read = {memory: np.full(scratchpad(memory, config).depth, -1) for memory in SHARED}
+    touched = accesses(program, config)
+    regions = Regions(touched)
     latest = dict.fromkeys(Module, -1)  # instruction of each module
     covered: dict[tuple[Module, Module], int] = {}
     found = []
-    for index, (item, access) in enumerate(zip(program.instructions, accesses(program, config), strict=True)):
+    for index, (item, access) in enumerate(zip(program.instructions, touched, strict=True)):
         module = item.module
         due: dict[Module, int] = {}
-        for memory, elements in access.reads:
-            if memory in SHARED:
-                _need(due, _PRODUCER[memory], int(written[memory][elements].max()))
-                read[memory][elements] = index
-        for memory, elements in access.writes:
-            if memory in SHARED:
-                _need(due, _consumer(memory), int(read[memory][elements].max()))
-                written[memory][elements] = index
+        reads, writes = regions.touched(access)
+        for memory, spans in reads:
+            _need(due, _PRODUCER[memory], regions.latest_writer(memory, spans))
+            regions.reads(index, memory, spans)
+        for memory, spans in writes:
+            _need(due, _CONSUMER[memory], regions.latest_reader(memory, spans))
+            regions.writes(index, memory, spans)
         if isinstance(item, Finish):
             due |= {Module.LOAD: latest[Module.LOAD], Module.STORE: latest[Module.STORE]}
         for origin, producer in due.items():
@@ -79,7 +74,7 @@ def without_tokens(program: Program) -> Program:
     """The program without any token, as before `synchronise`."""
     return with_flags(
         program,
-        ((i, replace(item, flags=NO_FLAGS)) for i, item in enumerate(program.instructions) if item.flags),
+        ((i, flagged(item, NO_FLAGS)) for i, item in enumerate(program.instructions) if item.flags),
     )
 
 
@@ -87,10 +82,6 @@ def token_count(program: Program) -> int:
     """Tokens that the program pushes."""
     names = [field.name for field in fields(Flags) if field.name.startswith("push")]
     return sum(getattr(item.flags, name) for item in program.instructions for name in names)
-
-
-def _consumer(memory: Memory) -> Module:
-    return Module(_PRODUCER[memory] + 1)
 
 
 def _need(due: dict[Module, int], module: Module, producer: int) -> None:

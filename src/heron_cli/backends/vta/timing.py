@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from heron_cli.backends.vta.accesses import loops_key
@@ -42,18 +43,23 @@ class Work(NamedTuple):
     own: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Timing:
-    """Modelled time of a program. `intervals`: one per instruction, in program order."""
+    """Modelled time of a program; `intervals` holds one for each instruction, in program order."""
 
     cycles: int
-    intervals: tuple[Interval, ...]
     bus_cycles: int
     gemm_steps: int
+    spans: tuple[tuple[Module, int, int], ...]
+
+    @cached_property
+    def intervals(self) -> tuple[Interval, ...]:
+        """When each instruction executes."""
+        return tuple(Interval(index, *span) for index, span in enumerate(self.spans))
 
     def busy(self, module: Module) -> int:
         """Cycles in which a module executes."""
-        return sum(each.end - each.start for each in self.intervals if each.module is module)
+        return sum(end - start for mine, start, end in self.spans if mine is module)
 
     @property
     def utilisation(self) -> float:
@@ -70,12 +76,9 @@ def time_program(program: Program, config: VtaConfig) -> Timing:
     """
     works = work(program, config)
     starts, ends = _run(program.instructions, works, config)
-    intervals = tuple(
-        Interval(index, item.module, start, end)
-        for index, (item, start, end) in enumerate(zip(program.instructions, starts, ends, strict=True))
-    )
+    spans = tuple(zip((item.module for item in program.instructions), starts, ends, strict=True))
     steps = sum(item.steps for item in program.instructions if isinstance(item, Gemm) and not item.reset)
-    return Timing(max(ends, default=0), intervals, sum(each.bus for each in works), steps)
+    return Timing(max(ends, default=0), sum(each.bus for each in works), steps, spans)
 
 
 def work(program: Program, config: VtaConfig) -> list[Work]:
