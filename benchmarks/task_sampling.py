@@ -59,7 +59,7 @@ def main() -> None:
         "# Sampling dlboost's spaces",
         "",
         "Written by `python -m benchmarks.task_sampling`; do not edit. One thread; the rate is the median of",
-        f"{ROUNDS} draws of {SAMPLES:,} rows. Samples are uniform over the valid points; the test of that is in",
+        f"{ROUNDS} draws of {SAMPLES:,} rows. Samples are uniform over the valid points; the test is in",
         "tests/space/test_sampler.py.",
         "",
         *(f"- {label}: {text}" for label, text in describe(0).items() if label != "oneDNN"),
