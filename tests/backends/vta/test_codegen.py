@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from heron_cli.accelerator.loader import load
 from heron_cli.backends.vta.backend import backend
 from heron_cli.backends.vta.binary import read_program
-from heron_cli.backends.vta.codegen import Layouts
 from heron_cli.backends.vta.config import VtaConfig
+from heron_cli.backends.vta.layout import Layouts
 from heron_cli.backends.vta.races import races
 from heron_cli.errors import InputError
 from heron_cli.operators import registry

@@ -67,8 +67,8 @@ class VtaBackend:
     ) -> Array:
         """The output that the program computes from the operands. Raises BuildError if it cannot run."""
         from heron_cli.backends.vta.binary import read_program
-        from heron_cli.backends.vta.codegen import Layouts
         from heron_cli.backends.vta.errors import VtaError
+        from heron_cli.backends.vta.layout import Layouts
         from heron_cli.backends.vta.simulator import simulate
 
         config = _config(task.accelerator)

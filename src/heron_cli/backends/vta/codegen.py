@@ -7,68 +7,19 @@ each instruction is formed once per distinct shape, and tokens are inserted afte
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import product
 from math import prod
 
+from heron_cli.backends.vta.buffers import Buffer
 from heron_cli.backends.vta.config import VtaConfig
 from heron_cli.backends.vta.errors import ProgramError
 from heron_cli.backends.vta.isa import Alu, AluOperation, Finish, Gemm, Instruction, Load, Memory, Store, Uop
-from heron_cli.backends.vta.layout import BlockDim, Layout, layout
+from heron_cli.backends.vta.layout import Layout, Layouts
 from heron_cli.backends.vta.loops import Folded, Loop, fold
 from heron_cli.backends.vta.program import UOPS, Program, place
-from heron_cli.backends.vta.transfers import Span, rectangles
-from heron_cli.schedule.einsum import tile_length
+from heron_cli.backends.vta.tiles import Tiles
+from heron_cli.backends.vta.transfers import rectangles
 from heron_cli.schedule.nest import Nest
-
-
-@dataclass(frozen=True)
-class Layouts:
-    """The operands in DRAM."""
-
-    input: Layout
-    weight: Layout
-    output: Layout
-    added: tuple[Layout, ...] = ()  # what the epilogue adds, widened to accumulators, in its order
-
-    @classmethod
-    def of(cls, nest: Nest, config: VtaConfig) -> Layouts:
-        """The layouts that a nest's intrinsic asks for."""
-        m, n, k = (nest.intrinsic[dim] for dim in ("m", "n", "k"))
-        sizes = {"m": config.batch, "n": config.block_out, "k": config.block_in}
-        blocks = {axis: sizes[dim] for dim, axis in (("m", m), ("n", n), ("k", k)) if axis is not None}
-        einsum = nest.einsum
-        sums = ((m, config.batch), (n, config.block_out))
-        return cls(
-            layout(einsum.input, einsum, blocks, ((m, config.batch), (k, config.block_in))),
-            layout(einsum.weight, einsum, blocks, ((n, config.block_out), (k, config.block_in))),
-            layout(einsum.output, einsum, blocks, sums),
-            tuple(layout(access, einsum, blocks, sums) for access in einsum.finishing),
-        )
-
-
-@dataclass
-class _Buffer:
-    """The rotating buffers of one operand and one virtual thread."""
-
-    base: int
-    size: int
-    copies: int
-    turn: int = -1
-    contents: dict[int, object] = field(default_factory=dict)
-
-    def find(self, content: object) -> int | None:
-        """First element of the buffer that holds this tile already."""
-        for turn, known in self.contents.items():
-            if known == content:
-                return self.base + turn * self.size
-        return None
-
-    def next(self, content: object = None) -> int:
-        """First element of the next buffer, which now holds this tile."""
-        self.turn = (self.turn + 1) % self.copies
-        self.contents[self.turn] = content
-        return self.base + self.turn * self.size
 
 
 class Generator:
@@ -86,7 +37,7 @@ class Generator:
         self._uop_place: dict[tuple[Uop, ...], int] = {}  # in DRAM
         self._uop_loaded: dict[tuple[Uop, ...], int] = {}  # in the scratch-pad
         self._uop_next = 0
-        self.tile = {name: tiling.unit * tiling.size for name, tiling in nest.tilings.items()}
+        self.tiles = Tiles(nest)
         self.tensors = place(
             [
                 ("input", Memory.INPUT, self.layouts.input.elements),
@@ -118,14 +69,14 @@ class Generator:
             for number, stage in enumerate(reduction):
                 places = []
                 for thread, each in zip(threads, buffers, strict=True):
-                    starts = self._starts({**thread, **tile, **stage})
+                    starts = self.tiles.starts({**thread, **tile, **stage})
                     places.append([self._fill(role, starts, each[role]) for role in ("input", "weight")])
                 for accumulator, (source, weight) in zip(accumulators, places, strict=True):
                     if number == 0:
                         self._reset(accumulator)
                     self._multiply(accumulator, source, weight)
             for thread, accumulator, each in zip(threads, accumulators, buffers, strict=True):
-                self._finish_tile(accumulator, self._starts({**thread, **tile}), each)
+                self._finish_tile(accumulator, self.tiles.starts({**thread, **tile}), each)
         self.instructions.append(Finish())
         tensors = tuple(
             tensor if tensor.name != UOPS else type(tensor)(UOPS, tensor.memory, tensor.base, len(self.uops))
@@ -151,24 +102,14 @@ class Generator:
             found.append([dict(zip(loops, indices, strict=True)) for indices in product(*extents)])
         return found[0], found[1]
 
-    def _starts(self, indices: Mapping[tuple[str, str], int]) -> dict[str, int]:
-        """First iteration of every axis in a tile."""
-        starts = {}
-        for name, tiling in self.nest.tilings.items():
-            number = 0
-            for level, factor in tiling.factors:
-                number = number * factor + indices.get((name, level), 0)
-            starts[name] = number * tiling.size * tiling.unit
-        return starts
-
-    def _buffers(self, thread: int, threads: int) -> dict[str, _Buffer]:
+    def _buffers(self, thread: int, threads: int) -> dict[str, Buffer]:
         found = {}
         memories = {
-            "input": (self.config.input, self._tile_elements(self.layouts.input)),
-            "weight": (self.config.weight, self._tile_elements(self.layouts.weight)),
-            "accumulate": (self.config.accumulator, self._tile_elements(self.layouts.output)),
+            "input": (self.config.input, self.tiles.tile_elements(self.layouts.input)),
+            "weight": (self.config.weight, self.tiles.tile_elements(self.layouts.weight)),
+            "accumulate": (self.config.accumulator, self.tiles.tile_elements(self.layouts.output)),
             **{
-                item.access.name: (self.config.accumulator, self._tile_elements(item))
+                item.access.name: (self.config.accumulator, self.tiles.tile_elements(item))
                 for item in self.layouts.added
             },
         }
@@ -180,49 +121,15 @@ class Generator:
             if used[memory.name] > memory.depth:
                 need = f"up to {role}, {used[memory.name]} elements are due in {memory.name}"
                 raise ProgramError(f"{need}, which has {memory.depth}")
-            found[role] = _Buffer(begin + thread * copies * size, size, copies)
+            found[role] = Buffer(begin + thread * copies * size, size, copies)
         return found
 
     # --- operands -----------------------------------------------------------------------------------
 
-    def _lengths(self, operand: Layout) -> list[int]:
-        """Blocks of every dimension that a tile covers (C4), in the order of DRAM."""
-        return [-(-tile_length(dim.dim, self._moving(dim)) // dim.block) for dim in operand.dims]
-
-    def _moving(self, dim: BlockDim) -> dict[str, int]:
-        return {name: self._extent(name) for name, _ in dim.dim.terms}
-
-    def _extent(self, name: str) -> int:
-        """Iterations of an axis, or of a part of one, in a tile."""
-        if name in self.tile:
-            return self.tile[name]
-        axis = next(axis for axis in self.einsum.axes if any(part.name == name for part in axis.parts))
-        if len(axis.parts) > 1:
-            raise ProgramError(f"axis {axis.name} is fused, so its parts have no tiles")
-        return self.tile[axis.name]
-
-    def _tile_elements(self, operand: Layout) -> int:
-        return prod(self._lengths(operand))
-
-    def _spans(self, operand: Layout, starts: Mapping[str, int]) -> list[Span]:
-        spans = []
-        for i, (dim, length) in enumerate(zip(operand.dims, self._lengths(operand), strict=True)):
-            low = dim.dim.offset + sum(
-                min(c * self._start(name, starts), c * (self._start(name, starts) + self._extent(name) - 1))
-                for name, c in dim.dim.terms
-            )
-            spans.append(Span(low // dim.block, length, dim.extent, operand.stride(i)))
-        return spans
-
-    def _start(self, name: str, starts: Mapping[str, int]) -> int:
-        if name in starts:
-            return starts[name]
-        return starts[next(a.name for a in self.einsum.axes if any(part.name == name for part in a.parts))]
-
-    def _fill(self, role: str, starts: Mapping[str, int], buffer: _Buffer) -> int:
+    def _fill(self, role: str, starts: Mapping[str, int], buffer: Buffer) -> int:
         """Load a tile, unless a buffer still holds it; its first element."""
         operand, memory = self._sources[role]
-        spans = tuple(self._spans(operand, starts))
+        spans = tuple(self.tiles.spans(operand, starts))
         known = buffer.find(spans)
         if known is not None:
             return known
@@ -235,26 +142,14 @@ class Generator:
 
     # --- computing ----------------------------------------------------------------------------------
 
-    def _strides(self, operand: Layout, axis: str) -> int:
-        """Scratch-pad elements that one block of an axis moves within a tile."""
-        lengths = self._lengths(operand)
-        unit = self.nest.tilings[axis].unit
-        names = {axis} | {part.name for part in self.einsum.axis(axis).parts}
-        total = 0
-        for i, dim in enumerate(operand.dims):
-            stride = prod(lengths[i + 1 :])
-            for name in names & {name for name, _ in dim.dim.terms}:
-                total += dim.coefficient(name, unit) * stride
-        return total
-
     def _loops(self) -> Folded:
         if "gemm" not in self._folded:
             loops = []
             for axis in self.nest.level(self.inner):
                 strides = (
-                    self._strides(self.layouts.output, axis),
-                    self._strides(self.layouts.input, axis),
-                    self._strides(self.layouts.weight, axis),
+                    self.tiles.strides(self.layouts.output, axis),
+                    self.tiles.strides(self.layouts.input, axis),
+                    self.tiles.strides(self.layouts.weight, axis),
                 )
                 loops.append(Loop(self.nest.tilings[axis].size, strides))
             self._folded["gemm"] = fold(loops, self.config.limits.iterations)
@@ -272,7 +167,7 @@ class Generator:
 
     def _reset(self, accumulator: int) -> None:
         begin = self._load_uops((Uop(accumulator),))
-        size = self._tile_elements(self.layouts.output)
+        size = self.tiles.tile_elements(self.layouts.output)
         self.instructions.append(Gemm(begin, begin + 1, 1, size, 0, 1, reset=True))
 
     def _load_uops(self, kernel: tuple[Uop, ...]) -> int:
@@ -298,7 +193,7 @@ class Generator:
         return begin
 
     def _finish_tile(
-        self, accumulator: int, starts: Mapping[str, int], buffers: Mapping[str, _Buffer]
+        self, accumulator: int, starts: Mapping[str, int], buffers: Mapping[str, Buffer]
     ) -> None:
         """The epilogue on a tile of sums, and its store."""
         for op in self.einsum.epilogue:
@@ -310,7 +205,7 @@ class Generator:
             elif op.kind == "clip":
                 self._immediate(AluOperation.MAX, accumulator, op.values[0])
                 self._immediate(AluOperation.MIN, accumulator, op.values[1])
-        for r in rectangles(self._spans(self.layouts.output, starts)):
+        for r in rectangles(self.tiles.spans(self.layouts.output, starts)):
             dram = self._bases["output"] + r.dram
             self.instructions.append(Store(accumulator + r.sram, dram, r.x_size, r.y_size, r.x_stride))
 
@@ -318,16 +213,16 @@ class Generator:
         """One operation on every sum of a tile; None is no bound, so nothing."""
         if value is not None:
             begin = self._load_uops((Uop(accumulator, accumulator),))
-            size = self._tile_elements(self.layouts.output)
+            size = self.tiles.tile_elements(self.layouts.output)
             self.instructions.append(Alu(operation, begin, begin + 1, 1, size, 0, 1, 0, 1, value))
 
     def _add(self, accumulator: int, added: int, operand: Layout) -> None:
         """Add a tile in the accumulators' scratch-pad to the sums."""
-        lengths = self._lengths(self.layouts.output)
+        lengths = self.tiles.lengths(self.layouts.output)
         loops = []
         for i, (dim, length) in enumerate(zip(self.layouts.output.dims, lengths, strict=True)):
-            axes = [axis.name for axis in self.einsum.axes if self._moves(axis.name, dim)]
-            source = sum(self._strides(operand, axis) for axis in axes)
+            axes = [axis.name for axis in self.einsum.axes if self.tiles.moves(axis.name, dim)]
+            source = sum(self.tiles.strides(operand, axis) for axis in axes)
             loops.append(Loop(length, (prod(lengths[i + 1 :]), source, 0)))
         folded = fold(loops, self.config.limits.iterations)
         kernel = tuple(Uop(accumulator + d, added + s) for d, s, _ in folded.uops)
@@ -336,10 +231,6 @@ class Generator:
         strides = (outer.strides[0], inner.strides[0], outer.strides[1], inner.strides[1])
         extents = (outer.extent, inner.extent)
         self.instructions.append(Alu(AluOperation.ADD, begin, begin + len(kernel), *extents, *strides))
-
-    def _moves(self, axis: str, dim: BlockDim) -> bool:
-        names = {axis} | {part.name for part in self.einsum.axis(axis).parts}
-        return any(name in names for name, _ in dim.dim.terms)
 
 
 def generate(nest: Nest, config: VtaConfig) -> Program:

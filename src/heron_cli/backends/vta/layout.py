@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from heron_cli.backends.vta.config import VtaConfig
 from heron_cli.schedule.einsum import Access, Dim, Einsum
+from heron_cli.schedule.nest import Nest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -121,3 +123,28 @@ def layout(
         place = next((dim.source for dim in found if dim.block > 1 and dim.dim.coefficient(str(name))), -1)
         inner.append((place, size))
     return Layout(access, tuple(ordered), tuple(inner))
+
+
+@dataclass(frozen=True)
+class Layouts:
+    """The operands in DRAM."""
+
+    input: Layout
+    weight: Layout
+    output: Layout
+    added: tuple[Layout, ...] = ()  # what the epilogue adds, widened to accumulators, in its order
+
+    @classmethod
+    def of(cls, nest: Nest, config: VtaConfig) -> Layouts:
+        """The layouts that a nest's intrinsic asks for."""
+        m, n, k = (nest.intrinsic[dim] for dim in ("m", "n", "k"))
+        sizes = {"m": config.batch, "n": config.block_out, "k": config.block_in}
+        blocks = {axis: sizes[dim] for dim, axis in (("m", m), ("n", n), ("k", k)) if axis is not None}
+        einsum = nest.einsum
+        sums = ((m, config.batch), (n, config.block_out))
+        return cls(
+            layout(einsum.input, einsum, blocks, ((m, config.batch), (k, config.block_in))),
+            layout(einsum.weight, einsum, blocks, ((n, config.block_out), (k, config.block_in))),
+            layout(einsum.output, einsum, blocks, sums),
+            tuple(layout(access, einsum, blocks, sums) for access in einsum.finishing),
+        )

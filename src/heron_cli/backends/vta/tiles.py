@@ -1,0 +1,84 @@
+"""The geometry of tiles: which blocks of an operand a tile covers, and what a loop within it moves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import prod
+
+from heron_cli.backends.vta.errors import ProgramError
+from heron_cli.backends.vta.layout import BlockDim, Layout
+from heron_cli.backends.vta.transfers import Span
+from heron_cli.schedule.einsum import tile_length
+from heron_cli.schedule.nest import Nest
+
+
+class Tiles:
+    """The tiles of one nest; all of them have the same size."""
+
+    def __init__(self, nest: Nest) -> None:
+        self.nest = nest
+        self.einsum = nest.einsum
+        self.tile = {name: tiling.unit * tiling.size for name, tiling in nest.tilings.items()}
+
+    def starts(self, indices: Mapping[tuple[str, str], int]) -> dict[str, int]:
+        """First iteration of every axis in a tile."""
+        starts = {}
+        for name, tiling in self.nest.tilings.items():
+            number = 0
+            for level, factor in tiling.factors:
+                number = number * factor + indices.get((name, level), 0)
+            starts[name] = number * tiling.size * tiling.unit
+        return starts
+
+    def lengths(self, operand: Layout) -> list[int]:
+        """Blocks of every dimension that a tile covers (C4), in the order of DRAM."""
+        return [-(-tile_length(dim.dim, self._moving(dim)) // dim.block) for dim in operand.dims]
+
+    def _moving(self, dim: BlockDim) -> dict[str, int]:
+        return {name: self._extent(name) for name, _ in dim.dim.terms}
+
+    def _extent(self, name: str) -> int:
+        """Iterations of an axis, or of a part of one, in a tile."""
+        if name in self.tile:
+            return self.tile[name]
+        axis = next(axis for axis in self.einsum.axes if any(part.name == name for part in axis.parts))
+        if len(axis.parts) > 1:
+            raise ProgramError(f"axis {axis.name} is fused, so its parts have no tiles")
+        return self.tile[axis.name]
+
+    def tile_elements(self, operand: Layout) -> int:
+        """Elements of a tile in a scratch-pad."""
+        return prod(self.lengths(operand))
+
+    def spans(self, operand: Layout, starts: Mapping[str, int]) -> list[Span]:
+        """The blocks that the tile at `starts` covers, in the order of DRAM."""
+        spans = []
+        for i, (dim, length) in enumerate(zip(operand.dims, self.lengths(operand), strict=True)):
+            low = dim.dim.offset + sum(
+                min(c * self._start(name, starts), c * (self._start(name, starts) + self._extent(name) - 1))
+                for name, c in dim.dim.terms
+            )
+            spans.append(Span(low // dim.block, length, dim.extent, operand.stride(i)))
+        return spans
+
+    def _start(self, name: str, starts: Mapping[str, int]) -> int:
+        if name in starts:
+            return starts[name]
+        return starts[next(a.name for a in self.einsum.axes if any(part.name == name for part in a.parts))]
+
+    def strides(self, operand: Layout, axis: str) -> int:
+        """Scratch-pad elements that one block of an axis moves within a tile."""
+        lengths = self.lengths(operand)
+        unit = self.nest.tilings[axis].unit
+        names = {axis} | {part.name for part in self.einsum.axis(axis).parts}
+        total = 0
+        for i, dim in enumerate(operand.dims):
+            stride = prod(lengths[i + 1 :])
+            for name in names & {name for name, _ in dim.dim.terms}:
+                total += dim.coefficient(name, unit) * stride
+        return total
+
+    def moves(self, axis: str, dim: BlockDim) -> bool:
+        """Whether an axis moves along a dimension."""
+        names = {axis} | {part.name for part in self.einsum.axis(axis).parts}
+        return any(name in names for name, _ in dim.dim.terms)
