@@ -19,7 +19,14 @@ except SystemExit as end:
 print("CODE", code, "HEAVY", *sorted({HEAVY!r}.intersection(sys.modules)))
 """
 
-HELP = [["--help"], ["--version"], ["tune", "--help"], ["records", "--help"], ["targets", "--help"]]
+HELP = [
+    ["--help"],
+    ["--version"],
+    ["tune", "--help"],
+    ["vta", "--help"],
+    ["records", "--help"],
+    ["targets", "--help"],
+]
 
 USAGE = [
     [],

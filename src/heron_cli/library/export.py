@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +12,9 @@ from heron_cli.library.dispatch import dispatch
 from heron_cli.library.header import C_FOLDER, header, public_symbols
 from heron_cli.library.interface import Interface, derive
 from heron_cli.library.item import ExportItem, Fallback
-from heron_cli.library.manifest import NAME, SCHEMA, build_id, manifest
+from heron_cli.library.manifest import NAME, build_id, manifest
 from heron_cli.library.packaging import package_files
+from heron_cli.library.staging import Exported, check_output, staged
 from heron_cli.library.toolchain import NativeLibrary, Toolchain
 from heron_cli.library.verify import verify
 
@@ -31,31 +25,6 @@ SHARED = "lib/libheron_kernels.so"
 STATIC = "lib/libheron_kernels.a"
 HEADER = "include/heron_kernels.h"
 PYTHON = "python/heron_kernels"
-
-
-@dataclass(frozen=True, slots=True)
-class Exported:
-    """What an export wrote: the directory, its files (relative), and their bytes altogether.
-
-    `unchecked` names the workloads whose kernels were not run after linking.
-    """
-
-    folder: Path
-    files: tuple[str, ...]
-    bytes: int
-    kernels: int
-    unchecked: tuple[str, ...]
-
-
-def check_output(out: Path, *, force: bool) -> None:
-    """Raises InputError unless a library may be written to `out`; worth asking before kernels are rebuilt."""
-    if out.is_symlink() and not out.exists():
-        raise InputError(f"{out}: a link to nothing; name a directory")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{out}: not a directory")
-    with _told_plainly(out):
-        if not force and out.is_dir() and any(out.iterdir()):
-            raise InputError(f"{out}: the directory is not empty; name another, or replace it with --force")
 
 
 def export(
@@ -90,24 +59,10 @@ def export(
             raise InputError(f"{item.workload.key}: a library cannot check for CPU flag '{unknown[0]}'")
     find = operator_of or registry.get
     interface = derive(items, find)
-    existed = out.exists()
-    with _told_plainly(out):
-        out.mkdir(parents=True, exist_ok=True)
-        try:
-            with tempfile.TemporaryDirectory(prefix=".heron-export-", dir=out) as scratch:
-                stage = Path(scratch)
-                names = _write(stage, interface, fallbacks, toolchain, version)
-                unchecked = verify(stage, items, find) if check else [item.workload.key for item in items]
-                size = sum((stage / name).stat().st_size for name in names)
-                _remove_library(out)
-                for name in names:
-                    (out / name).parent.mkdir(parents=True, exist_ok=True)
-                    (stage / name).replace(out / name)
-        except BaseException:
-            if not existed:
-                shutil.rmtree(out, ignore_errors=True)
-            raise
-    return Exported(out, tuple(names), size, len(items), tuple(unchecked))
+    with staged(out) as stage:
+        stage.names = _write(stage.folder, interface, fallbacks, toolchain, version)
+        unchecked = verify(stage.folder, items, find) if check else [item.workload.key for item in items]
+    return Exported(out, tuple(stage.names), stage.bytes, len(items), tuple(unchecked))
 
 
 def _write(
@@ -150,31 +105,3 @@ def _write(
 def _loader_files() -> list[Path]:
     """The Python loader, which imports nothing of heron."""
     return sorted(Path(__file__).with_name("loader").glob("*.py"))
-
-
-def _remove_library(out: Path) -> None:
-    """Remove the files of a library that is in `out`; anything else stays."""
-    try:
-        content = json.loads((out / NAME).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return
-    except ValueError:
-        content = None
-    (out / NAME).unlink()  # first: without it the rest is no library
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        return
-    for name in content.get("files", {}):
-        if not Path(name).is_absolute() and ".." not in Path(name).parts:
-            (out / name).unlink(missing_ok=True)
-
-
-@contextmanager
-def _told_plainly(out: Path) -> Iterator[None]:
-    """Turns the operating system's complaints into one line."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise InputError(f"{out}: no space left on the disk; nothing was exported") from error
-        reason = error.strerror or os.strerror(error.errno or errno.EIO)
-        raise InputError(f"{out}: cannot write the library: {reason}") from error

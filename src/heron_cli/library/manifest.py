@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from heron_cli.library.interface import Entry, Function, Interface
-from heron_cli.library.item import Fallback
+from heron_cli.library.item import ExportItem, Fallback
 
 SCHEMA = "heron/library/1"
 NAME = "manifest.json"
@@ -40,10 +40,7 @@ def manifest(
         "kernels": [
             _kernel(function, entry) for function in interface.functions for entry in function.entries
         ],
-        "fallbacks": [
-            {"workload": fallback.workload.key, "name": fallback.workload.name, "reason": fallback.reason}
-            for fallback in fallbacks
-        ],
+        "fallbacks": missing(fallbacks),
         "files": {name: sha256(path.read_bytes()) for name, path in sorted(files.items())},
     }
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
@@ -60,29 +57,17 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _kernel(function: Function, entry: Entry) -> dict[str, Any]:
-    workload, kernel, record = entry.item.workload, entry.item.kernel, entry.item.record
+def described(item: ExportItem) -> dict[str, Any]:
+    """What any kernel's entry holds: its workload, what was measured, and the record that proves it."""
+    workload, kernel, record = item.workload, item.kernel, item.record
     measurement, candidate = record.trial.measurement, record.trial.candidate
-    packs = function.constant is not None
     return {
         "workload": workload.key,
         "name": workload.name,
         "operator": workload.operator,
         "shape": {k: list(v) if isinstance(v, tuple) else v for k, v in workload.shape.items()},
         "dtypes": asdict(workload.dtypes),
-        "operands": [
-            {
-                "name": operand.name,
-                "shape": list(operand.shape),
-                "dtype": operand.dtype,
-                "packed_bytes": entry.packed_bytes if argument.constant else None,
-            }
-            for operand, argument in zip(kernel.operands, function.arguments, strict=True)
-        ],
-        "function": function.name,
-        "symbol": entry.symbol,
-        "pack_symbol": f"{entry.symbol}_pack" if packs else None,
-        "requires": list(entry.item.requires),
+        "requires": list(item.requires),
         "seconds": measurement.seconds,
         "cycles": measurement.cycles,
         "spread": measurement.spread,
@@ -96,4 +81,32 @@ def _kernel(function: Function, entry: Entry) -> dict[str, Any]:
         "versions": dict(record.versions),
         "program": kernel.program,
         "code_sha256": sha256(kernel.code),
+    }
+
+
+def missing(fallbacks: Sequence[Fallback]) -> list[dict[str, str]]:
+    """The entries of the workloads that were asked for and are not there."""
+    return [
+        {"workload": fallback.workload.key, "name": fallback.workload.name, "reason": fallback.reason}
+        for fallback in fallbacks
+    ]
+
+
+def _kernel(function: Function, entry: Entry) -> dict[str, Any]:
+    kernel = entry.item.kernel
+    packs = function.constant is not None
+    return {
+        **described(entry.item),
+        "operands": [
+            {
+                "name": operand.name,
+                "shape": list(operand.shape),
+                "dtype": operand.dtype,
+                "packed_bytes": entry.packed_bytes if argument.constant else None,
+            }
+            for operand, argument in zip(kernel.operands, function.arguments, strict=True)
+        ],
+        "function": function.name,
+        "symbol": entry.symbol,
+        "pack_symbol": f"{entry.symbol}_pack" if packs else None,
     }

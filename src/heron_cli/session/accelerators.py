@@ -11,18 +11,28 @@ if TYPE_CHECKING:
 
 
 def default_accelerator() -> Accelerator:
-    """The first accelerator of the catalog that this machine can measure. InputError when there is none."""
+    """The first accelerator of the catalog that this machine can measure; a model where it can measure none.
+
+    InputError when there is neither.
+    """
     from heron_cli.accelerator import catalog
     from heron_cli.accelerator.loader import load
+    from heron_cli.backends import registry
+    from heron_cli.backends.base import SimulatedBackend
     from heron_cli.doctor import obstacles
 
-    reasons = []
-    for entry in catalog.entries():
+    reasons, models = [], []
+    for entry in sorted(catalog.entries(), key=lambda each: each.name):
         accelerator = load(entry.name)
         found = obstacles(accelerator)
-        if not found:
+        if found:
+            reasons.append(f"{accelerator.name}: {', '.join(found)}")
+        elif isinstance(registry.get(accelerator.backend), SimulatedBackend):
+            models.append(accelerator)
+        else:
             return accelerator
-        reasons.append(f"{accelerator.name}: {', '.join(found)}")
+    if models:
+        return models[0]
     raise InputError(
         f"this machine can measure no accelerator that heron knows ({'; '.join(reasons)}); "
         "name one by --target, with --build-only"

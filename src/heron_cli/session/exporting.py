@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from heron_cli.errors import InputError
 
@@ -16,9 +17,10 @@ from .workloads import workload_of
 
 if TYPE_CHECKING:
     from heron_cli.accelerator.model import Accelerator
-    from heron_cli.library.export import Exported
     from heron_cli.library.item import ExportItem, Fallback
+    from heron_cli.library.programs import ProgramExporter, ProgramItem
     from heron_cli.library.select import Selection
+    from heron_cli.library.staging import Exported
     from heron_cli.library.toolchain import Toolchain
     from heron_cli.operators.workload import Workload
     from heron_cli.records import Query, Record, Store
@@ -51,25 +53,35 @@ def export(
     Raises InputError when a workload has no verified record (unless `allow_missing` and another has one),
     the back end makes no libraries, or `out` cannot be written.
     """
-    from heron_cli.library import export as writing
+    from heron_cli.library import export as native
+    from heron_cli.library import programs
+    from heron_cli.library.staging import check_output
 
-    writing.check_output(out, force=force)
-    toolchain = _toolchain(accelerator)
+    check_output(out, force=force)
+    toolchain: Toolchain | None = _offered(accelerator, "toolchain")
+    exporter: ProgramExporter | None = _offered(accelerator, "exporter")
+    if toolchain is None and exporter is None:
+        raise InputError(f"{accelerator.name}: its back end {accelerator.backend} makes no libraries")
     selection = _select(store, accelerator, threads, workloads, allow_missing)
-    items = [_item(workload, record, accelerator) for workload, record in selection.chosen]
-    written = writing.export(items, out, toolchain, fallbacks=selection.fallbacks, force=force)
-    return Export(items, selection.fallbacks, written)
+    built = [_item(workload, record, accelerator) for workload, record in selection.chosen]
+    items = [each.item for each in built]
+    missing = selection.fallbacks
+    if toolchain is not None:
+        written = native.export(items, out, toolchain, fallbacks=missing, force=force)
+    else:
+        assert exporter is not None
+        written = programs.export(built, out, accelerator, exporter, fallbacks=missing, force=force)
+    return Export(items, missing, written)
 
 
-def _toolchain(accelerator: Accelerator) -> Toolchain:
-    """What links libraries for the accelerator: `toolchain` in the module `toolchain` of its back end."""
+def _offered(accelerator: Accelerator, name: str) -> Any:
+    """What the back end of the accelerator offers as `name` in its module of that name; None if nothing."""
     from heron_cli.backends import registry
 
-    package = type(registry.get(accelerator.backend)).__module__
-    if find_spec(f"{package}.toolchain") is None:
-        raise InputError(f"{accelerator.name}: its back end {accelerator.backend} makes no libraries")
-    found: Toolchain = import_module(f"{package}.toolchain").toolchain
-    return found
+    package = sys.modules[type(registry.get(accelerator.backend)).__module__].__package__
+    if find_spec(f"{package}.{name}") is None:
+        return None
+    return getattr(import_module(f"{package}.{name}"), name)
 
 
 def _select(
@@ -104,10 +116,11 @@ def _nothing(store: Store, accelerator: Accelerator, query: Query) -> str:
     return f"no verified kernel for {accelerator.name} to export: {reason}; run `heron tune` first"
 
 
-def _item(workload: Workload, record: Record, accelerator: Accelerator) -> ExportItem:
+def _item(workload: Workload, record: Record, accelerator: Accelerator) -> ProgramItem:
     """The kernel of a record, built again."""
     from heron_cli.backends import registry
     from heron_cli.library.item import ExportItem
+    from heron_cli.library.programs import ProgramItem
 
     task = make_task(workload, accelerator, record.threads)
     kernel = registry.get(accelerator.backend).build(task, record.trial.candidate, threads=record.threads)
@@ -117,4 +130,4 @@ def _item(workload: Workload, record: Record, accelerator: Accelerator) -> Expor
             f"record {record.id} of {workload.key}: it builds to another program than was verified; "
             "tune again"
         )
-    return ExportItem(workload, kernel, record, accelerator.requires.cpu_flags)
+    return ProgramItem(ExportItem(workload, kernel, record, accelerator.requires.cpu_flags), task)

@@ -11,6 +11,7 @@ from heron_cli.cli import inputs, output
 from heron_cli.cli.options import FILE, db_option, json_option, target_option
 
 if TYPE_CHECKING:
+    from heron_cli.library.item import ExportItem
     from heron_cli.session.exporting import Export
 
 
@@ -39,7 +40,8 @@ def command(
 ) -> None:
     """Write the best verified kernels as a library that needs neither Python nor heron to run.
 
-    It holds a shared and a static library, a C header, a CMake package, a manifest and a Python loader.
+    It holds a shared and a static library, a C header, a CMake package, a manifest and a Python loader; for
+    an accelerator that runs programs, these, a driver in C that would feed them to a device, and a manifest.
     """
     if only and workloads is None:
         raise click.UsageError("--only chooses among --workloads")
@@ -76,6 +78,7 @@ def _document(result: Export) -> dict[str, Any]:
                 "workload": item.workload.key,
                 "record": item.record.id,
                 "seconds": item.record.trial.measurement.seconds,
+                "cycles": item.record.trial.measurement.cycles,
             }
             for item in result.items
         ],
@@ -84,11 +87,19 @@ def _document(result: Export) -> dict[str, Any]:
     }
 
 
+def _cost(item: ExportItem) -> str:
+    """What was measured, or the cycles of a model."""
+    measurement = item.record.trial.measurement
+    if measurement.seconds is None and measurement.cycles is not None:
+        return f"{measurement.cycles:,} cycles"
+    return output.duration(measurement.seconds)
+
+
 def _print(result: Export) -> None:
     rows = [
         (
             item.workload.key,
-            output.duration(item.record.trial.measurement.seconds),
+            _cost(item),
             f"record {item.record.id}",
         )
         for item in result.items
