@@ -162,3 +162,17 @@ def test_the_default_is_the_real_machine_where_there_is_one(
 ) -> None:
     monkeypatch.setattr(host, "missing_flags", lambda flags: missing)
     assert session.default_accelerator().name == chosen
+
+
+def test_make_tune_needs_no_particular_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the Makefile runs, where the CPU lacks VNNI: the starter takes the types of the model."""
+    monkeypatch.setattr(host, "missing_flags", lambda flags: ["avx512_vnni"])
+    database = tmp_path / "heron.db"
+    names = ["--workloads", "starter", "--only", "classifier"]
+    result = heron("tune", *names, "--trials", 2, "--db", database)
+    assert result.exit_code == 0, result.stderr
+    result = heron("export-library", *names, "--db", database, "--out", tmp_path / "kernels")
+    assert result.exit_code == 0, result.stderr
+    result = heron("vta", "run", tmp_path / "kernels", "classifier")
+    assert result.exit_code == 0, result.stderr
+    assert "s8s8s8-s32" in result.stdout

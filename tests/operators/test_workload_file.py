@@ -200,3 +200,18 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
         load_file(tmp_path / "none.yaml")
     with pytest.raises(InputError, match="cannot be read: Is a directory"):
         load_file(tmp_path)
+
+
+def test_types_that_the_file_does_not_give_are_the_callers(tmp_path: Path) -> None:
+    path = tmp_path / "w.yaml"
+    path.write_text(
+        "schema: heron/workloads/1\nname: w\nworkloads:\n"
+        "  - {name: a, operator: gemm, shape: {m: 1, n: 2, k: 3}}\n"
+        "  - {name: b, operator: gemm, shape: {m: 1, n: 2, k: 3}, dtype: {output: int32}}\n"
+    )
+    types = {"input": "int8", "weight": "int8", "accumulate": "int32", "output": "int8"}
+    a, b = load_file(path, types=types)
+    assert (str(a.dtypes), str(b.dtypes)) == ("s8s8s8-s32", "s8s8s32")
+    (a, _), (given, _) = load_file(path), load_file(config_dir() / "workloads" / "resnet18-vta.yaml")[:2]
+    assert str(a.dtypes) == "u8s8s32"
+    assert str(given.dtypes) == "s8s8s8-s32"

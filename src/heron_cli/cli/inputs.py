@@ -39,13 +39,14 @@ def accelerator(target: str | None, *, measured: bool = False) -> Accelerator:
 
 @dataclass(frozen=True)
 class Asked:
-    """The workloads that the user asked for: one operator with its shape, or those of a file."""
+    """The workloads that the user asked for: one operator with its shape, or those of `file`."""
 
     operator: str | None
     shape: Mapping[str, object]
     dtypes: Mapping[str, str]
     epilogue: Fields
-    found: Sequence[Workload]
+    file: str | None
+    only: Sequence[str]
 
     @classmethod
     def check(
@@ -68,18 +69,19 @@ class Asked:
         if file is None and only:
             raise click.UsageError("--only chooses among --workloads", context)
         if operator is None:
-            return cls(None, {}, {}, {}, _of_file(str(file), only))
+            _of_file(str(file), only, {})
+            return cls(None, {}, {}, {}, file, only)
         from heron_cli.operators.epilogue import parse
         from heron_cli.operators.workload import make, parse_shape
 
         given, steps = parse_shape(shape or ""), parse(epilogue or "")
         make(operator, given, dtypes=dtype, epilogue=steps)
-        return cls(operator, given, dtype or {}, steps, ())
+        return cls(operator, given, dtype or {}, steps, None, ())
 
     def workloads(self, machine: Accelerator) -> list[Workload]:
         """At least one; element types that were not given are those of the accelerator's intrinsic."""
         if self.operator is None:
-            return list(self.found)
+            return _of_file(str(self.file), self.only, _native_types(machine))
         from heron_cli.operators.workload import make
 
         types = {**_native_types(machine), **self.dtypes}
@@ -102,7 +104,7 @@ def workload_file(name: str) -> Path:
     return shipped[name]
 
 
-def _of_file(file: str, only: Sequence[str]) -> list[Workload]:
+def _of_file(file: str, only: Sequence[str], types: Mapping[str, str]) -> list[Workload]:
     from heron_cli.operators.workload import load_file
 
     path = workload_file(file)
@@ -112,7 +114,7 @@ def _of_file(file: str, only: Sequence[str]) -> list[Workload]:
         names.append(name)
         return not only or any(fnmatchcase(name, glob) for glob in only)
 
-    chosen = load_file(path, wanted)
+    chosen = load_file(path, wanted, types)
     if not chosen:
         raise InputError(
             f"--only {' '.join(only)}: no workload of {path} matches; there are: {', '.join(names)}"

@@ -137,11 +137,14 @@ def element_types(given: Mapping[str, str], where: str) -> DTypes:
     return DTypes(**given)
 
 
-def load_file(path: Path, only: Callable[[str], bool] = lambda name: True) -> list[Workload]:
+def load_file(
+    path: Path, only: Callable[[str], bool] = lambda name: True, types: Mapping[str, str] | None = None
+) -> list[Workload]:
     """The workloads of a YAML file whose names `only` accepts; the others are not looked into.
 
-    Raises InputError with file and line for anything that is wrong in it.
+    `types` are the element types of the roles for which the file gives none. Raises InputError with file and
+    line for anything that is wrong in it.
     """
     from heron_cli.operators.workload_file import read
 
-    return read(path, only)
+    return read(path, only, types or {})

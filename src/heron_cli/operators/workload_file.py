@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ _TOP = {"schema", "name", "dtype", "epilogue", "workloads"}
 _ENTRY = {"name", "operator", "shape", "dtype", "epilogue", "count"}
 
 
-def read(path: Path, only: Callable[[str], bool] = lambda name: True) -> list[Workload]:
+def read(path: Path, only: Callable[[str], bool], types: Mapping[str, str]) -> list[Workload]:
     """See `workload.load_file`."""
     try:
         raw = path.read_bytes()
@@ -30,7 +30,7 @@ def read(path: Path, only: Callable[[str], bool] = lambda name: True) -> list[Wo
     try:
         root = yaml.compose(raw.decode("utf-8"), Loader=yaml.SafeLoader)
         top = _mapping(root, path, "the file", _TOP)
-        return _workloads(top, path, only)
+        return _workloads(top, path, only, types)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
@@ -106,11 +106,13 @@ def _fields(entry: dict[str, yaml.Node], path: Path) -> _epilogue.Fields:
     return found
 
 
-def _workloads(top: dict[str, yaml.Node], path: Path, only: Callable[[str], bool]) -> list[Workload]:
+def _workloads(
+    top: dict[str, yaml.Node], path: Path, only: Callable[[str], bool], types: Mapping[str, str]
+) -> list[Workload]:
     schema = top.get("schema")
     if schema is None or _plain(schema, path) != SCHEMA:
         raise InputError(f"{_origin(schema, path)}: schema is not '{SCHEMA}'")
-    common = _types(top, path)
+    common = {**types, **_types(top, path)}
     _workload.element_types(common, _origin(top.get("dtype"), path))
     finish = _fields(top, path)
     items = top.get("workloads")

@@ -45,9 +45,7 @@ def command(
     """
     if only and workloads is None:
         raise click.UsageError("--only chooses among --workloads")
-    asked = (
-        inputs.Asked.check(None, None, None, None, workloads, only).found if workloads is not None else None
-    )
+    asked = None if workloads is None else inputs.Asked.check(None, None, None, None, workloads, only)
     from heron_cli import session
     from heron_cli.records import Store
 
@@ -58,7 +56,7 @@ def command(
             machine,
             out,
             threads=threads,
-            workloads=asked,
+            workloads=None if asked is None else asked.workloads(machine),
             allow_missing=allow_missing,
             force=force,
         )
