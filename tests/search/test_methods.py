@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +16,7 @@ from heron_cli.trial import Candidate, Trial
 
 from .toy import FakeRunner, problem, small_variant, variant
 
-SHIPPED = ["cga", "random"]
+SHIPPED = ["cga", "cga-random-keys", "ga-penalty", "ga-repair", "model-random", "random", "sa"]
 
 
 def measured(candidates: list[Candidate], variants: list[VariantSpace]) -> list[Trial]:
@@ -42,14 +44,14 @@ def test_naming_the_methods_loads_none_of_them() -> None:
         "print(method_names(), 'lightgbm' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
-    assert done.stdout.strip() == "['cga', 'random'] False"
+    assert done.stdout.strip() == f"{SHIPPED} False"
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_proposals_are_new_valid_and_a_pure_function(name: str) -> None:
     variants = [variant(), variant("other", capacity=1 << 12)]
     history: list[Trial] = []
-    for round_index in range(4):
+    for round_index in range(3):
         proposed = get_method(name)(problem(*variants), 7).propose(16, history, round_index)
         again = get_method(name)(problem(*variants), 7).propose(16, list(history), round_index)
         assert proposed == again
@@ -79,3 +81,20 @@ def test_a_cut_batch_serves_every_variant(name: str) -> None:
     variants = [variant("a"), variant("b"), variant("c")]
     first = get_method(name)(problem(*variants), 0).propose(15, [], 0)[:3]
     assert {candidate.variant for candidate in first} == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_small_space_is_tried_to_the_last_point_and_then_there_is_nothing(name: str) -> None:
+    small = small_variant()
+    method = get_method(name)(problem(small), 3)
+    history: list[Trial] = []
+    for round_index in range(4):
+        history += measured(method.propose(40, history, round_index), [small])
+    assert len({trial.candidate for trial in history}) == len(history) == 144
+    assert method.propose(40, history, 4) == []
+
+
+def test_the_documentation_lists_every_method() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    listed = re.findall(r"^\| `([a-z-]+)` \|", page.split("### Search methods")[1], re.MULTILINE)
+    assert sorted(listed) == SHIPPED

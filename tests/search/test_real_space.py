@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import pytest
 
@@ -11,6 +12,7 @@ from heron_cli.search.driver import tune
 from heron_cli.search.problem import PlainProblem, Sampler, VariantSpace
 from heron_cli.search.result import Budget
 from heron_cli.space import CpSampler, Evaluator, Space, SpaceBuilder, TableSampler, at_most, equal, product
+from heron_cli.space.violation import violation
 from heron_cli.trial import Candidate, Measurement, Status
 
 
@@ -44,12 +46,20 @@ class Formula:
         pass
 
 
-@pytest.mark.parametrize(("make", "trials"), [(TableSampler, 64), (CpSampler, 24)])
-def test_every_trial_is_valid_and_the_optimum_is_near(make: Callable[[Space], Sampler], trials: int) -> None:
+@pytest.mark.parametrize(
+    ("make", "trials", "method"),
+    [(TableSampler, 64, "cga"), (CpSampler, 24, "cga")]
+    + [(TableSampler, 48, method) for method in ("ga-penalty", "ga-repair", "sa")],
+)
+def test_every_trial_is_valid_and_the_optimum_is_near(
+    make: Callable[[Space], Sampler], trials: int, method: str
+) -> None:
     space = build()
-    variant = VariantSpace("plain", space, make(space), valid=Evaluator(space).valid)
+    evaluator = Evaluator(space)
+    violated = partial(violation, evaluator)
+    variant = VariantSpace("plain", space, make(space), valid=evaluator.valid, violation=violated)
     toy = PlainProblem("gemm", "gemm", "toy", "d", [variant])
-    result = tune(toy, "cga", Formula(space), Store.in_memory(), Budget(trials), batch=8)
+    result = tune(toy, method, Formula(space), Store.in_memory(), Budget(trials), batch=8)
     assert result.valid == trials
     assert result.best is not None and result.best.cost is not None
     assert result.best.cost <= 2.0

@@ -37,11 +37,22 @@ class ToySampler:
         ]
         self.tables = [np.array(group, dtype=np.int64) for group in groups]
         self.capacity = capacity
-        self.knobs = [SimpleNamespace(name=name) for name in NAMES]
+        self.extents = (m, n, k)
+        columns = [column for table in self.tables for column in table.T]
+        self.knobs = [
+            SimpleNamespace(name=name, values=tuple(np.unique(column).tolist()))
+            for name, column in zip(NAMES, columns, strict=True)
+        ]
 
     def valid(self, rows: Rows) -> Any:
+        return self.violation(rows) == 0
+
+    def violation(self, rows: Rows) -> Any:
+        """How many constraints are broken, and the size of what does not fit, in capacities."""
         m, n, k = rows[:, 1] * rows[:, 2], rows[:, 4] * rows[:, 5], rows[:, 7]
-        return m * k + n * k + m * n <= self.capacity
+        used = (m * k + n * k + m * n) / self.capacity
+        products = np.stack([rows[:, 0] * m, rows[:, 3] * n, rows[:, 6] * k], axis=1)
+        return (products != self.extents).sum(axis=1) + np.where(used > 1, used, 0.0)
 
     def draw(self, n: int, rng: np.random.Generator, restrict: Mapping[str, Collection[int]]) -> Rows:
         parts, column = [], 0
@@ -51,6 +62,8 @@ class ToySampler:
             for place, name in enumerate(names):
                 if name in restrict:
                     table = table[np.isin(table[:, place], list(restrict[name]))]
+            if not len(table):
+                return np.empty((0, len(NAMES)), dtype=np.int64)
             parts.append(table[rng.integers(len(table), size=n)])
         rows = np.hstack(parts)
         return rows[self.valid(rows)]
@@ -105,7 +118,8 @@ def variant(
     name: str = "plain", m: int = 256, n: int = 384, k: int = 512, capacity: int = 1 << 14, **options: Any
 ) -> VariantSpace:
     sampler = ToySampler(m, n, k, capacity)
-    return VariantSpace(name, SimpleNamespace(knobs=sampler.knobs), sampler, features, **options)
+    rules = {"valid": sampler.valid, "violation": sampler.violation} | options
+    return VariantSpace(name, SimpleNamespace(knobs=sampler.knobs), sampler, features, **rules)
 
 
 def small_variant(name: str = "small") -> VariantSpace:

@@ -22,6 +22,10 @@ class Knob(Protocol):
     def name(self) -> str:
         """Its name, unique in the space."""
 
+    @property
+    def values(self) -> Sequence[int]:
+        """The values it can take, ascending; not each of them need be part of a valid point."""
+
 
 class Space(Protocol):
     """The knobs of one variant, in the order of the columns of its rows."""
@@ -57,7 +61,9 @@ class VariantSpace:
 
     `features` maps rows to columns that the cost model sees besides the knobs (tile bytes, arithmetic
     intensity); `seeds` are assignments worth trying first, as the optimum of an analytic model is; `valid`
-    tells which rows satisfy the constraints, so that records made under other rules are left out.
+    tells which rows satisfy the constraints, so that records made under other rules are left out;
+    `violation` tells by how much each row breaks them, 0 for valid rows and above 0 for others: penalty
+    methods follow it.
     """
 
     name: str
@@ -66,6 +72,7 @@ class VariantSpace:
     features: Callable[[Rows], tuple[npt.NDArray[Any], Sequence[str]]] = no_features
     seeds: Sequence[Mapping[str, int]] = ()
     valid: Callable[[Rows], npt.NDArray[np.bool_]] | None = None
+    violation: Callable[[Rows], npt.NDArray[np.float64]] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,6 +98,18 @@ class VariantSpace:
         if not self.has(candidate):
             return False
         return self.valid is None or bool(self.valid(self.rows([candidate.values]))[0])
+
+    def admits(self, rows: Rows) -> npt.NDArray[np.bool_]:
+        """Which rows satisfy every constraint, [len(rows)]. Raises ValueError when `valid` is not known."""
+        if self.valid is None:
+            raise ValueError(f"variant {self.name}: this search method needs to know which rows are valid")
+        return self.valid(rows)
+
+    def distance(self, rows: Rows) -> npt.NDArray[np.float64]:
+        """How much each row breaks the constraints, [len(rows)]; 0 or 1 where `violation` is not known."""
+        if self.violation is None:
+            return (~self.admits(rows)).astype(np.float64)
+        return self.violation(rows)
 
 
 class Problem(Protocol):

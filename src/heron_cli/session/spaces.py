@@ -109,6 +109,7 @@ def _variant_space(variant: Variant, space: Space, sampler: str) -> VariantSpace
     from heron_cli.schedule.seeds import seeds
     from heron_cli.search.problem import VariantSpace
     from heron_cli.space import CpSampler, Evaluator, TableSampler
+    from heron_cli.space.violation import violation
 
     drawing: Sampler = CpSampler(space) if sampler == "cpsat" else TableSampler(space)
     evaluator = Evaluator(space)
@@ -119,6 +120,7 @@ def _variant_space(variant: Variant, space: Space, sampler: str) -> VariantSpace
         partial(_features, evaluator),
         seeds=seeds(space),
         valid=evaluator.valid,
+        violation=partial(violation, evaluator),
     )
 
 

@@ -1,0 +1,107 @@
+"""The frame of the methods with a cost model: they differ in how they look for what it predicts to be fast.
+
+Whatever is compared is compared fairly: every method fits the same model to the same trials, gets the same
+seeds, starts each round from the same kind of rows, has about `EVALUATIONS` rows predicted per round, and has
+its batch picked from the rows it saw by the same rule.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ..records import cost_of
+from ..trial import Trial
+from .by_variant import Taken, VariantMethod
+from .cost_model import CostModel
+from .problem import Rows, VariantSpace
+
+UNIFORM = 1000  # fresh uniform samples in each round's population
+MEASURED = 32  # best measured candidates that join it
+POPULATION = 200  # kept of these, by prediction
+GENERATIONS = 5
+CHILDREN = 200  # per generation
+ELITES = 20  # best of everything seen, kept in every generation
+EVALUATIONS = UNIFORM + GENERATIONS * CHILDREN
+GREEDY = 0.75  # share of a batch with the best predictions; roulette picks the rest
+SEED_SHARE = 2  # at most one in this many of a batch is a seed, until all seeds are tried
+
+Floats = npt.NDArray[np.float64]
+
+
+class ModelGuided(VariantMethod):
+    """A method that explores the cost model and has the best of what it saw measured."""
+
+    def propose_rows(
+        self,
+        variant: VariantSpace,
+        count: int,
+        trials: Sequence[Trial],
+        taken: Taken,
+        rng: np.random.Generator,
+    ) -> Rows:
+        """What exploring the model brings; seeds and uniform rows while there is no model."""
+        with self.spent.on("model"):
+            model = CostModel.fit(variant, trials, self.seed)
+        seeds = taken.take(variant.rows(variant.seeds), max(1, count // SEED_SHARE))
+        count -= len(seeds)
+        if model is None:
+            return np.concatenate([seeds, self.fresh(variant, count, taken, rng)])
+        rows, scores = self.explore(variant, model, trials, rng)
+        chosen = _select(rows, scores, count, taken, rng)
+        return np.concatenate([seeds, chosen, self.fresh(variant, count - len(chosen), taken, rng)])
+
+    @abstractmethod
+    def explore(
+        self, variant: VariantSpace, model: CostModel, trials: Sequence[Trial], rng: np.random.Generator
+    ) -> tuple[Rows, Floats]:
+        """Distinct valid rows, best predicted first, and their predictions."""
+
+    def start(
+        self, variant: VariantSpace, model: CostModel, trials: Sequence[Trial], rng: np.random.Generator
+    ) -> tuple[Rows, Floats]:
+        """`UNIFORM` fresh rows and the best measured ones, best predicted first, and their predictions."""
+        with self.spent.on("solve"):
+            uniform = variant.sampler.sample(UNIFORM, rng)
+        return self.rank(model, np.concatenate([uniform, best_measured(variant, trials)]))
+
+    def rank(self, model: CostModel, rows: Rows) -> tuple[Rows, Floats]:
+        """The distinct rows, best predicted first, and their predictions."""
+        return merge(rows, self.predict(model, rows))
+
+    def predict(self, model: CostModel, rows: Rows) -> Floats:
+        """The model's predictions, their time accounted."""
+        with self.spent.on("model"):
+            return model.predict(rows)
+
+
+def best_measured(variant: VariantSpace, trials: Sequence[Trial]) -> Rows:
+    """The rows of the fastest valid trials, at most `MEASURED`."""
+    timed = [(cost, trial) for trial in trials if (cost := cost_of(trial.measurement)) is not None]
+    timed.sort(key=lambda pair: pair[0])
+    return variant.rows([trial.candidate.values for _, trial in timed[:MEASURED]])
+
+
+def roulette(scores: Floats, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """`count` indices, with replacement, the odds in proportion to predicted speed above the slowest."""
+    speed = np.exp(scores.min() - scores)
+    odds = speed - speed.min() + 1e-9
+    return rng.choice(len(scores), size=count, p=odds / odds.sum())
+
+
+def merge(rows: Rows, scores: Floats) -> tuple[Rows, Floats]:
+    """Distinct rows, best score first; ties in the order of their values, whatever order they came in."""
+    rows, first = np.unique(rows, axis=0, return_index=True)
+    scores = scores[first]
+    order = np.argsort(scores, kind="stable")
+    return rows[order], scores[order]
+
+
+def _select(rows: Rows, scores: Floats, count: int, taken: Taken, rng: np.random.Generator) -> Rows:
+    """The batch: most of it the best predicted, the rest by roulette among what is left."""
+    greedy = taken.take(rows, round(GREEDY * count))
+    order = roulette(scores, min(len(rows), 8 * count), rng)
+    return np.concatenate([greedy, taken.take(rows[order], count - len(greedy))])
