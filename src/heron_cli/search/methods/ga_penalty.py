@@ -22,8 +22,8 @@ from ..problem import Rows, VariantSpace
 from ..protocol import register
 
 COMPARE_COST = 0.45  # pf: how often two rows are compared by cost although one of them is invalid
-# Share of the ranked population that breeds. The paper keeps 30 of 200; on synthetic costs 0.3 was better than
-# 0.15 on five seeds and not on five others, so the difference is not established.
+# Share of the ranked population that breeds. The paper keeps 30 of 200; on synthetic costs 0.3 was better
+# than 0.15 on five seeds and not on five others, so the difference is not established.
 PARENTS = 0.3
 
 
