@@ -34,7 +34,6 @@ class VtaBackend:
         from heron_cli.backends.vta.binary import write_program
         from heron_cli.backends.vta.codegen import generate
         from heron_cli.backends.vta.errors import VtaError
-        from heron_cli.backends.vta.program import check_program
         from heron_cli.backends.vta.sync import synchronise
         from heron_cli.backends.vta.timing import time_program
         from heron_cli.errors import InputError
@@ -43,9 +42,8 @@ class VtaBackend:
         config = _config(task.accelerator)
         try:
             program = synchronise(generate(task.variant(candidate.variant).nest(candidate), config), config)
-            check_program(program, config)
             timing = time_program(program, config)
-            code = write_program(program, config)
+            code = write_program(program, config)  # checks it, too
         except (VtaError, InputError) as error:
             raise BuildError(str(error)) from error
         specs = registry.get(task.workload.operator).specs(task.workload)

@@ -15,11 +15,14 @@ from heron_cli.backends.vta.config import VtaConfig
 from heron_cli.backends.vta.errors import ProgramError
 from heron_cli.backends.vta.isa import Alu, AluOperation, Finish, Gemm, Instruction, Load, Memory, Store, Uop
 from heron_cli.backends.vta.layout import Layout, Layouts
-from heron_cli.backends.vta.loops import Folded, Loop, fold
+from heron_cli.backends.vta.loops import Folded, Loop, Strides, fold
 from heron_cli.backends.vta.program import UOPS, Program, place
 from heron_cli.backends.vta.tiles import Tiles
 from heron_cli.backends.vta.transfers import rectangles
 from heron_cli.schedule.nest import Nest
+
+ONE: tuple[Strides, ...] = ((0, 0, 0),)
+"""The offsets of a single micro-op."""
 
 
 class Generator:
@@ -34,8 +37,8 @@ class Generator:
         self.groups = {axis.name: axis.group for axis in self.einsum.axes}
         self.instructions: list[Instruction] = []
         self.uops: list[Uop] = []
-        self._uop_place: dict[tuple[Uop, ...], int] = {}  # in DRAM
-        self._uop_loaded: dict[tuple[Uop, ...], int] = {}  # in the scratch-pad
+        self._uop_place: dict[tuple[int, Strides], int] = {}  # in DRAM
+        self._uop_loaded: dict[tuple[int, Strides], int] = {}  # in the scratch-pad
         self._uop_next = 0
         self.tiles = Tiles(nest)
         self.tensors = place(
@@ -129,12 +132,12 @@ class Generator:
     def _fill(self, role: str, starts: Mapping[str, int], buffer: Buffer) -> int:
         """Load a tile, unless a buffer still holds it; its first element."""
         operand, memory = self._sources[role]
-        spans = tuple(self.tiles.spans(operand, starts))
-        known = buffer.find(spans)
+        lows = self.tiles.lows(operand, starts)
+        known = buffer.find(lows)
         if known is not None:
             return known
-        base = buffer.next(spans)
-        for r in rectangles(spans):
+        base = buffer.next(lows)
+        for r in rectangles(self.tiles.spans(operand, lows)):
             pads = (r.pad_top, r.pad_bottom, r.pad_left, r.pad_right)
             start, dram = base + r.sram, self._bases[role] + r.dram
             self.instructions.append(Load(memory, start, dram, r.x_size, r.y_size, r.x_stride, *pads))
@@ -157,39 +160,41 @@ class Generator:
 
     def _multiply(self, accumulator: int, source: int, weight: int) -> None:
         folded = self._loops()
-        kernel = tuple(Uop(accumulator + d, source + s, weight + w) for d, s, w in folded.uops)
-        begin = self._load_uops(kernel)
+        begin = self._load_uops(folded.uops, (accumulator, source, weight))
         outer, inner = folded.outer, folded.inner
-        self.instructions.append(
-            Gemm(begin, begin + len(kernel), outer.extent, inner.extent, outer.strides[0], inner.strides[0],
-                 outer.strides[1], inner.strides[1], outer.strides[2], inner.strides[2])
-        )  # fmt: skip
+        strides = [stride for pair in zip(outer.strides, inner.strides, strict=True) for stride in pair]
+        end = begin + len(folded.uops)
+        self.instructions.append(Gemm(begin, end, outer.extent, inner.extent, *strides))
 
     def _reset(self, accumulator: int) -> None:
-        begin = self._load_uops((Uop(accumulator),))
+        begin = self._load_uops(ONE, (accumulator, 0, 0))
         size = self.tiles.tile_elements(self.layouts.output)
         self.instructions.append(Gemm(begin, begin + 1, 1, size, 0, 1, reset=True))
 
-    def _load_uops(self, kernel: tuple[Uop, ...]) -> int:
-        """Where a kernel of micro-ops lies in its scratch-pad, loading it if it is not there."""
-        loaded = self._uop_loaded.get(kernel)
+    def _load_uops(self, offsets: tuple[Strides, ...], at: Strides = (0, 0, 0)) -> int:
+        """Where micro-ops (offsets, moved to `at`) lie in their scratch-pad, after loading them if need be.
+
+        Offsets are told apart by identity: there are a few per program, each made once.
+        """
+        key = (id(offsets), at)
+        loaded = self._uop_loaded.get(key)
         if loaded is not None:
             return loaded
-        if len(kernel) > self.config.uop.depth:
-            raise ProgramError(
-                f"a kernel of {len(kernel)} micro-ops; the memory holds {self.config.uop.depth}"
-            )
-        if self._uop_next + len(kernel) > self.config.uop.depth:
+        depth = self.config.uop.depth
+        if len(offsets) > depth:
+            raise ProgramError(f"a kernel of {len(offsets)} micro-ops; the memory holds {depth}")
+        if self._uop_next + len(offsets) > depth:
             self._uop_loaded.clear()
             self._uop_next = 0
-        if kernel not in self._uop_place:
-            self._uop_place[kernel] = len(self.uops)
-            self.uops.extend(kernel)
+        if key not in self._uop_place:
+            self._uop_place[key] = len(self.uops)
+            dst, src, wgt = at
+            self.uops.extend(Uop(dst + d, src + s, wgt + w) for d, s, w in offsets)
         begin = self._uop_next
-        dram = self._bases[UOPS] + self._uop_place[kernel]
-        self.instructions.append(Load(Memory.UOP, begin, dram, len(kernel), 1, len(kernel)))
-        self._uop_loaded[kernel] = begin
-        self._uop_next += len(kernel)
+        dram = self._bases[UOPS] + self._uop_place[key]
+        self.instructions.append(Load(Memory.UOP, begin, dram, len(offsets), 1, len(offsets)))
+        self._uop_loaded[key] = begin
+        self._uop_next += len(offsets)
         return begin
 
     def _finish_tile(
@@ -205,32 +210,39 @@ class Generator:
             elif op.kind == "clip":
                 self._immediate(AluOperation.MAX, accumulator, op.values[0])
                 self._immediate(AluOperation.MIN, accumulator, op.values[1])
-        for r in rectangles(self.tiles.spans(self.layouts.output, starts)):
+        lows = self.tiles.lows(self.layouts.output, starts)
+        for r in rectangles(self.tiles.spans(self.layouts.output, lows)):
             dram = self._bases["output"] + r.dram
             self.instructions.append(Store(accumulator + r.sram, dram, r.x_size, r.y_size, r.x_stride))
 
     def _immediate(self, operation: AluOperation, accumulator: int, value: int | None) -> None:
         """One operation on every sum of a tile; None is no bound, so nothing."""
         if value is not None:
-            begin = self._load_uops((Uop(accumulator, accumulator),))
+            begin = self._load_uops(ONE, (accumulator, accumulator, 0))
             size = self.tiles.tile_elements(self.layouts.output)
             self.instructions.append(Alu(operation, begin, begin + 1, 1, size, 0, 1, 0, 1, value))
 
     def _add(self, accumulator: int, added: int, operand: Layout) -> None:
         """Add a tile in the accumulators' scratch-pad to the sums."""
-        lengths = self.tiles.lengths(self.layouts.output)
-        loops = []
-        for i, (dim, length) in enumerate(zip(self.layouts.output.dims, lengths, strict=True)):
-            axes = [axis.name for axis in self.einsum.axes if self.tiles.moves(axis.name, dim)]
-            source = sum(self.tiles.strides(operand, axis) for axis in axes)
-            loops.append(Loop(length, (prod(lengths[i + 1 :]), source, 0)))
-        folded = fold(loops, self.config.limits.iterations)
-        kernel = tuple(Uop(accumulator + d, added + s) for d, s, _ in folded.uops)
-        begin = self._load_uops(kernel)
+        folded = self._sums(operand)
+        begin = self._load_uops(folded.uops, (accumulator, added, 0))
         outer, inner = folded.outer, folded.inner
         strides = (outer.strides[0], inner.strides[0], outer.strides[1], inner.strides[1])
         extents = (outer.extent, inner.extent)
-        self.instructions.append(Alu(AluOperation.ADD, begin, begin + len(kernel), *extents, *strides))
+        self.instructions.append(Alu(AluOperation.ADD, begin, begin + len(folded.uops), *extents, *strides))
+
+    def _sums(self, operand: Layout) -> Folded:
+        """The loops over a tile of sums (dst) and over what is added to them (src)."""
+        name = operand.access.name
+        if name not in self._folded:
+            lengths = self.tiles.lengths(self.layouts.output)
+            loops = []
+            for i, (dim, length) in enumerate(zip(self.layouts.output.dims, lengths, strict=True)):
+                axes = [axis.name for axis in self.einsum.axes if self.tiles.moves(axis.name, dim)]
+                source = sum(self.tiles.strides(operand, axis) for axis in axes)
+                loops.append(Loop(length, (prod(lengths[i + 1 :]), source, 0)))
+            self._folded[name] = fold(loops, self.config.limits.iterations)
+        return self._folded[name]
 
 
 def generate(nest: Nest, config: VtaConfig) -> Program:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 
 from heron_cli.backends.vta.errors import ProgramError
@@ -19,6 +19,9 @@ class Tiles:
         self.nest = nest
         self.einsum = nest.einsum
         self.tile = {name: tiling.unit * tiling.size for name, tiling in nest.tilings.items()}
+        # by the identity of layouts, which live as long as the nest's program is generated
+        self._lengths: dict[int, tuple[int, ...]] = {}
+        self._terms: dict[int, list[tuple[int, list[tuple[str, int]], int]]] = {}
 
     def starts(self, indices: Mapping[tuple[str, str], int]) -> dict[str, int]:
         """First iteration of every axis in a tile."""
@@ -30,9 +33,13 @@ class Tiles:
             starts[name] = number * tiling.size * tiling.unit
         return starts
 
-    def lengths(self, operand: Layout) -> list[int]:
+    def lengths(self, operand: Layout) -> tuple[int, ...]:
         """Blocks of every dimension that a tile covers (C4), in the order of DRAM."""
-        return [-(-tile_length(dim.dim, self._moving(dim)) // dim.block) for dim in operand.dims]
+        known = self._lengths.get(id(operand))
+        if known is None:
+            known = tuple(-(-tile_length(dim.dim, self._moving(dim)) // dim.block) for dim in operand.dims)
+            self._lengths[id(operand)] = known
+        return known
 
     def _moving(self, dim: BlockDim) -> dict[str, int]:
         return {name: self._extent(name) for name, _ in dim.dim.terms}
@@ -50,21 +57,29 @@ class Tiles:
         """Elements of a tile in a scratch-pad."""
         return prod(self.lengths(operand))
 
-    def spans(self, operand: Layout, starts: Mapping[str, int]) -> list[Span]:
-        """The blocks that the tile at `starts` covers, in the order of DRAM."""
-        spans = []
-        for i, (dim, length) in enumerate(zip(operand.dims, self.lengths(operand), strict=True)):
-            low = dim.dim.offset + sum(
-                min(c * self._start(name, starts), c * (self._start(name, starts) + self._extent(name) - 1))
-                for name, c in dim.dim.terms
-            )
-            spans.append(Span(low // dim.block, length, dim.extent, operand.stride(i)))
-        return spans
+    def lows(self, operand: Layout, starts: Mapping[str, int]) -> tuple[int, ...]:
+        """The first block of every dimension that the tile at `starts` covers; it identifies the tile."""
+        terms = self._terms.get(id(operand))
+        if terms is None:
+            terms = self._terms[id(operand)] = [self._resolved(dim) for dim in operand.dims]
+        return tuple(
+            (offset + sum(c * starts[axis] for axis, c in moved)) // block for offset, moved, block in terms
+        )
 
-    def _start(self, name: str, starts: Mapping[str, int]) -> int:
-        if name in starts:
-            return starts[name]
-        return starts[next(a.name for a in self.einsum.axes if any(part.name == name for part in a.parts))]
+    def _resolved(self, dim: BlockDim) -> tuple[int, list[tuple[str, int]], int]:
+        """Offset, (axis, coefficient)s and block of a dimension; a falling axis reaches its low end last."""
+        offset = dim.dim.offset + sum(min(0, c * (self._extent(name) - 1)) for name, c in dim.dim.terms)
+        return offset, [(self._axis(name), c) for name, c in dim.dim.terms], dim.block
+
+    def spans(self, operand: Layout, lows: Sequence[int]) -> list[Span]:
+        """The blocks from `lows` on that a tile covers, in the order of DRAM."""
+        dims = zip(operand.dims, lows, self.lengths(operand), strict=True)
+        return [Span(low, n, dim.extent, operand.stride(i)) for i, (dim, low, n) in enumerate(dims)]
+
+    def _axis(self, name: str) -> str:
+        if name in self.tile:
+            return name
+        return next(a.name for a in self.einsum.axes if any(part.name == name for part in a.parts))
 
     def strides(self, operand: Layout, axis: str) -> int:
         """Scratch-pad elements that one block of an axis moves within a tile."""

@@ -25,7 +25,11 @@ DEFAULT_TRIALS = 64
 @options.threads_option
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes that build. Default: as cores allow.")
 @click.option(
-    "--method", metavar="NAME", default="cga", show_default=True, help="Search method: cga, random, …"
+    "--method",
+    metavar="NAME",
+    default="cga",
+    show_default=True,
+    help="Search method; docs/cli.md lists them.",
 )
 @options.sampler_option
 @click.option(
