@@ -162,9 +162,9 @@ class Generator:
         folded = self._loops()
         begin = self._load_uops(folded.uops, (accumulator, source, weight))
         outer, inner = folded.outer, folded.inner
-        strides = [stride for pair in zip(outer.strides, inner.strides, strict=True) for stride in pair]
+        dst, src, wgt = zip(outer.strides, inner.strides, strict=True)
         end = begin + len(folded.uops)
-        self.instructions.append(Gemm(begin, end, outer.extent, inner.extent, *strides))
+        self.instructions.append(Gemm(begin, end, outer.extent, inner.extent, *dst, *src, *wgt))
 
     def _reset(self, accumulator: int) -> None:
         begin = self._load_uops(ONE, (accumulator, 0, 0))
