@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -66,7 +66,6 @@ class Task:
     workload: Workload
     accelerator: Accelerator
     threads: int = 1
-    _cache: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __reduce__(self) -> tuple[type, tuple[Any, ...]]:
         return Task, (self.workload, self.accelerator, self.threads)

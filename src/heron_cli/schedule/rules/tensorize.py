@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from heron_cli.accelerator.model import Intrinsic
-from heron_cli.schedule.einsum import Axis, Einsum
+from heron_cli.schedule.einsum import Axis, Einsum, Group
 from heron_cli.schedule.primitives import Tensorize
 from heron_cli.schedule.rules.base import NotApplicableError, ScheduleRule
 from heron_cli.schedule.template import Template
+
+_DIMS: tuple[Group, ...] = ("m", "n", "k")
 
 
 class TensorizeRule(ScheduleRule):
@@ -35,7 +37,7 @@ class TensorizeRule(ScheduleRule):
             if not _takes(intrinsic, einsum):
                 continue
             for shape in intrinsic.shapes:
-                axes = {dim: _best(einsum, dim, shape[dim]) for dim in ("m", "n", "k")}
+                axes = {dim: _best(einsum, dim, shape[dim]) for dim in _DIMS}
                 if any(axis is None and shape[dim] > 1 for dim, axis in axes.items()):
                     continue
                 waste, distance = 1.0, 0
@@ -43,7 +45,7 @@ class TensorizeRule(ScheduleRule):
                     if axis is not None:
                         waste *= _waste(axis, shape[dim])
                         distance += _distance(einsum, axis)
-                names = {
+                names: dict[str, str | None] = {
                     dim: None if axis is None or shape[dim] == 1 else axis.name for dim, axis in axes.items()
                 }
                 found.append((waste, distance, Tensorize(intrinsic, shape, names)))
@@ -58,8 +60,12 @@ class TensorizeRule(ScheduleRule):
         )
         if not any(_takes(intrinsic, einsum) for intrinsic in accelerator.intrinsics):
             return f"{accelerator.name} has no intrinsic for {asked} (it has {takes})"
-        for dim, meaning in (("n", "axis of weight and output alone"), ("k", "axis of the sum")):
-            if not einsum.group(dim):  # type: ignore[arg-type]
+        needed: tuple[tuple[Group, str], ...] = (
+            ("n", "axis of weight and output alone"),
+            ("k", "axis of the sum"),
+        )
+        for dim, meaning in needed:
+            if not einsum.group(dim):
                 return f"the operator has no {dim}-like axis ({meaning}), so no matrix intrinsic covers it"
         return f"the reduction is shorter than the intrinsics of {accelerator.name} allow without padding"
 
@@ -73,9 +79,9 @@ def _takes(intrinsic: Intrinsic, einsum: Einsum) -> bool:
     )
 
 
-def _best(einsum: Einsum, dim: str, extent: int) -> Axis | None:
+def _best(einsum: Einsum, dim: Group, extent: int) -> Axis | None:
     """The axis of a group for one dimension of the intrinsic; a reduction must be contiguous, long enough."""
-    candidates = einsum.group(dim)  # type: ignore[arg-type]
+    candidates = einsum.group(dim)
     if dim == "k":
         usable = [axis for axis in candidates if axis.extent >= extent and einsum.reducible(axis.name)]
         channels = [axis for axis in usable if not einsum.window(axis.name)]
