@@ -76,9 +76,9 @@ class Vocabulary:
                     return None
                 return f"'{name}' is no limit; {suggest('.'.join(rest), sorted(self.limits), 'known limits')}"
             case (words.INTRINSIC, dim), _:
-                if dim in words.DIMS:
+                if dim in words.INTRINSIC_NUMBERS:
                     return None
-                return f"'{name}': an intrinsic has no '{dim}'; {suggest(dim, words.DIMS, 'it has')}"
+                return f"'{name}': an intrinsic has no '{dim}'; {suggest(dim, words.INTRINSIC_NUMBERS, 'it has')}"
             case (level, group), _:
                 return self._factor(name, level, group)
         return self._shape(name)

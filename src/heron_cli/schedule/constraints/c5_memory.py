@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.primitives import Hold
-from heron_cli.space import Expression, at_most, product, total
+from heron_cli.space import Expression, at_most, maximum, product, total
 
 _BYTES = {"int8": 1, "uint8": 1, "float16": 2, "bfloat16": 2, "int32": 4, "float32": 4}
 
@@ -21,8 +21,13 @@ class MemoryLimit(ConstraintRule):
             held = [hold for hold in template.holds if hold.memory == memory.name]
             if not held:
                 continue
+            phases = [  # what is read dies before what is written is born, where the YAML holds both
+                total([self._bytes(poster, hold) for hold in held if (hold.operand == "output") == after])
+                for after in (False, True)
+                if any((hold.operand == "output") == after for hold in held)
+            ]
             used = poster.space.derive(
-                f"bytes.{memory.name}", total([self._bytes(poster, hold) for hold in held])
+                f"bytes.{memory.name}", phases[0] if len(phases) == 1 else maximum(*phases)
             )
             if memory.capacity_bytes is not None:
                 poster.space.require(
@@ -39,8 +44,10 @@ class MemoryLimit(ConstraintRule):
         """
         template = poster.template
         einsum = template.einsum
-        levels = poster.below(hold.level)[1:]
+        levels = poster.inside_of(hold)
         buffers = poster.buffers(hold.memory)
+        if template.accelerator.gathers:  # a matrix of the axes that move the operand, masked ones included
+            return self._gathered(poster, hold, levels)
         sums = {"accumulate": einsum.output, **{access.name: access for access in einsum.finishing}}
         if hold.operand in sums:
             units = [template.split(axis.name).unit for axis in einsum.spatial]
@@ -50,3 +57,29 @@ class MemoryLimit(ConstraintRule):
         access = {"input": einsum.input, "weight": einsum.weight}[hold.operand]
         tiles = {axis.name: poster.tile(axis.name, levels) for axis in einsum.axes}
         return product([buffers, _BYTES[access.dtype], *(poster.length(dim, tiles) for dim in access.dims)])
+
+    def _gathered(self, poster: Poster, hold: Hold, levels: list[str]) -> Expression:
+        einsum = poster.template.einsum
+        access = einsum.output if hold.operand == "accumulate" else {a.name: a for a in einsum.accesses}[hold.operand]
+        axes = [axis for axis in einsum.axes if einsum.moves(axis, access)]
+        units = [poster.template.split(axis.name).unit for axis in axes]
+        factors = [poster.factor(level, axis.name) for axis in axes for level in levels]
+        if hold.operand == "output":
+            return self._staged(poster, levels)
+        if hold.operand == "accumulate":
+            return product([poster.buffers(hold.memory), _BYTES[einsum.accumulate], *units, *factors])
+        return product([poster.depth(hold), _BYTES[access.dtype], *units, *factors])
+
+    def _staged(self, poster: Poster, levels: list[str]) -> Expression:
+        """Sums of a tile on their way out. Rows begin 8 words after a multiple of 32 banks, so that the
+        fragments of a warp, four lanes to a row, are stored without conflicts.
+        """
+        tensorize, einsum = poster.template.tensorize, poster.template.einsum
+        extents = []
+        for dim in ("m", "n"):
+            axis = tensorize.axes[dim]
+            assert axis is not None
+            factors = [poster.factor(level, axis) for level in levels]
+            extents.append(product([poster.template.split(axis).unit, *factors]))
+        rows, columns = extents
+        return _BYTES[einsum.accumulate] * rows * (columns + (31 * columns + 8) % 32)

@@ -44,7 +44,12 @@ class _Resolver:
 
     def __init__(self, poster: Poster) -> None:
         self.poster = poster
-        self.constants = poster.template.accelerator.constants
+        tensorize = poster.template.tensorize
+        self.constants = {
+            **poster.template.accelerator.constants,
+            **{f"intrinsic.{dim}": extent for dim, extent in tensorize.shape.items()},
+            "intrinsic.lanes": tensorize.intrinsic.lanes,
+        }
 
     def boolean(self, node: Node) -> Boolean:
         """A condition."""

@@ -8,7 +8,9 @@ from heron_cli.schedule.rules.multi_level_spm import MultiLevelSpm
 from heron_cli.schedule.rules.multi_scope_spm import MultiScopeSpm
 from heron_cli.schedule.rules.pack_constant import PackConstant
 from heron_cli.schedule.rules.parallel import Parallel
+from heron_cli.schedule.rules.pipeline import SoftwarePipeline
 from heron_cli.schedule.rules.place_input import PlaceInput
+from heron_cli.schedule.rules.raster import Rasterise
 from heron_cli.schedule.rules.tensorize import TensorizeRule
 from heron_cli.schedule.rules.tiling import MultiLevelTiling
 from heron_cli.schedule.rules.unroll import Unroll
@@ -25,6 +27,8 @@ RULES: tuple[ScheduleRule, ...] = (
     Fill(),
     PlaceInput(),
     Parallel(),
+    SoftwarePipeline(),
+    Rasterise(),
     Unroll(),
     Vectorize(),
 )

@@ -14,6 +14,8 @@ class PackConstant(ScheduleRule):
 
     def unless(self, template: Template) -> str | None:
         """The intrinsic reads the weight in a layout of its own, so it must be constant."""
+        if not template.einsum.weight.constant and template.accelerator.gathers:
+            return "the weight is not constant; it is gathered from where it lies"
         if not template.einsum.weight.constant:
             raise NotApplicableError("the weight is not constant, and packing at run time is not generated")
         return None
