@@ -41,5 +41,6 @@ AXES: dict[str, frozenset[str]] = {
 """A level's axis word -> the groups of axes in which a rule may ask for that level's factors."""
 
 GROUPS = ("batch", "m", "n", "k", "spatial", "reduction", "channel", "window")
+DEPTH = "depth"
 ROOT, SKIP, INTRINSIC = "root", "skip", "intrinsic"
 RESERVED = frozenset({"memories", "limits", "min", "max", ROOT, SKIP, "true", "false", "null"})

@@ -65,7 +65,8 @@ def whole_source(emitted: str, instruction: str, *, hopper: bool, cluster: int, 
     bounds = rf"__launch_bounds__(\1, {blocks})"
     if cluster > 1:
         bounds = f"__cluster_dims__(1, {cluster}, 1) {bounds}"
-    kernels = re.sub(r"^.*;\n", "", kernels, count=0) if False else kernels
+    # a loop over stages, unrolled by the compiler, keeps the addresses of many stages in registers
+    kernels = kernels.replace("  for (int turn", "  #pragma unroll 1\n  for (int turn")
     headers = [(_DEVICE / "heron.cuh").read_text()]
     if hopper:
         headers.append((_DEVICE / "hopper.cuh").read_text())

@@ -48,12 +48,14 @@ class Poster:
 
     def depth(self, hold: Hold) -> Expression:
         """How many copies of a buffer rotate because the level that fills it is pipelined."""
-        pipeline = next((each for each in self.template.all(Pipeline) if each.level == hold.level), None)
+        return self.buffers(hold.memory) * self.pipelined(hold.level)
+
+    def pipelined(self, level: str) -> Expression:
+        """How many iterations of a level are in flight."""
+        pipeline = next((each for each in self.template.all(Pipeline) if each.level == level), None)
         if pipeline is None:
-            return self.buffers(hold.memory)
-        name = f"depth.{pipeline.level}"
-        each = Var(name) if len(pipeline.depths) > 1 else const(pipeline.depths[0])
-        return self.buffers(hold.memory) * each
+            return const(1)
+        return Var(f"depth.{level}") if len(pipeline.depths) > 1 else const(pipeline.depths[0])
 
     def inside_of(self, hold: Hold) -> list[str]:
         """The levels whose tiles a buffer covers.
