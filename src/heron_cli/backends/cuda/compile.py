@@ -17,7 +17,7 @@ from heron_cli.errors import InputError
 _DEVICE = Path(__file__).parent / "device"
 _FLAGS = ("-O3", "-std=c++17", "-lineinfo")
 _TYPES = ("#include <cuda_fp16.h>", "#include <cuda_bf16.h>")
-_BOUNDS = re.compile(r"__launch_bounds__\((\d+)\)")
+_BOUNDS = re.compile(r"__launch_bounds__\((\d+)\)( heron_kernel\()")  # not of the function that packs
 
 
 def to_source(functions: Mapping[str, Any], target: Mapping[str, Any]) -> str:
@@ -62,7 +62,7 @@ class _only_source:
 def whole_source(emitted: str, instruction: str, *, hopper: bool, cluster: int, blocks: int = 1) -> str:
     """A translation unit: the functions that kernels call, then the kernels that TVM emitted."""
     kernels = emitted[emitted.index('extern "C" __global__') :]
-    bounds = rf"__launch_bounds__(\1, {blocks})"
+    bounds = rf"__launch_bounds__(\1, {blocks})\2"
     if cluster > 1:
         bounds = f"__cluster_dims__(1, {cluster}, 1) {bounds}"
     # a loop over stages, unrolled by the compiler, keeps the addresses of many stages in registers
