@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from heron_cli.accelerator.model import Accelerator
-from heron_cli.schedule.einsum import Einsum
+from heron_cli.schedule.einsum import Einsum, Group
 from heron_cli.schedule.rewrites import complete, drop_unit_axes, flatten, fuse_all, pad_axis
 
 
@@ -25,6 +25,9 @@ class Rewriting:
 
 def rewritings(einsum: Einsum, accelerator: Accelerator) -> list[Rewriting]:
     """All of them, those that do not apply included."""
+    lacking = _lacking(einsum, accelerator)
+    if lacking:
+        return [Rewriting("any", None, lacking)]
     plain = drop_unit_axes(einsum)
     fused = fuse_all(plain, ("batch", "m", "n"))
     if accelerator.gathers:
@@ -32,6 +35,16 @@ def rewritings(einsum: Einsum, accelerator: Accelerator) -> list[Rewriting]:
     if accelerator.tails == "pad":  # fills pad rows and columns, which a fused axis no longer has
         return [_whole(plain if plain.outside() else fused, accelerator)]
     return [rewrite(fused, accelerator) for rewrite in _REWRITES]
+
+
+def _lacking(einsum: Einsum, accelerator: Accelerator) -> str:
+    """Why no rewriting gives a matrix product; empty if one may."""
+    shapes = [shape for intrinsic in accelerator.intrinsics for shape in intrinsic.shapes]
+    meanings: dict[Group, str] = {"n": "axis of weight and output alone", "k": "axis of the sum"}
+    for dim, meaning in meanings.items():
+        if not einsum.group(dim) and all(shape[dim] > 1 for shape in shapes):
+            return f"the operator has no {dim}-like axis ({meaning}), so no matrix intrinsic covers it"
+    return ""
 
 
 def _whole(einsum: Einsum, accelerator: Accelerator) -> Rewriting:

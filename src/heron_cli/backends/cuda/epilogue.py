@@ -9,7 +9,7 @@ from typing import Any
 from heron_cli.backends import tir
 from heron_cli.backends.buffers import item_bytes
 from heron_cli.backends.cuda.geometry import Geometry
-from heron_cli.backends.cuda.loader import PIECE, flat, parts_of, take_apart
+from heron_cli.backends.cuda.loader import PIECE, coordinate, flat, outside_of, parts_of, take_apart
 from heron_cli.schedule.einsum import Access, PointOp
 
 _C_TYPES = {
@@ -34,7 +34,8 @@ class Epilogue:
         """The dimension (m or n) along which the output is contiguous, and how many elements go at once."""
         for dim in ("n", "m"):
             name, extent = parts_of(self.geometry, self.output, self.geometry.axes[dim])[-1]
-            if extent > 1 and self.output.stride(name) == 1:
+            leaves = any(self.output.dims[i].coefficient(name) for i in outside_of(self.output, self.einsum.iterators))
+            if extent > 1 and self.output.stride(name) == 1 and not leaves:
                 return dim, self._width(name, extent)
         return "n", 1
 
@@ -94,6 +95,9 @@ class Epilogue:
             values[axis] = index
             parts = self.einsum.axis(axis).parts
             values |= take_apart(index, [(part.name, part.extent) for part in parts])
+        for dim in (self.output.dims[i] for i in outside_of(self.output, self.einsum.iterators)):
+            here = coordinate(dim, values)
+            conditions += [here >= 0, here < dim.extent]
         inner = [statement for op in self.einsum.epilogue for statement in self._step(op, values)]
         kind = _C_TYPES[self.output.dtype]
         to = tir.address(self.buffers["output"], flat(self.output, values))
