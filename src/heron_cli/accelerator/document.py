@@ -129,10 +129,11 @@ class RequiresKeys(Strict):
 
     cpu_flags: f.Texts = Field(default=[], description="flags of /proc/cpuinfo", examples=[["avx512_vnni"]])
     compute_capability: f.Positive | None = Field(
-        None, description="least compute capability of an NVIDIA GPU, without its dot", examples=[80]
+        default=None, description="least compute capability of an NVIDIA GPU, without its dot", examples=[80]
     )
     exact_capability: bool = Field(
-        False, description="whether the GPU must have that very capability (sm_90a code runs on 9.0 only)"
+        default=False,
+        description="whether the GPU must have that very capability (sm_90a code runs on 9.0 only)",
     )
 
 

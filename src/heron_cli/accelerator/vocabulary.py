@@ -78,7 +78,8 @@ class Vocabulary:
             case (words.INTRINSIC, dim), _:
                 if dim in words.INTRINSIC_NUMBERS:
                     return None
-                return f"'{name}': an intrinsic has no '{dim}'; {suggest(dim, words.INTRINSIC_NUMBERS, 'it has')}"
+                known = suggest(dim, words.INTRINSIC_NUMBERS, "it has")
+                return f"'{name}': an intrinsic has no '{dim}'; {known}"
             case (level, group), _:
                 return self._factor(name, level, group)
         return self._shape(name)

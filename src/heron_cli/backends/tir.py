@@ -224,12 +224,14 @@ def allocate(buffer: Any) -> Stmt:
     return tirx.AllocBuffer(buffer)
 
 
-def launched(symbol: str, parameters: Sequence[tuple[Any, Any]], extents: Mapping[str, int], make: Any) -> Any:
-    """A GPU kernel over raw pointers; `make` gets the index of each launched dimension and returns the body."""
-    axes = {
-        name: tirx.IterVar(None, variable(name), tirx.IterVar.ThreadIndex, name) for name in extents
-    }
-    body = sequence([*(declare(buffer, data) for data, buffer in parameters), make(*(a.var for a in axes.values()))])
+def launched(
+    symbol: str, parameters: Sequence[tuple[Any, Any]], extents: Mapping[str, int], make: Any
+) -> Any:
+    """A GPU kernel over raw pointers; `make` gets the index of each launched dimension, returns the body."""
+    axes = {name: tirx.IterVar(None, variable(name), tirx.IterVar.ThreadIndex, name) for name in extents}
+    body = sequence(
+        [*(declare(buffer, data) for data, buffer in parameters), make(*(a.var for a in axes.values()))]
+    )
     for name, axis in axes.items():
         body = tirx.AttrStmt(axis, "thread_extent", number(extents[name]), body)
     made = tirx.PrimFunc([data for data, _ in parameters], body)

@@ -143,7 +143,7 @@ class Einsum:
 
     @property
     def iterators(self) -> dict[str, int]:
-        """Extent by name of whatever the terms of dynamic operands name: axes, and parts of flattened ones."""
+        """Extent by name of what the terms of dynamic operands name: axes, and parts of flattened ones."""
         parts = {part.name: part.extent for axis in self.axes for part in axis.parts}
         return parts | self.extents
 

@@ -105,7 +105,7 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class Raster:
-    """In what order the blocks of a bound level run: bands of so many rows of tiles, a band's columns first."""
+    """In what order the blocks of a bound level run: bands of so many rows of tiles, columns first."""
 
     level: str
     bands: tuple[int, ...]

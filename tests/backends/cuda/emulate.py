@@ -25,12 +25,16 @@ _C = {
 _HEADER = Path(__file__).parent / "emulator.h"
 
 
-def run(nest: Any, operands: dict[str, np.ndarray], *, seed: int = 0, late: bool = True, shape: tuple[int, ...]) -> np.ndarray:
+def run(
+    nest: Any, operands: dict[str, np.ndarray], *, seed: int = 0, late: bool = True, shape: tuple[int, ...]
+) -> np.ndarray:
     """The output of a nest's kernel, by emulation; `operands` by name, floats already in the nest's types."""
     emitted = KernelEmitter(nest).emit("heron_kernel")
     functions = {"heron_kernel": emitted.function}
     if emitted.packed is not None:
-        functions["heron_kernel_pack"], extents = pack.emit("heron_kernel_pack", emitted.geometry, emitted.packed)
+        functions["heron_kernel_pack"], extents = pack.emit(
+            "heron_kernel_pack", emitted.geometry, emitted.packed
+        )
     library = ctypes.CDLL(str(_compiled(_unit(nest, emitted, functions))))
     arrays = {name: _aligned(array) for name, array in operands.items()}
     if emitted.packed is not None:
@@ -54,12 +58,20 @@ def run(nest: Any, operands: dict[str, np.ndarray], *, seed: int = 0, late: bool
 def _unit(nest: Any, emitted: Emitted, functions: dict[str, Any]) -> str:
     source = to_source(functions, {"kind": "cuda", "arch": "sm_90a"})
     kernels = source[source.index('extern "C" __global__') :]
-    kernels = re.sub(r"extern __shared__ __align__\(\d+\) uchar (\w+)\[\];", r"uchar* \1 = emu::self->block->shared;", kernels)
+    kernels = re.sub(
+        r"extern __shared__ __align__\(\d+\) uchar (\w+)\[\];",
+        r"uchar* \1 = emu::self->block->shared;",
+        kernels,
+    )
     einsum, shape = nest.einsum, nest.shape
     types = ", ".join(_C[dtype] for dtype in (einsum.input.dtype, einsum.weight.dtype, einsum.accumulate))
     geometry = emitted.geometry
     if geometry.grouped:
-        flags = [int(flag) for flag in re.findall(r", 1, 1, (\d), (\d);", emitted.instruction)[0]] if einsum.accumulate == "float32" and item_bytes(einsum.input.dtype) == 2 else [0, 0]
+        flags = (
+            [int(flag) for flag in re.findall(r", 1, 1, (\d), (\d);", emitted.instruction)[0]]
+            if einsum.accumulate == "float32" and item_bytes(einsum.input.dtype) == 2
+            else [0, 0]
+        )
         n = geometry.units("n") * shape["n"]
         product = (
             "HERON void heron_wgmma(void* s, unsigned long long a, unsigned long long b) "
@@ -78,9 +90,10 @@ def _unit(nest: Any, emitted: Emitted, functions: dict[str, Any]) -> str:
         kinds = re.search(rf"{symbol}\(([^)]*)\)", kernels)[1].replace("__restrict__ ", "")
         names = [part.split()[-1] for part in kinds.split(",")]
         assert len(names) == count
+        launch = "blocks, split, threads, bytes, seed, late"
         entries += (
-            f'extern "C" int {name}({kinds}, int blocks, int split, int threads, int bytes, int seed, int late) {{\n'
-            f"  return emu::launch([=] {{ {symbol}({', '.join(names)}); }}, blocks, split, threads, bytes, seed, late);\n}}\n"
+            f'extern "C" int {name}({kinds}, int {launch.replace(", ", ", int ")}) {{\n'
+            f"  return emu::launch([=] {{ {symbol}({', '.join(names)}); }}, {launch});\n}}\n"
         )
     return f'#include "{_HEADER}"\n{product}{kernels}\n{entries}'
 
@@ -93,7 +106,18 @@ def _compiled(text: str) -> Path:
     if not library.exists():
         source = folder / f"{digest}.cpp"
         source.write_text(text)
-        command = ["g++", "-O1", "-std=c++17", "-w", "-shared", "-fPIC", "-fno-strict-aliasing", "-o", str(library), str(source)]
+        command = [
+            "g++",
+            "-O1",
+            "-std=c++17",
+            "-w",
+            "-shared",
+            "-fPIC",
+            "-fno-strict-aliasing",
+            "-o",
+            str(library),
+            str(source),
+        ]
         done = subprocess.run(command, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[:3000]
     return library

@@ -1,4 +1,4 @@
-"""A kernel on the GPU of this process: operands are uploaded, launches are captured in a graph and replayed."""
+"""A kernel on the GPU of this process: operands are uploaded, launches captured in a graph and replayed."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class DeviceKernel:
             self._upload(buffers)
         nodes = min(count, _NODES)
         if nodes not in self._graphs:
-            self._graphs[nodes] = Graph(self._device, lambda: [self._launch() for _ in range(nodes)])
+            self._graphs[nodes] = Graph(self._device, lambda: self._launch(nodes))
         replays = ceil(count / nodes)
         seconds = self._graphs[nodes].replay(replays) * count / (replays * nodes)
         self._memories[-1].read(buffers[-1].ctypes.data)
@@ -84,8 +84,9 @@ class DeviceKernel:
         for memory, buffer in zip(self._memories, buffers, strict=True):
             memory.write(buffer.ctypes.data)
 
-    def _launch(self) -> None:
-        self._run.launch(self._device.stream, [memory.address for memory in self._memories])
+    def _launch(self, times: int = 1) -> None:
+        for _ in range(times):
+            self._run.launch(self._device.stream, [memory.address for memory in self._memories])
 
     def _release(self) -> None:
         for graph in self._graphs.values():

@@ -121,9 +121,8 @@ class Function:
     def launch(self, stream: Any, arguments: Sequence[c_uint64]) -> None:
         """Start it on a stream. `arguments` are device addresses."""
         pointers = (c_void_p * len(arguments))(*(ctypes.cast(byref(a), c_void_p) for a in arguments))
-        call(
-            "cuLaunchKernel", self._function, *self.grid, self.threads, 1, 1, self.shared, stream, pointers, None
-        )  # fmt: skip
+        block = (self.threads, 1, 1)
+        call("cuLaunchKernel", self._function, *self.grid, *block, self.shared, stream, pointers, None)
 
 
 class Module:

@@ -56,8 +56,12 @@ class KernelEmitter:
         for access in (einsum.input, self.weight, *einsum.finishing, einsum.output):
             kind = _RAW[item_bytes(access.dtype)]
             arguments.append(tir.argument(access.name, kind, prod(access.shape()), 16))
-        self.buffers = {access.name: buffer for access, (_, buffer) in zip(
-            (einsum.input, self.weight, *einsum.finishing, einsum.output), arguments, strict=True)}
+        self.buffers = {
+            access.name: buffer
+            for access, (_, buffer) in zip(
+                (einsum.input, self.weight, *einsum.finishing, einsum.output), arguments, strict=True
+            )
+        }
         self.shared = tir.shared_memory("shared", geometry.shared_bytes)
         self.rows = Loader(geometry, einsum.input, "m", self.buffers["input"])
         self.columns = Loader(geometry, replace(self.weight, name="weight"), "n", self.buffers["weight"])
@@ -81,7 +85,9 @@ class KernelEmitter:
         tile_m, tile_n, batches = self._tile(block)
         first = {"m": tile_m * geometry.block("m"), "n": tile_n * geometry.block("n")}
         warp = tir.variable("warp")
-        statements.append(tir.named(warp, tir.device_value("int32", "heron_uniform", thread // geometry.nest.lanes)))
+        statements.append(
+            tir.named(warp, tir.device_value("int32", "heron_uniform", thread // geometry.nest.lanes))
+        )
         at = Position(thread % geometry.nest.lanes, warp % geometry.warps("m"), warp // geometry.warps("m"))
         rank: Any = 0
         if geometry.split > 1:
@@ -102,7 +108,7 @@ class KernelEmitter:
         return tir.sequence(statements)
 
     def _tile(self, block: Any) -> tuple[Any, Any, dict[str, Any]]:
-        """Which tile a block computes: batches outermost, then bands of rows of tiles, columns within a band."""
+        """Which tile a block computes: batches outermost, then bands of rows of tiles, then columns."""
         geometry = self.geometry
         down, across = geometry.grid("m"), geometry.grid("n")
         tile = block % (down * across) if geometry.batches else block
@@ -142,7 +148,12 @@ class KernelEmitter:
             return tir.sequence(body)
 
         statements.append(tir.loop("turn", count, stage))
-        return [*statements, *self.products.finish(), tir.device("heron_copy_wait<0>"), tir.device("heron_barrier")]
+        return [
+            *statements,
+            *self.products.finish(),
+            tir.device("heron_copy_wait<0>"),
+            tir.device("heron_barrier"),
+        ]
 
     def _copies_in_loop(self, turn: Any) -> Any:
         copies = tir.sequence(self._copy(turn, turn % self.geometry.depth))

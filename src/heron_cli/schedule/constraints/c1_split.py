@@ -8,7 +8,6 @@ from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.primitives import Split
 from heron_cli.space import at_most, ceil_div, const, equal, product
 
-
 _COUNTED = (None, "parallel", "virtual", "blockIdx.x", "blockIdx.y", "blockIdx.z")
 _POWERS = (1, 2, 4, 8, 16, 32)
 _SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32)

@@ -60,7 +60,11 @@ class MemoryLimit(ConstraintRule):
 
     def _gathered(self, poster: Poster, hold: Hold, levels: list[str]) -> Expression:
         einsum = poster.template.einsum
-        access = einsum.output if hold.operand == "accumulate" else {a.name: a for a in einsum.accesses}[hold.operand]
+        access = (
+            einsum.output
+            if hold.operand == "accumulate"
+            else {a.name: a for a in einsum.accesses}[hold.operand]
+        )
         axes = [axis for axis in einsum.axes if einsum.moves(axis, access)]
         units = [poster.template.split(axis.name).unit for axis in axes]
         factors = [poster.factor(level, axis.name) for axis in axes for level in levels]
