@@ -14,13 +14,15 @@ from heron_cli.schedule.rewrites import complete, drop_unit_axes, flatten, fuse_
 class Rewriting:
     """One way to rewrite; `einsum` is None where it does not apply; `why` says why not, or what it does.
 
-    `instruction` names the intrinsic to use; None leaves the choice to the tensorize rule.
+    `instruction` names the intrinsic to use; None leaves the choice to the tensorize rule. `filled_by` says
+    what copies tiles into the near memories.
     """
 
     name: str
     einsum: Einsum | None
     why: str
     instruction: str | None = None
+    filled_by: str = "threads"
 
 
 def rewritings(einsum: Einsum, accelerator: Accelerator) -> list[Rewriting]:
@@ -122,12 +124,16 @@ def _gathered(einsum: Einsum, accelerator: Accelerator) -> list[Rewriting]:
     forms = [("gather", einsum, "rows of all m-like axes are one dimension, gathered by address")]
     if len(runs.reduction) < len(einsum.reduction):
         forms.append(("runs", runs, "as gather, and contiguous taps and channels are one reduction"))
+    fillers = dict.fromkeys(each for memory in accelerator.memories for each in memory.filled_by)
     found = []
     for form, start, why in forms:
         whole = complete(flatten(start, "m"))
-        for name in names or (None,):
-            label = form if len(names) < 2 else f"{form}-{name}"
-            found.append(Rewriting(label, whole, why, name))
+        for filler in fillers:
+            for name in names or (None,):
+                label = "-".join(
+                    [form, *([filler] if len(fillers) > 1 else []), *([name] if name and len(names) > 1 else [])]
+                )
+                found.append(Rewriting(label, whole, why, name, filler))
     return found
 
 

@@ -1,4 +1,4 @@
-"""A kernel on the GPU of this process: operands are uploaded, launches captured in a graph and replayed."""
+"""A kernel on the GPU of this process: operands are uploaded, launches are captured in a graph and replayed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from heron_cli.backends.base import Kernel
 from heron_cli.backends.buffers import aligned_empty
-from heron_cli.backends.cuda.driver import Device, Function, Graph, Memory, Module
+from heron_cli.backends.cuda.driver import Device, Function, Graph, Memory, Module, encode
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +35,7 @@ class DeviceKernel:
         launch, self._packed = kernel.launch, kernel.packed
         grid = (launch["blocks"], launch["split"], 1)
         self._run = Function(self._module, kernel.symbol, grid, launch["threads"], launch["shared"])
+        self._maps = launch.get("maps", ())
         self._pack = None
         if self._packed is not None:
             blocks = (launch["pack_blocks"], 1, 1)
@@ -71,7 +72,7 @@ class DeviceKernel:
             self._upload(buffers)
         nodes = min(count, _NODES)
         if nodes not in self._graphs:
-            self._graphs[nodes] = Graph(self._device, lambda: self._launch(nodes))
+            self._graphs[nodes] = Graph(self._device, lambda: [self._launch() for _ in range(nodes)])
         replays = ceil(count / nodes)
         seconds = self._graphs[nodes].replay(replays) * count / (replays * nodes)
         self._memories[-1].read(buffers[-1].ctypes.data)
@@ -84,9 +85,9 @@ class DeviceKernel:
         for memory, buffer in zip(self._memories, buffers, strict=True):
             memory.write(buffer.ctypes.data)
 
-    def _launch(self, times: int = 1) -> None:
-        for _ in range(times):
-            self._run.launch(self._device.stream, [memory.address for memory in self._memories])
+    def _launch(self) -> None:
+        maps = [encode(each, self._memories[each["operand"]].address) for each in self._maps]
+        self._run.launch(self._device.stream, [*(memory.address for memory in self._memories), *maps])
 
     def _release(self) -> None:
         for graph in self._graphs.values():

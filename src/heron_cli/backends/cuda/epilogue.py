@@ -1,8 +1,8 @@
-"""What becomes of the sums: staged in shared memory, summed over the cluster, finished, written."""
+"""What becomes of the sums: staged in shared memory, summed over the cluster, finished, written in wide pieces."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import gcd
 from typing import Any
 
@@ -34,9 +34,7 @@ class Epilogue:
         """The dimension (m or n) along which the output is contiguous, and how many elements go at once."""
         for dim in ("n", "m"):
             name, extent = parts_of(self.geometry, self.output, self.geometry.axes[dim])[-1]
-            leaves = any(
-                self.output.dims[i].coefficient(name) for i in outside_of(self.output, self.einsum.iterators)
-            )
+            leaves = any(self.output.dims[i].coefficient(name) for i in outside_of(self.output, self.einsum.iterators))
             if extent > 1 and self.output.stride(name) == 1 and not leaves:
                 return dim, self._width(name, extent)
         return "n", 1
@@ -65,21 +63,28 @@ class Epilogue:
         return (row * self.geometry.pitch + column) * 4
 
     def write(
-        self, shared: Any, thread: Any, rank: Any, first: Mapping[str, Any], batches: Mapping[str, Any]
+        self,
+        shared: Any,
+        thread: Any,
+        share: Any,
+        sharers: Sequence[Any],
+        first: Mapping[str, Any],
+        batches: Mapping[str, Any],
     ) -> Any:
-        """Read the tile piece by piece, finish the sums, write what lies inside the output."""
-        geometry = self.geometry
-        m, n, threads = geometry.block("m"), geometry.block("n"), geometry.threads * geometry.split
+        """Read the tile piece by piece, finish the sums, write what lies inside the output.
+
+        `sharers` are the ranks of the blocks whose sums are added up, `share` is this block's place among them.
+        """
+        geometry, self.sharers = self.geometry, sharers
+        m, n, threads = geometry.block("m"), geometry.block("n"), geometry.workers * geometry.split
         down, across = (m, n // self.vector) if self.along == "n" else (m // self.vector, n)
         total = down * across
         rounds = -(-total // threads)
 
         def one(turn: Any) -> Any:
-            number = (
-                turn * threads + thread
-                if geometry.split == 1
-                else turn * threads + rank * geometry.threads + thread
-            )
+            number = turn * threads + thread
+            if geometry.split > 1:
+                number = number + share * geometry.workers
             if self.along == "n":
                 row, column = number // across, number % across * self.vector
             else:
@@ -89,15 +94,13 @@ class Epilogue:
 
         return tir.loop("piece", rounds, one)
 
-    def _piece(
-        self, shared: Any, row: Any, column: Any, first: Mapping[str, Any], batches: Mapping[str, Any]
-    ) -> Any:
+    def _piece(self, shared: Any, row: Any, column: Any, first: Mapping[str, Any], batches: Mapping[str, Any]) -> Any:
         geometry = self.geometry
         statements = self._sums(shared, row, column)
         i, j = first["m"] + row, first["n"] + column
         conditions = []
         for dim, index in (("m", i), ("n", j)):
-            if geometry.extent(dim) % geometry.block(dim):
+            if geometry.extent(dim) % (geometry.block(dim) * geometry.shared(dim)):
                 conditions.append(index < geometry.extent(dim))
         values = dict(batches)
         for dim, index in (("m", i), ("n", j)):
@@ -105,15 +108,13 @@ class Epilogue:
             values[axis] = index
             parts = self.einsum.axis(axis).parts
             values |= take_apart(index, [(part.name, part.extent) for part in parts])
-        for number in outside_of(self.output, self.einsum.iterators):
-            here = coordinate(self.output.dims[number], values)
-            conditions += [here >= 0, here < self.output.dims[number].extent]
+        for dim in (self.output.dims[i] for i in outside_of(self.output, self.einsum.iterators)):
+            here = coordinate(dim, values)
+            conditions += [here >= 0, here < dim.extent]
         inner = [statement for op in self.einsum.epilogue for statement in self._step(op, values)]
         kind = _C_TYPES[self.output.dtype]
         to = tir.address(self.buffers["output"], flat(self.output, values))
-        inner.append(
-            tir.device(f"heron_narrow<{self.vector}, {kind}, {self.kind}>", to, tir.address(self.values, 0))
-        )
+        inner.append(tir.device(f"heron_narrow<{self.vector}, {kind}, {self.kind}>", to, tir.address(self.values, 0)))
         condition = tir.both(*conditions)
         whole = tir.sequence([*statements, *inner])
         return whole if condition is None else tir.branch(condition, whole)
@@ -132,7 +133,7 @@ class Epilogue:
             found += [tir.store(self.values, i + e, tir.zero(kind)) for e in range(step)]
             found += [
                 tir.device(f"heron_cluster_add<{step}, {self.kind}>", to, place, rank)
-                for rank in range(self.geometry.split)
+                for rank in self.sharers
             ]
         return found
 
@@ -142,9 +143,7 @@ class Epilogue:
             return []  # the writing rounds
 
         def each(change: Any) -> list[Any]:
-            return [
-                tir.store(self.values, i, change(tir.load(self.values, i), i)) for i in range(self.vector)
-            ]
+            return [tir.store(self.values, i, change(tir.load(self.values, i), i)) for i in range(self.vector)]
 
         if op.kind == "shift":
             return each(lambda value, _: tir.shift_right(value, op.values[0]))
@@ -152,9 +151,7 @@ class Epilogue:
             low, high = op.values
 
             def clip(value: Any, _: Any) -> Any:
-                value = (
-                    value if high is None else tir.minimum(value, tir.constant(high, self.einsum.accumulate))
-                )
+                value = value if high is None else tir.minimum(value, tir.constant(high, self.einsum.accumulate))
                 return value if low is None else tir.maximum(value, tir.constant(low, self.einsum.accumulate))
 
             return each(clip)

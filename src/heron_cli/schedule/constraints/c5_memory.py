@@ -8,7 +8,9 @@ from heron_cli.space import Expression, at_most, ceil_div, maximum, product, tot
 
 _BYTES = {"int8": 1, "uint8": 1, "float16": 2, "bfloat16": 2, "int32": 4, "float32": 4}
 _GROUPS = {"input": ("m", "k"), "weight": ("n", "k")}  # dimensions of a tile, also those of a unit axis
-_ATOM = 1024  # bytes after which an XOR swizzle repeats: eight rows of 128; swizzled tiles begin on whole ones
+_ATOM = (
+    1024  # bytes after which an XOR swizzle repeats: eight rows of 128; swizzled tiles begin on whole ones
+)
 
 
 class MemoryLimit(ConstraintRule):
