@@ -8,9 +8,8 @@ from heron_cli.space import Expression, at_most, ceil_div, maximum, product, tot
 
 _BYTES = {"int8": 1, "uint8": 1, "float16": 2, "bfloat16": 2, "int32": 4, "float32": 4}
 _GROUPS = {"input": ("m", "k"), "weight": ("n", "k")}  # dimensions of a tile, also those of a unit axis
-_ATOM = (
-    1024  # bytes after which an XOR swizzle repeats: eight rows of 128; swizzled tiles begin on whole ones
-)
+_ATOM = 1024  # bytes after which an XOR swizzle repeats, eight rows of 128; swizzled tiles begin there
+_GATES = 16  # bytes of the two barriers of a stage, behind everything else: filled, and free again
 
 
 class MemoryLimit(ConstraintRule):
@@ -30,9 +29,11 @@ class MemoryLimit(ConstraintRule):
                 for after in (False, True)
                 if any((hold.operand == "output") == after for hold in held)
             ]
-            used = poster.space.derive(
-                f"bytes.{memory.name}", phases[0] if len(phases) == 1 else maximum(*phases)
-            )
+            most = phases[0] if len(phases) == 1 else maximum(*phases)
+            if template.filled_by == "bulk" and template.filled_by in memory.filled_by:
+                levels = dict.fromkeys(hold.level for hold in held if hold.operand in _GROUPS)
+                most = most + total([_GATES * poster.pipelined(level) for level in levels])
+            used = poster.space.derive(f"bytes.{memory.name}", most)
             if memory.capacity_bytes is not None:
                 poster.space.require(
                     f"{self.name} {memory.name}",
