@@ -42,10 +42,12 @@ def fuse(einsum: Einsum, outer: str, inner: str) -> Einsum | None:
     """One axis instead of two neighbours of a group, or None where an operand is not contiguous over them.
 
     Contiguous: in every dynamic operand that they move, the outer axis strides by the inner one's whole
-    run, and the inner one's dimension never leaves the data. Constant operands are packed and follow.
+    run, and the inner one's dimension never leaves the data. Constant operands are packed and follow, but an
+    axis along which the weight leaves its data stays by itself: what is zero can then be left out.
     """
     a, b = einsum.axis(outer), einsum.axis(inner)
-    if a.group != b.group:
+    edges = {name for dim in einsum.left_out() for name, _ in dim.terms}
+    if a.group != b.group or edges & {outer, inner}:
         return None
     axis = Axis(f"{outer}_{inner}", a.group, (*a.parts, *b.parts))
     changed: dict[Access, Access] = {}
