@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heron_cli.accelerator.loader import load as load_accelerator
 from heron_cli.accelerator.model import Accelerator
 from heron_cli.backends import registry as backends
 from heron_cli.backends.base import Kernel
@@ -66,7 +65,9 @@ def inputs(workload: Workload, seed: int) -> tuple[dict[str, Array], ...]:
 
 def job(workload: Workload, seed: int, threads: int = 1, accelerator: Accelerator | str = "dlboost") -> Job:
     """A random candidate of a random variant of the workload."""
-    machine = load_accelerator(accelerator) if isinstance(accelerator, str) else accelerator
+    from .emulated import accelerator as runnable
+
+    machine = runnable(accelerator) if isinstance(accelerator, str) else accelerator
     task = Task(workload, machine, threads)
     variant = task.variants[seed % len(task.variants)]
     return job_of(task, draw(variant, seed), seed)

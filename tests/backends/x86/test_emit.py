@@ -11,7 +11,7 @@ from heron_cli.operators.workload import Workload, make
 
 from .generated import Apart, job
 
-pytestmark = pytest.mark.vnni
+pytestmark = pytest.mark.usefixtures("runnable")
 
 relaxed = settings(
     deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
