@@ -200,7 +200,7 @@ class Einsum:
         return {**parts, **self.extents}
 
     def left_out(self) -> tuple[Dim, ...]:
-        """Weight dimensions that leave the data along axes that none is fused with: taps that need no work."""
+        """Weight dimensions that leave the data along unfused axes: taps that need no work."""
         extents, names = self.part_extents(), set(self.extents)
         return tuple(
             dim
