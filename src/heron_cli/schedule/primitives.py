@@ -83,9 +83,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """A constant operand is laid out in advance in the order in which the loops read it."""
+    """An operand is laid out in the order in which the loops read it: in advance, or by every call."""
 
     operand: str
+    in_advance: bool = True
 
 
 @dataclass(frozen=True, slots=True)

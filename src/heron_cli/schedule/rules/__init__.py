@@ -7,7 +7,7 @@ from heron_cli.schedule.rules.epilogue import FuseEpilogue
 from heron_cli.schedule.rules.fill import Fill
 from heron_cli.schedule.rules.multi_level_spm import MultiLevelSpm
 from heron_cli.schedule.rules.multi_scope_spm import MultiScopeSpm
-from heron_cli.schedule.rules.pack_constant import PackConstant
+from heron_cli.schedule.rules.pack_weight import PackWeight
 from heron_cli.schedule.rules.parallel import Parallel
 from heron_cli.schedule.rules.pipeline import SoftwarePipeline
 from heron_cli.schedule.rules.place_input import PlaceInput
@@ -25,7 +25,7 @@ RULES: tuple[ScheduleRule, ...] = (
     MultiLevelTiling(),
     MultiLevelSpm(),
     MultiScopeSpm(),
-    PackConstant(),
+    PackWeight(),
     Fill(),
     PlaceInput(),
     Parallel(),
