@@ -21,13 +21,13 @@ from heron_cli.schedule.einsum import Access
 _COPIER, _REGISTERS, _GRAIN = 40, 65536, 8
 
 
-def registers(groups: int) -> int:
+def registers(groups: int, resident: int) -> int:
     """Registers of a multiplying thread, a multiple of 8.
 
     A block gets its registers when it starts, alike for all threads; the copying warpgroup gives up all but
     40, and the multiplying ones take those. More would never come, and the block would wait for ever.
     """
-    each = min(240, _REGISTERS // ((groups + 1) * 128) // _GRAIN * _GRAIN)
+    each = min(240, _REGISTERS // resident // ((groups + 1) * 128) // _GRAIN * _GRAIN)
     return min(240, (each * (groups + 1) - _COPIER) // groups // _GRAIN * _GRAIN)
 
 

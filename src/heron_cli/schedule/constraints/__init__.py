@@ -9,6 +9,7 @@ from heron_cli.schedule.constraints.c5_memory import MemoryLimit
 from heron_cli.schedule.constraints.c6_accelerator import AcceleratorRules
 from heron_cli.schedule.constraints.c6_bulk import BulkTiles
 from heron_cli.schedule.constraints.c6_fill import FilledTiles
+from heron_cli.schedule.constraints.c6_groups import GroupTiles
 from heron_cli.schedule.constraints.c6_micro_ops import MicroOps
 from heron_cli.schedule.constraints.c6_skip import SkippedTaps
 
@@ -21,6 +22,7 @@ RULES: tuple[ConstraintRule, ...] = (
     SkippedTaps(),
     FilledTiles(),
     MicroOps(),
+    GroupTiles(),
     BulkTiles(),
     AcceleratorRules(),
 )

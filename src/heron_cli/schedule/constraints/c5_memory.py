@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.primitives import Hold
-from heron_cli.space import Expression, at_most, ceil_div, maximum, product, total
+from heron_cli.space import Expression, at_most, ceil_div, const, maximum, product, total
 
 _BYTES = {"int8": 1, "uint8": 1, "float16": 2, "bfloat16": 2, "int32": 4, "float32": 4}
 _GROUPS = {"input": ("m", "k"), "weight": ("n", "k")}  # dimensions of a tile, also those of a unit axis
@@ -35,9 +35,13 @@ class MemoryLimit(ConstraintRule):
                 most = most + total([_GATES * poster.pipelined(level) for level in levels])
             used = poster.space.derive(f"bytes.{memory.name}", most)
             if memory.capacity_bytes is not None:
+                reserve = template.accelerator.limits.get("reserved_bytes", 0)
+                whole = const(memory.capacity_bytes)
+                if memory.shared_by == "block":
+                    whole = (whole + reserve) // poster.resident - reserve
                 poster.space.require(
                     f"{self.name} {memory.name}",
-                    at_most(used, memory.capacity_bytes),
+                    at_most(used, whole),
                     template.accelerator.where(f"memories.{memory.name}.capacity"),
                     f"{', '.join(hold.operand for hold in held)} live in {memory.name} together",
                 )

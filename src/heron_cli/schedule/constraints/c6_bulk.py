@@ -78,7 +78,7 @@ class BulkTiles(ConstraintRule):
         sums = product([const(shape["m"] * shape["n"]), *(poster.factor(s.inner, s.axis) for s in inner)])
         registers = template.accelerator.limits.get("registers")
         if registers is not None:
-            each = const(registers // lanes) // (groups + 1) // _GRAIN * _GRAIN
+            each = const(registers) // poster.resident // (lanes * (groups + 1)) // _GRAIN * _GRAIN
             each = (each * (groups + 1) - _COPIER) // groups // _GRAIN * _GRAIN
             space.require(
                 f"{self.name} registers",
