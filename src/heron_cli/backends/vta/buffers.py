@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 
-
-@dataclass
 class Buffer:
-    """The rotating buffers of one operand and one virtual thread."""
+    """The rotating buffers of one operand and one virtual thread: `copies` of `size` elements from `base` on."""
 
-    base: int
-    size: int
-    copies: int
-    turn: int = -1
-    contents: dict[int, object] = field(default_factory=dict)
+    def __init__(self, base: int, size: int, copies: int) -> None:
+        self._places = [base + turn * size for turn in range(copies)]
+        self._contents: list[object] = [None] * copies
+        self._turn = -1
 
     def find(self, content: object) -> int | None:
         """First element of the buffer that holds this tile already."""
-        for turn, known in self.contents.items():
-            if known == content:
-                return self.base + turn * self.size
-        return None
+        return self._places[self._contents.index(content)] if content in self._contents else None
 
     def next(self, content: object = None) -> int:
         """First element of the next buffer, which now holds this tile."""
-        self.turn = (self.turn + 1) % self.copies
-        self.contents[self.turn] = content
-        return self.base + self.turn * self.size
+        self._turn = (self._turn + 1) % len(self._places)
+        self._contents[self._turn] = content
+        return self._places[self._turn]

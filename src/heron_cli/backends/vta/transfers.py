@@ -58,6 +58,14 @@ def rectangles(spans: Sequence[Span]) -> Iterator[Rectangle]:
 
     Raises ProgramError where padding lies in a dimension that no rectangle covers, or covers it all.
     """
+    first, outer, size = alike(spans)
+    yield from _outer(first, outer, size)
+
+
+def alike(spans: Sequence[Span]) -> tuple[Rectangle, Sequence[Span], int]:
+    """The first of a region's rectangles, which are all alike; the spans with one of them at every index;
+    elements of each. Raises as `rectangles` does.
+    """
     base = sum(span.low * span.dram_stride for span in spans if span.single)
     moving = _fold([span for span in spans if not span.single])
     x = moving[-1] if moving else Span(0, 1, 1, 1)
@@ -73,7 +81,7 @@ def rectangles(spans: Sequence[Span]) -> Iterator[Rectangle]:
     dram = base + x.low + x.before + (y.low + y.before) * y.dram_stride
     stride = y.dram_stride if rows > 1 else columns
     first = Rectangle(0, dram, columns, rows, stride, y.before, y.after, x.before, x.after)
-    yield from _outer(first, outer, x.length * y.length)
+    return first, outer, x.length * y.length
 
 
 def _outer(first: Rectangle, outer: Sequence[Span], size: int) -> Iterator[Rectangle]:
