@@ -2,18 +2,19 @@
 
 An operation is one instruction, or several alike that follow each other in their module. It waits for
 operations of other modules by number, which is what tokens mean: a module works in order, so the token of
-a later operation covers those before it. Between transfers the modules do not meet but in these waits, so
-compute runs ahead until it needs the bus, or a tile that is not there; then the transfer that can begin
-first has the bus.
+a later operation covers those before it. Between transfers the modules meet in these waits only, so compute
+runs ahead until it needs the bus, or a tile that is not there; then the transfer that can begin first has
+the bus.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 NONE = -1
 """Waits for nothing."""
+_NEVER = 1 << 62
 
 
 class Transfer(NamedTuple):
@@ -26,108 +27,109 @@ class Transfer(NamedTuple):
 
 
 class Computation(NamedTuple):
-    """`own` cycles of compute, after load's `load` and store's `store`; or, with `bus`, `count` transfers."""
+    """After load's `load` and store's `store`: `own` cycles, or `count` > 0 transfers as in `Transfer`."""
 
+    count: int
+    bus: int
     own: int
     load: int = NONE
     store: int = NONE
-    count: int = 0
-    bus: int = 0
 
 
-@dataclass
-class Operations:
-    """What each module does, in order."""
-
-    loads: list[Transfer] = field(default_factory=list)
-    computations: list[Computation] = field(default_factory=list)
-    stores: list[Transfer] = field(default_factory=list)
-
-
-def cycles(operations: Operations, decode: int, latency: int) -> int:
-    """When the last module is done.
+def finish(
+    loads: Sequence[tuple[int, int, int, int]],
+    computations: Iterable[tuple[int, int, int, int, int]],
+    stores: Sequence[tuple[int, int, int, int]],
+    decode: int,
+    latency: int,
+) -> int:
+    """The cycle in which the last module is done; operations are tuples as `Transfer` and `Computation`.
 
     Requests are served in the order of their begin, on a tie load before compute before store, as `timing`
-    does. Raises AssertionError when operations wait for each other in a circle.
+    does; compute's own transfers wait for nothing. Raises RuntimeError when operations wait for each other
+    in a circle.
     """
-    loads, computations, stores = operations.loads, operations.computations, operations.stores
-    loaded: list[int] = []  # ends, by operation
+    loaded: list[int] = []  # ends of operations, by number
     computed: list[int] = []
     stored: list[int] = []
-    free_load = free_compute = free_store = bus = 0
-    left_load = loads[0].count if loads else 0
-    left_compute, left_store = 0, stores[0].count if stores else 0
+    loading, storing = iter(loads), iter(stores)
+    end = (0, 0, 0, _NEVER)
+    load_left, load_bus, load_own, load_wait = next(loading, end)
+    store_left, store_bus, store_own, store_wait = next(storing, end)
+    load_free = free = store_free = bus = 0
     before = decode + latency
-    never = 1 << 62
-    while True:
-        while len(computed) < len(computations):
-            own, load, store, count, on_bus = computations[len(computed)]
-            if load >= len(loaded) or store >= len(stored) or count:
+    done = loads_done = stores_done = 0
+    for count, own_bus, own, load, store in (*computations, (0, 0, 0, _NEVER, _NEVER)):
+        while True:
+            if not count and load < loads_done and store < stores_done:
+                if load >= 0 and loaded[load] > free:
+                    free = loaded[load]
+                if store >= 0 and stored[store] > free:
+                    free = stored[store]
+                free += decode + own
+                computed.append(free)
+                done += 1
                 break
-            if load >= 0 and loaded[load] > free_compute:
-                free_compute = loaded[load]
-            if store >= 0 and stored[store] > free_compute:
-                free_compute = stored[store]
-            free_compute += decode + own
-            computed.append(free_compute)
-        ready_load = ready_compute = ready_store = never
-        if len(loaded) < len(loads):
-            wait = loads[len(loaded)].wait
-            if wait < len(computed):
-                ready_load = max(free_load, computed[wait]) if wait >= 0 else free_load
-        if len(computed) < len(computations):
-            own, load, store, count, on_bus = computations[len(computed)]
-            if count and load < len(loaded) and store < len(stored):
-                ready_compute = free_compute
-        if len(stored) < len(stores):
-            wait = stores[len(stored)].wait
-            if wait < len(computed):
-                ready_store = max(free_store, computed[wait]) if wait >= 0 else free_store
-        if ready_load <= ready_compute and ready_load <= ready_store:
-            if ready_load == never:
-                break
-            _, on_bus, own, _ = loads[len(loaded)]
-            limit = ready_compute if ready_compute < ready_store else ready_store
-            free_load, bus, done = _serve(ready_load, left_load, on_bus, own, bus, before, limit)
-            left_load -= done
-            if not left_load:
-                loaded.append(free_load)
-                left_load = loads[len(loaded)].count if len(loaded) < len(loads) else 0
-        elif ready_compute <= ready_store:
-            limit = min(ready_load - 1, ready_store)
-            left_compute = left_compute or count
-            free_compute, bus, done = _serve(ready_compute, left_compute, on_bus, own, bus, before, limit)
-            left_compute -= done
-            if not left_compute:
-                computed.append(free_compute)
-        else:
-            _, on_bus, own, _ = stores[len(stored)]
-            limit = min(ready_load, ready_compute) - 1
-            free_store, bus, done = _serve(ready_store, left_store, on_bus, own, bus, before, limit)
-            left_store -= done
-            if not left_store:
-                stored.append(free_store)
-                left_store = stores[len(stored)].count if len(stored) < len(stores) else 0
-    done_all = (len(loaded), len(computed), len(stored)) == (len(loads), len(computations), len(stores))
-    assert done_all, "operations wait for each other in a circle"
-    return max(free_load, free_compute, free_store)
+            # Compute needs the bus or waits for a transfer: the transfer that can begin first is next.
+            load_begin = compute_begin = store_begin = _NEVER
+            if load_wait < done:
+                load_begin = load_free
+                if load_wait >= 0 and computed[load_wait] > load_begin:
+                    load_begin = computed[load_wait]
+            if count:
+                compute_begin = free
+            if store_wait < done:
+                store_begin = store_free
+                if store_wait >= 0 and computed[store_wait] > store_begin:
+                    store_begin = computed[store_wait]
+            if load_begin <= compute_begin and load_begin <= store_begin:
+                if load_begin == _NEVER:
+                    break  # nothing is left, or all wait for each other
+                limit = compute_begin if compute_begin < store_begin else store_begin
+                load_free, bus, load_left = _serve(
+                    load_begin, load_left, load_bus, load_own, bus, before, limit
+                )
+                if not load_left:
+                    loaded.append(load_free)
+                    loads_done += 1
+                    load_left, load_bus, load_own, load_wait = next(loading, end)
+            elif compute_begin <= store_begin:
+                limit = load_begin - 1 if load_begin <= store_begin else store_begin
+                free, bus, count = _serve(free, count, own_bus, own, bus, before, limit)
+                if not count:
+                    computed.append(free)
+                    done += 1
+                    break
+            else:
+                limit = (load_begin if load_begin < compute_begin else compute_begin) - 1
+                store_free, bus, store_left = _serve(
+                    store_begin, store_left, store_bus, store_own, bus, before, limit
+                )
+                if not store_left:
+                    stored.append(store_free)
+                    stores_done += 1
+                    store_left, store_bus, store_own, store_wait = next(storing, end)
+    if load_wait != _NEVER or store_wait != _NEVER:
+        raise RuntimeError("operations wait for each other in a circle")
+    return max(load_free, free, store_free)
 
 
 def _serve(
-    start: int, left: int, on_bus: int, own: int, bus: int, before: int, limit: int
+    begin: int, left: int, on_bus: int, own: int, bus: int, before: int, limit: int
 ) -> tuple[int, int, int]:
-    """Serve the first of `left` transfers alike, and those that begin up to `limit`.
+    """Serve the first of `left` transfers alike, and those of them that begin up to `limit`.
 
-    The module's end, the bus' end, and how many were served. After the first the bus is free whenever the
-    module is, so the others take the same time each.
+    When the module and the bus are free, and how many are left. After the first the bus is free whenever
+    the module is, so the others take the same time each.
     """
-    end = start + before
+    end = begin + before
     if bus > end:
         end = bus
     end += on_bus + own
-    if left == 1 or end > limit:
-        return end, end - own, 1
-    step = before + on_bus + own
-    more = min(left - 1, (limit - end) // step + 1)
-    end += more * step
-    return end, end - own, more + 1
+    left -= 1
+    if left and end <= limit:
+        step = before + on_bus + own
+        more = min(left, (limit - end) // step + 1)
+        end += more * step
+        left -= more
+    return end, end - own, left
