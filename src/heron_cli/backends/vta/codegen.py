@@ -60,7 +60,8 @@ class Generator:
 
     def _rectangles(self, name: str, index: int) -> list[Rectangle]:
         lows: list[int] = self.walk.lows[name][index].tolist()
-        return list(rectangles(self.walk.tiles.spans(self.walk.operands[name], lows)))
+        spans = self.walk.tiles.spans(self.walk.operands[name], lows)
+        return list(rectangles(spans, self.walk.config.limits.dma_elements))
 
     def _fill(self, name: str, index: int) -> None:
         """One instruction for every rectangle, unless the tile is there."""

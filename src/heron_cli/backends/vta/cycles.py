@@ -132,7 +132,8 @@ class _Times:
         return found
 
     def _transfer(self, name: str, lows: Numbers) -> tuple[int, int, int]:
-        one, outer, size = alike(self.walk.tiles.spans(self.walk.operands[name], lows.tolist()))
+        spans = self.walk.tiles.spans(self.walk.operands[name], lows.tolist())
+        one, outer, size = alike(spans, self.walk.config.limits.dma_elements)
         memory = _MEMORIES.get(name, Memory.ACCUMULATOR)
         row = row_cycles(one.x_size * dram_bytes(memory, self.walk.config), self.timing)
         padded = (size - one.x_size * one.y_size) * self.timing.pad_cycles
