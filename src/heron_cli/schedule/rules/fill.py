@@ -40,10 +40,14 @@ class Fill(ScheduleRule):
         return None
 
     def _check_rows(self, template: Template) -> None:
-        """What is padded must be the rows or the columns of a transfer, and the rows within its stride."""
+        """What is padded must be the rows or the columns of a transfer, and the rows within its stride.
+
+        Blocks and batches lie outside all other dimensions (`backends/vta/layout`).
+        """
         padded, limits = template.padded_fills(), template.accelerator.limits
-        blocked = {axis for axis in template.tensorize.axes.values() if axis is not None}
-        dims = [d for d in template.einsum.input.dims if not blocked & {name for name, _ in d.terms}]
+        outer = {axis for axis in template.tensorize.axes.values() if axis is not None}
+        outer |= {axis.name for axis in template.einsum.group("batch")}
+        dims = [d for d in template.einsum.input.dims if not outer & {name for name, _ in d.terms}]
         moving = [dim for dim in dims if dim.extent > 1 or dim in padded]
         for dim in padded:
             names = ", ".join(name for name, _ in dim.terms)
