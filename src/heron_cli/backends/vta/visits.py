@@ -38,6 +38,7 @@ class Visits:
             [(axis, parallel) for axis in nest.level(parallel)] if parallel else [],
         )
         self.shape = tuple(prod(self._extents(loops)) for loops in self._loops)
+        self._indices = [self._indexed(loops) for loops in self._loops]
         self._starts: dict[str, Numbers] = {}
 
     def lows(self, operand: Layout) -> Numbers:
@@ -57,16 +58,17 @@ class Visits:
             for level, factor in reversed(self._nest.tilings[axis].factors):
                 steps[axis, level] = step
                 step *= factor
-            parts = [
-                sum((index * steps.get(loop, 0) for loop, index in self._indices(loops)), np.int64(0))
-                for loops in self._loops
-            ]
-            tile, stage, thread = (np.asarray(part) for part in parts)
-            sum_ = tile.reshape(-1, 1, 1) + stage.reshape(1, -1, 1) + thread.reshape(1, 1, -1)
-            self._starts[axis] = np.broadcast_to(sum_, self.shape)
+            found: Numbers = np.zeros(self.shape, np.int64)
+            for place, indices in enumerate(self._indices):
+                view = [1, 1, 1]
+                view[place] = self.shape[place]
+                for loop, index in indices:
+                    if loop in steps:
+                        found += (index * steps[loop]).reshape(view)
+            self._starts[axis] = found
         return self._starts[axis]
 
-    def _indices(self, loops: Sequence[Loop]) -> list[tuple[Loop, Numbers]]:
+    def _indexed(self, loops: Sequence[Loop]) -> list[tuple[Loop, Numbers]]:
         """The index of every loop in each of their joint iterations, outermost loop first."""
         extents = self._extents(loops)
         inside = prod(extents)
