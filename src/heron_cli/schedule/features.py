@@ -8,7 +8,6 @@ from __future__ import annotations
 from heron_cli.accelerator.words import INTRINSIC
 from heron_cli.schedule.constraints.base import Poster
 from heron_cli.schedule.einsum import Einsum
-from heron_cli.schedule.estimate import add_estimate
 from heron_cli.space import Expression, const, product, total
 
 
@@ -30,7 +29,6 @@ def add_features(poster: Poster) -> None:
             f"feature.{level.name}.output",
             product([const(1), *(tiles[axis.name] for axis in einsum.spatial)]),
         )
-    add_estimate(poster)
     unrolled = [level.name for level in inner if level.unroll]
     lane = template.tensorize.axes["n"]
     rows = [axis.name for axis in einsum.spatial if axis.name != lane]

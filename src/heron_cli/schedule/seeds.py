@@ -4,10 +4,6 @@ The model is the traffic into the innermost tile: loads per multiply-accumulate,
 cannot hide once it issues as fast as it can (the roofline's nearest memory). It knows nothing of caches,
 so its optima are places to start from, not answers. They differ in tile shape, and there are some for
 every value of the knobs that the model is blind to but that change the program most: where the input lies.
-
-Where the space derives an estimate of the whole program's time (`estimate`), the seeds are the best by that
-among many samples, again forced apart in tile shape: the estimate is too deep a tree for the solver to be
-quick at, and samples cost a microsecond.
 """
 
 from __future__ import annotations
@@ -16,13 +12,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from heron_cli.schedule.estimate import ESTIMATE
-from heron_cli.space import CpBackend, Evaluator, SolverTimeoutError, Space, TableSampler, Var
+from heron_cli.space import CpBackend, SolverTimeoutError, Space, TableSampler, Var
 
 OBJECTIVE = "feature.loads_per_kilo"
 PLACE, SHAPE = "place.", "register."
 PER_PLACE = 3
-SAMPLES, ESTIMATED, TILE = 20_000, 6, "inner."
 
 
 def seeds(space: Space, per_place: int = PER_PLACE) -> list[dict[str, int]]:
@@ -30,10 +24,7 @@ def seeds(space: Space, per_place: int = PER_PLACE) -> list[dict[str, int]]:
 
     Empty where the space does not derive the model's objective.
     """
-    derived = {item.name for item in space.derived}
-    if ESTIMATE in derived:
-        return _estimated(space)
-    if OBJECTIVE not in derived:
+    if OBJECTIVE not in {item.name for item in space.derived}:
         return []
     place = next((knob for knob in space.knobs if knob.name.startswith(PLACE)), None)
     strata: list[Mapping[str, tuple[int, ...]]] = (
@@ -68,15 +59,3 @@ def _optima(
         (row,) = sampler.sample(1, rng, {**restrict, **chosen})
         found.append(space.values(row))
     return found
-
-
-def _estimated(space: Space) -> list[dict[str, int]]:
-    """The best of many samples by the estimate, one for every tile shape, at most `ESTIMATED`."""
-    rows = np.unique(TableSampler(space).sample(SAMPLES, np.random.default_rng(0)), axis=0)
-    shape = [i for i, name in enumerate(space.names) if name.startswith(TILE)]
-    found: dict[bytes, dict[str, int]] = {}
-    for index in np.argsort(Evaluator(space).evaluate(Var(ESTIMATE), rows), kind="stable"):
-        found.setdefault(rows[index, shape].tobytes(), space.values(rows[index]))
-        if len(found) == ESTIMATED:
-            break
-    return list(found.values())
