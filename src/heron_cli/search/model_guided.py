@@ -1,9 +1,9 @@
 """The frame of the methods with a cost model: they differ in how they look for what it predicts to be fast.
 
-Whatever is compared is compared fairly: every method fits the same model to the same trials, starts each round
-from the same kind of rows, has about `EVALUATIONS` rows predicted per round, and has its batch picked from the
-rows it saw by the same rule. Methods that evolve or walk start from the seeds, which are their generation 0;
-random search has none (`seeded`).
+Whatever is compared is compared fairly: every method fits the same model to the same trials, starts each
+round from the same kind of rows, has about `EVALUATIONS` rows predicted per round, and has its batch picked
+from the rows it saw by the same rule. Methods that evolve or walk start from the seeds, which are their
+generation 0; random search has none (`seeded`).
 """
 
 from __future__ import annotations
