@@ -13,8 +13,11 @@ class PackConstant(ScheduleRule):
     name = "pack constants"
 
     def unless(self, template: Template) -> str | None:
-        """The intrinsic reads the weight in a layout of its own, so it must be constant."""
+        """The intrinsic reads the weight in a layout of its own: that of its memory, or it is constant."""
         if not template.einsum.weight.constant:
+            held = next((hold.memory for hold in template.holds if hold.operand == "weight"), None)
+            if held is not None:
+                return f"what fills {held} lays out the weight"
             raise NotApplicableError("the weight is not constant, and packing at run time is not generated")
         return None
 
