@@ -19,6 +19,7 @@ from heron_cli.schedule.constraints import Poster
 from heron_cli.schedule.einsum import Einsum
 from heron_cli.schedule.features import add_features
 from heron_cli.schedule.nest import Nest
+from heron_cli.schedule.roofline import add_roofline
 from heron_cli.schedule.rules import RULES as SCHEDULE_RULES
 from heron_cli.schedule.rules.base import NotApplicableError, UnsupportedError
 from heron_cli.schedule.template import Template
@@ -162,4 +163,5 @@ def _space(template: Template) -> Space:
     for rule in CONSTRAINT_RULES:
         rule.post(poster)
     add_features(poster)
+    add_roofline(poster)
     return poster.space.build()
