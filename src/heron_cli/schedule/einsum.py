@@ -141,6 +141,12 @@ class Einsum:
         """Extent by axis name."""
         return {axis.name: axis.extent for axis in self.axes}
 
+    @property
+    def iterators(self) -> dict[str, int]:
+        """Extent by name of what the terms of dynamic operands name: axes, and parts of flattened ones."""
+        parts = {part.name: part.extent for axis in self.axes for part in axis.parts}
+        return parts | self.extents
+
     def axis(self, name: str) -> Axis:
         """The axis called `name`. Raises KeyError."""
         return next((axis for axis in self.axes if axis.name == name), None) or _missing(name)
@@ -171,7 +177,7 @@ class Einsum:
 
     def window(self, name: str) -> Dim | None:
         """The input dimension that a reduction axis shares with an m-like axis, if it is a window's tap."""
-        spatial = {axis.name for axis in self.spatial}
+        spatial = {each for axis in self.spatial for each in (axis.name, *(part.name for part in axis.parts))}
         for dim in self.input.dims:
             members = {term for term, _ in dim.terms}
             if name in members and members & spatial:
@@ -185,7 +191,7 @@ class Einsum:
 
     def outside(self) -> tuple[int, ...]:
         """Input dimensions whose coordinate leaves the data somewhere (there the input reads as zero)."""
-        extents = self.extents
+        extents = self.iterators
         spans = [dim.span(extents) for dim in self.input.dims]
         return tuple(i for i, (low, high) in enumerate(spans) if low < 0 or high >= self.input.dims[i].extent)
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from heron_cli.backends.x86 import tir
+from heron_cli.backends import tir
 from heron_cli.schedule.einsum import Axis
 from heron_cli.schedule.nest import Nest
 

@@ -20,6 +20,8 @@ class Fill(ScheduleRule):
         hold = next((hold for hold in template.holds if hold.operand == "input"), None)
         if hold is None:
             return "no memory holds the input"
+        if template.accelerator.gathers:
+            return "threads gather single elements, with zeros outside the data"
         einsum, limits = template.einsum, template.accelerator.limits
         padded = template.padded_fills()
         if len(padded) > _PADDED:

@@ -14,6 +14,8 @@ class PackConstant(ScheduleRule):
 
     def unless(self, template: Template) -> str | None:
         """The intrinsic reads the weight in a layout of its own: that of its memory, or it is constant."""
+        if not template.einsum.weight.constant and template.accelerator.gathers:
+            return "the weight is not constant; it is gathered from where it lies"
         if not template.einsum.weight.constant:
             held = next((hold.memory for hold in template.holds if hold.operand == "weight"), None)
             if held is not None:
