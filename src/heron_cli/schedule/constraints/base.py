@@ -38,13 +38,15 @@ class Poster:
         inner = product([split.unit, *(self.factor(level, axis) for level in levels)])
         return minimum(self.template.einsum.axis(axis).extent, inner)
 
+    def copies(self, memory: str) -> Expression:
+        """Between how many buffers the tiles of a memory rotate."""
+        copies = self.template.accelerator.memory(memory).copies
+        return Var(f"copies.{memory}") if len(copies) > 1 else const(copies[0] if copies else 1)
+
     def buffers(self, memory: str) -> Expression:
         """How many buffers a tile has in a memory: copies that rotate, for every virtual thread."""
-        accelerator = self.template.accelerator
-        copies = accelerator.memory(memory).copies
-        each = Var(f"copies.{memory}") if len(copies) > 1 else const(copies[0] if copies else 1)
         virtual = [bind.level for bind in self.template.all(Bind) if bind.kind == "virtual"]
-        return product([each, *(Var(f"{level}.iterations") for level in virtual)])
+        return product([self.copies(memory), *(Var(f"{level}.iterations") for level in virtual)])
 
     def depth(self, hold: Hold) -> Expression:
         """How many copies of a buffer rotate because the level that fills it is pipelined."""
