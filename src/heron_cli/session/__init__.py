@@ -5,7 +5,7 @@ What the command line does, without its printing, so that benchmarks and tests c
 
 from __future__ import annotations
 
-from .accelerators import default_accelerator, require_measurable
+from .accelerators import default_accelerator, of_family, require_measurable
 from .exporting import export
 from .settings import RunnerKind, Settings
 from .spaces import make_task, problem, variants_with, why_empty
@@ -20,6 +20,7 @@ __all__ = [
     "export",
     "make_runner",
     "make_task",
+    "of_family",
     "problem",
     "require_measurable",
     "tune",
