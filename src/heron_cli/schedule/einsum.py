@@ -13,7 +13,7 @@ from math import prod
 from typing import Literal
 
 Group = Literal["batch", "m", "n", "k"]
-PointKind = Literal["add", "shift", "clip", "cast"]
+PointKind = Literal["add", "scale", "shift", "clip", "cast"]
 GROUPS: tuple[Group, ...] = ("batch", "m", "n", "k")
 
 
@@ -111,6 +111,7 @@ class PointOp:
     """One step from a finished sum to the output, element by element in the type of the sums.
 
     `add`: an operand, widened to the sums' type; `shift`: to the right by values[0] bits, arithmetically;
+    `scale`: as float32 times an operand, clipped to ±values[0], rounded to the nearest integer, ties to even;
     `clip`: to values[0]..values[1], None where there is no bound; `cast`: to the output's type, always last.
     """
 
@@ -122,8 +123,8 @@ class PointOp:
         if self.kind == "clip":
             low, high = ("" if bound is None else str(bound) for bound in self.values)
             return f"clip {low}..{high}"
-        if self.kind == "add" and self.operand is not None:
-            return f"add {self.operand.name}"
+        if self.operand is not None:
+            return f"{self.kind}{' by' * (self.kind == 'scale')} {self.operand.name}"
         return f"shift {self.values[0]}" if self.kind == "shift" else self.kind
 
 

@@ -74,6 +74,8 @@ class _Stage:
         if kind == "TensorLoad":
             self._where(expression)
             return []
+        if kind == "Cast" and kind_of(expression.value) == "Call":
+            return self._scaled(expression)
         if kind == "Cast":
             return [*self.steps(expression.value), PointOp("cast")]
         if kind not in ("Add", "RShift", "Max", "Min"):
@@ -90,6 +92,20 @@ class _Stage:
             *self.steps(mine),
             PointOp("clip", values=(number, None) if kind == "Max" else (None, number)),
         ]
+
+    def _scaled(self, expression: Any) -> list[PointOp]:
+        """Reads integer(nearbyint(max(min(float(x) · scale, most), −most)))."""
+        call = expression.value
+        if not str(call.op.name).endswith("nearbyint"):
+            raise self._refusal(f"calls {call.op.name}; known is nearbyint")
+        upper = call.args[0]
+        if kind_of(upper) != "Max" or kind_of(upper.a) != "Min" or kind_of(upper.a.a) != "Mul":
+            raise self._refusal("rounds something else than a scaled and clipped sum")
+        most = self._number(upper.a.b)
+        mine, scale = self._sides(upper.a.a)
+        if self._number(upper.b) != -most or kind_of(mine) != "Cast" or str(mine.ty) != "float32":
+            raise self._refusal("rounds something else than a scaled and clipped sum")
+        return [*self.steps(mine.value), PointOp("scale", self._operand(scale), (most,))]
 
     def moved(self, access: Access) -> Access:
         """An access of this block over the sum's iterators."""

@@ -88,6 +88,21 @@ def zero(dtype: str, lanes: int = 1) -> Any:
     return broadcast(scalar, lanes) if lanes > 1 else scalar
 
 
+def constant(value: float, dtype: str, lanes: int) -> Any:
+    """A vector of one number."""
+    return broadcast(tirx.const(value, dtype), lanes)
+
+
+def cast(value: Any, dtype: str, lanes: int) -> Any:
+    """A vector as another element type."""
+    return value.astype(f"{dtype}x{lanes}")
+
+
+def nearest(value: Any) -> Any:
+    """The nearest whole numbers, ties to even."""
+    return tirx.nearbyint(value)
+
+
 def reinterpret(value: Any, dtype: str) -> Any:
     """The same bits as another type."""
     return tirx.call_intrin(dtype, "tirx.reinterpret", value)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from heron_cli.elements import BYTES
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.primitives import Hold
 from heron_cli.space import Expression, at_most, product, total
-
-_BYTES = {"int8": 1, "uint8": 1, "float16": 2, "bfloat16": 2, "int32": 4, "float32": 4}
 
 
 class MemoryLimit(ConstraintRule):
@@ -46,7 +45,7 @@ class MemoryLimit(ConstraintRule):
             units = [template.split(axis.name).unit for axis in einsum.spatial]
             moving = [axis.name for axis in einsum.spatial if einsum.moves(axis, sums[hold.operand])]
             factors = [poster.factor(level, axis) for axis in moving for level in levels]
-            return product([buffers, _BYTES[einsum.accumulate], *units, *factors])
+            return product([buffers, BYTES[einsum.accumulate], *units, *factors])
         access = {"input": einsum.input, "weight": einsum.weight}[hold.operand]
         tiles = {axis.name: poster.tile(axis.name, levels) for axis in einsum.axes}
-        return product([buffers, _BYTES[access.dtype], *(poster.length(dim, tiles) for dim in access.dims)])
+        return product([buffers, BYTES[access.dtype], *(poster.length(dim, tiles) for dim in access.dims)])

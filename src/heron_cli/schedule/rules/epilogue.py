@@ -5,14 +5,14 @@ from __future__ import annotations
 from heron_cli.schedule.rules.base import ScheduleRule, UnsupportedError
 from heron_cli.schedule.template import Template
 
-_MARKS = ("bias", "residual", "output")
+_MARKS = ("bias", "scale", "residual", "output")
 
 
 class FuseEpilogue(ScheduleRule):
     """Checks that there is a place for it; records nothing, since the einsum says what is to be done.
 
-    A place is a memory that holds what comes after the sum (bias, residual or output), and one for every
-    operand that the epilogue reads. Elsewhere sums leave the registers as they are.
+    A place is a memory that holds, or implies, what comes after the sum (bias, scale, residual or output),
+    and one for every operand that the epilogue reads. Elsewhere sums leave the registers as they are.
     """
 
     name = "fuse epilogue"
@@ -25,7 +25,7 @@ class FuseEpilogue(ScheduleRule):
             raise UnsupportedError(f"{accelerator.name} stores {stores}; asked for {einsum.output.dtype}")
         if not einsum.epilogue:
             return "sums are written as they are"
-        held = {operand for memory in accelerator.memories for operand in memory.holds}
+        held = {operand for memory in accelerator.memories for operand in (*memory.holds, *memory.implicit)}
         asked = _text(template)
         if not held & set(_MARKS):
             raise UnsupportedError(
