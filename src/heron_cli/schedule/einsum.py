@@ -149,6 +149,12 @@ class Einsum:
         """Extent by axis name."""
         return {axis.name: axis.extent for axis in self.axes}
 
+    @property
+    def iterators(self) -> dict[str, int]:
+        """Extent by name of what the terms of dynamic operands name: axes, and parts of flattened ones."""
+        parts = {part.name: part.extent for axis in self.axes for part in axis.parts}
+        return parts | self.extents
+
     def axis(self, name: str) -> Axis:
         """The axis called `name`. Raises KeyError."""
         return next((axis for axis in self.axes if axis.name == name), None) or _missing(name)
@@ -179,7 +185,7 @@ class Einsum:
 
     def window(self, name: str) -> Dim | None:
         """The input dimension that a reduction axis shares with an m-like axis, if it is a window's tap."""
-        spatial = {axis.name for axis in self.spatial}
+        spatial = {each for axis in self.spatial for each in (axis.name, *(part.name for part in axis.parts))}
         for dim in self.input.dims:
             members = {term for term, _ in dim.terms}
             if name in members and members & spatial:
@@ -193,16 +199,11 @@ class Einsum:
 
     def outside(self) -> tuple[int, ...]:
         """Input dimensions whose coordinate leaves the data somewhere (there the input reads as zero)."""
-        return tuple(i for i, dim in enumerate(self.input.dims) if dim.leaves(self.extents))
-
-    def part_extents(self) -> dict[str, int]:
-        """Extent by the name of an axis and by the name of a part of one."""
-        parts = {part.name: part.extent for axis in self.axes for part in axis.parts}
-        return {**parts, **self.extents}
+        return tuple(i for i, dim in enumerate(self.input.dims) if dim.leaves(self.iterators))
 
     def left_out(self) -> tuple[Dim, ...]:
         """Weight dimensions that leave the data along unfused axes: taps that need no work."""
-        extents, names = self.part_extents(), set(self.extents)
+        extents, names = self.iterators, set(self.extents)
         return tuple(
             dim
             for dim in self.weight.dims
@@ -211,7 +212,7 @@ class Einsum:
 
     def cropped(self) -> tuple[Dim, ...]:
         """Output dimensions whose coordinate leaves the image somewhere (there nothing is written)."""
-        return tuple(dim for dim in self.output.dims if dim.leaves(self.extents))
+        return tuple(dim for dim in self.output.dims if dim.leaves(self.iterators))
 
     def static_edge(self) -> Edge | None:
         """The innermost padded window: the one whose padded taps can be left out at compile time."""

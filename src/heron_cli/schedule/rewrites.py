@@ -1,11 +1,11 @@
-"""Einsum → Einsum: drop unit axes, fuse contiguous axes, pad a reduction to the intrinsic's length."""
+"""Einsum → Einsum: drop unit axes, fuse contiguous axes, flatten others, pad a reduction."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
 
-from heron_cli.schedule.einsum import GROUPS, Access, Axis, Dim, Einsum, Part, merge_terms
+from heron_cli.schedule.einsum import GROUPS, Access, Axis, Dim, Einsum, Group, Part, merge_terms
 
 
 def drop_unit_axes(einsum: Einsum) -> Einsum:
@@ -113,3 +113,27 @@ def pad_axis(einsum: Einsum, name: str, multiple: int) -> Einsum:
     longer = replace(axis, parts=(Part(part.name, extent),))
     axes = tuple(longer if other.name == name else other for other in einsum.axes)
     return einsum.rewritten(f"pad {name} from {part.extent} to {extent}", axes=axes)
+
+
+def flatten(einsum: Einsum, group: Group) -> Einsum:
+    """One axis instead of all of a group, contiguous or not: implicit GEMM.
+
+    Operands keep their terms, which now name parts of the axis; whoever reads them takes the axis apart.
+    """
+    axes = einsum.group(group)
+    if len(axes) < 2 or any(axis.extent == 0 for axis in axes):
+        return einsum
+    whole = Axis(f"flat_{group}", group, tuple(Part(axis.name, axis.extent) for axis in axes))
+    kept = [whole if axis is axes[0] else axis for axis in einsum.axes if axis is axes[0] or axis not in axes]
+    names = " and ".join(axis.name for axis in axes)
+    return einsum.rewritten(f"flatten {names}", axes=tuple(kept))
+
+
+def complete(einsum: Einsum) -> Einsum:
+    """Give every dimension of a matrix product an axis: one of a single iteration where there is none."""
+    needed: tuple[Group, ...] = ("m", "n", "k")
+    missing = [group for group in needed if not einsum.group(group)]
+    if not missing:
+        return einsum
+    units = tuple(Axis(f"unit_{group}", group, ()) for group in missing)
+    return einsum.rewritten(f"unit {' and '.join(missing)}", axes=(*einsum.axes, *units))

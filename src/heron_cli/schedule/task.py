@@ -88,7 +88,13 @@ class Task:
             if rewriting.einsum is None:
                 refused.append(Refused(rewriting.name, rewriting.why))
                 continue
-            template = Template(rewriting.einsum, self.accelerator, self.threads)
+            template = Template(
+                rewriting.einsum,
+                self.accelerator,
+                self.threads,
+                rewriting.instruction,
+                rewriting.filled_by,
+            )
             try:
                 for rule in SCHEDULE_RULES:
                     template = rule.run(template)

@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from heron_cli.accelerator.model import Accelerator, Level
+from heron_cli.accelerator.model import Accelerator, Intrinsic, Level
 from heron_cli.schedule.einsum import Dim, Einsum
 from heron_cli.schedule.nest import NO_STAGE, Nest, Tiling
-from heron_cli.schedule.primitives import Bind, Hold, Order, P, Pack, Place, Primitive, Split, Tensorize
+from heron_cli.schedule.primitives import (
+    Bind,
+    Hold,
+    Order,
+    P,
+    Pack,
+    Pipeline,
+    Place,
+    Primitive,
+    Raster,
+    Split,
+    Tensorize,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +39,8 @@ class Template:
     einsum: Einsum
     accelerator: Accelerator
     threads: int
+    instruction: str | None = None  # the only intrinsic to use; None: whichever fits best
+    filled_by: str = "threads"
     primitives: tuple[Primitive, ...] = ()
     log: tuple[Applied, ...] = ()
 
@@ -41,6 +55,12 @@ class Template:
     def all(self, kind: type[P]) -> Iterator[P]:
         """The primitives of one kind, in order."""
         return (primitive for primitive in self.primitives if isinstance(primitive, kind))
+
+    @property
+    def intrinsics(self) -> tuple[Intrinsic, ...]:
+        """The intrinsics that may be used."""
+        every = self.accelerator.intrinsics
+        return tuple(each for each in every if self.instruction in (None, each.name))
 
     @property
     def tensorize(self) -> Tensorize:
@@ -81,7 +101,7 @@ class Template:
     @property
     def operands(self) -> tuple[str, ...]:
         """What the einsum reads and accumulates, by the words of the YAML's `holds`."""
-        return ("input", "weight", "accumulate", *(access.name for access in self.einsum.finishing))
+        return ("input", "weight", "accumulate", "output", *(access.name for access in self.einsum.finishing))
 
     @property
     def holds(self) -> tuple[Hold, ...]:
@@ -124,9 +144,15 @@ class Template:
             order,
             self.bind.level if self.bind else None,
             tensorize.axes,
-            tensorize.intrinsic.extra.get("llvm", tensorize.intrinsic.name),
+            next(iter(tensorize.intrinsic.extra.values()), tensorize.intrinsic.name),
             stage,
             self.threads,
             tuple(values[name] for name in lengths),
             {hold.memory: values.get(f"copies.{hold.memory}", 1) for hold in self.holds},
+            tensorize.shape,
+            tensorize.intrinsic.lanes,
+            {each.level: values.get(f"depth.{each.level}", each.depths[0]) for each in self.all(Pipeline)},
+            next((values[f"band.{each.level}"] for each in self.all(Raster)), 1),
+            {each.level: each.kind for each in self.all(Bind)},
+            self.filled_by,
         )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from heron_cli.backends.x86 import tir
+from heron_cli.backends import tir
 from heron_cli.backends.x86.cases import Case, Cases
 from heron_cli.backends.x86.finish import Finish
 from heron_cli.backends.x86.pack import PackedWeight

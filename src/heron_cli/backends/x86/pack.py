@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from heron_cli.backends.x86 import tir
+from heron_cli.backends import tir
 from heron_cli.schedule.einsum import Axis
 from heron_cli.schedule.nest import Nest
 
@@ -152,7 +152,7 @@ class PackedWeight:
         weight, axes = self.nest.einsum.weight, (self.lane, self.group)
         einsum = self.nest.einsum
         plain = all(len(axis.parts) == 1 for axis in einsum.axes if einsum.moves(axis, weight))
-        extents = self.nest.einsum.part_extents()
+        extents = self.nest.einsum.iterators
         if not plain or self.lanes.extent < self.width or any(d.leaves(extents) for d in weight.dims):
             return None
         column = self._column(q)

@@ -18,6 +18,8 @@ class Fill(ScheduleRule):
         hold = next((hold for hold in template.holds if hold.operand == "input"), None)
         if hold is None:
             return "no memory holds the input"
+        if template.accelerator.gathers:
+            return "threads gather single elements, with zeros outside the data"
         einsum, limits = template.einsum, template.accelerator.limits
         if "pad" in limits:
             self._check_others(template)
@@ -41,7 +43,7 @@ class Fill(ScheduleRule):
     def _check_others(self, template: Template) -> None:
         """Transfers with a field for padding walk other operands forwards, inside their data."""
         blocked = {axis for axis in template.tensorize.axes.values() if axis is not None}
-        extents = template.einsum.part_extents()
+        extents = template.einsum.iterators
         for access in (template.einsum.weight, template.einsum.output):
             for dim in access.dims:
                 names = [name for name, _ in dim.terms]

@@ -5,7 +5,7 @@ Kernels are plain C functions over raw pointers, so buffers are flat and indices
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tvm import ir, tirx
@@ -84,13 +84,13 @@ def broadcast(value: Any, lanes: int) -> Any:
 
 def zero(dtype: str, lanes: int = 1) -> Any:
     """The number 0, or a vector of zeros."""
-    scalar = tirx.const(0, dtype)
+    return constant(0, dtype, lanes)
+
+
+def constant(value: float, dtype: str, lanes: int = 1) -> Any:
+    """A number, or a vector of it."""
+    scalar = tirx.const(value, dtype)
     return broadcast(scalar, lanes) if lanes > 1 else scalar
-
-
-def constant(value: float, dtype: str, lanes: int) -> Any:
-    """A vector of one number."""
-    return broadcast(tirx.const(value, dtype), lanes)
 
 
 def cast(value: Any, dtype: str, lanes: int) -> Any:
@@ -212,3 +212,91 @@ def function(symbol: str, parameters: Sequence[tuple[Any, Any]], body: Stmt) -> 
         inner = tirx.AttrStmt(default, key, number(value), inner)
     made = tirx.PrimFunc([data for data, _ in parameters], inner, PrimType("int32"))
     return made.with_attr("global_symbol", symbol).with_attr("tirx.noalias", True)
+
+
+def exclusive_or(a: Expr, b: Expr) -> Any:
+    """Bitwise exclusive or."""
+    return a ^ b if isinstance(a, int) and isinstance(b, int) else tirx.bitwise_xor(number(a), number(b))
+
+
+def flag(condition: Any) -> Any:
+    """1 where a condition holds (or there is none), else 0."""
+    if condition is None or isinstance(condition, bool):
+        return number(int(condition is not False))
+    return tirx.Cast("int32", condition)
+
+
+def device(name: str, *arguments: Any) -> Stmt:
+    """Call a device function for its effect."""
+    return tirx.Evaluate(tirx.call_extern("void", name, *map(number, arguments)))
+
+
+def device_value(dtype: str, name: str, *arguments: Any) -> Any:
+    """Call a device function for its value."""
+    return tirx.call_extern(dtype, name, *map(number, arguments))
+
+
+def unrolled(name: str, extent: int, body: Callable[[Any], Stmt]) -> Stmt:
+    """A loop that the compiler is asked to unroll."""
+    if extent == 1:
+        return body(0)
+    index = variable(name)
+    return tirx.For(index, number(0), number(extent), tirx.ForKind.UNROLLED, body(index))
+
+
+def shared_memory(name: str, size: int) -> Any:
+    """A block's dynamic shared memory, in bytes."""
+    return tirx.decl_buffer((size,), "uint8", name, scope="shared.dyn")
+
+
+def allocate(buffer: Any) -> Stmt:
+    """Bring a buffer of a GPU kernel into being."""
+    return tirx.AllocBuffer(buffer)
+
+
+def tensor_map(name: str) -> Any:
+    """A parameter that tells bulk copies where tiles lie; the host encodes it."""
+    from tvm.script import tirx as script
+
+    return Var(name, script.handle("tensormap").ty)
+
+
+def address_of(parameter: Any) -> Any:
+    """The address of a parameter that is passed by value."""
+    return tirx.call_intrin("handle", "tirx.address_of", parameter)
+
+
+def shift_left(value: int, bits: Expr) -> Any:
+    """A mask moved to its place."""
+    return value << bits if isinstance(bits, int) else tirx.shift_left(number(value), bits)
+
+
+def launched(
+    symbol: str,
+    parameters: Sequence[tuple[Any, Any]],
+    extents: Mapping[str, int],
+    make: Any,
+    more: Sequence[Any] = (),
+) -> Any:
+    """A GPU kernel over raw pointers; `make` gets the index of each launched dimension and returns the body.
+
+    `more` are parameters that are no pointers.
+    """
+    axes = {name: tirx.IterVar(None, variable(name), tirx.IterVar.ThreadIndex, name) for name in extents}
+    body = sequence(
+        [*(declare(buffer, data) for data, buffer in parameters), make(*(a.var for a in axes.values()))]
+    )
+    for name, axis in axes.items():
+        body = tirx.AttrStmt(axis, "thread_extent", number(extents[name]), body)
+    made = tirx.PrimFunc([*(data for data, _ in parameters), *more], body)
+    return made.with_attr("global_symbol", symbol).with_attr("tirx.noalias", True)
+
+
+def named(variable: Any, value: Expr) -> Stmt:
+    """Give a variable its value, for the statements that follow."""
+    return tirx.Bind(variable, number(value))
+
+
+def shift_right(value: Any, bits: int | None) -> Any:
+    """Arithmetic shift."""
+    return tirx.shift_right(value, number(bits or 0))
