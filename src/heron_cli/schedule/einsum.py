@@ -214,6 +214,16 @@ class Einsum:
         """Output dimensions whose coordinate leaves the image somewhere (there nothing is written)."""
         return tuple(dim for dim in self.output.dims if dim.leaves(self.iterators))
 
+    @property
+    def edges(self) -> frozenset[str]:
+        """Iterators along which the weight is zero somewhere or the output is cropped: phases and their rows.
+
+        Not an axis that was padded: it has a dimension of the output to itself.
+        """
+        dims = (*self.left_out(), *self.cropped())
+        alone = {dim.terms[0][0] for dim in self.output.dims if len(dim.terms) == 1}
+        return frozenset(name for dim in dims for name, _ in dim.terms if name not in alone)
+
     def static_edge(self) -> Edge | None:
         """The innermost padded window: the one whose padded taps can be left out at compile time."""
         taps = {axis.name for axis in self.reduction}
