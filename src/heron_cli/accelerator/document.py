@@ -118,6 +118,9 @@ class LevelKeys(Strict):
     unroll: bool = Field(False, description="whether its loops are unrolled")
     at_most: f.Natural | None = Field(None, description="largest factor (product of factors if bound)")
     fills: f.Fills = Field(default=[], description="memories that are loaded after its last loop")
+    resident: f.PositiveInts = Field(
+        default=[1], description="how many blocks of a processor the registers are shared among, to try"
+    )
     pipeline: PipelineKeys | None = Field(None, description="software pipelining of its loop")
 
 

@@ -105,6 +105,14 @@ class Pipeline:
 
 
 @dataclass(frozen=True, slots=True)
+class Resident:
+    """How many blocks of a bound level a processor is to hold at once: each gets that share of its registers."""
+
+    level: str
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Raster:
     """In what order the blocks of a bound level run: bands of so many rows of tiles, columns first."""
 
@@ -120,5 +128,5 @@ class Mark:
     kind: str
 
 
-Primitive = Tensorize | Split | Order | Bind | Hold | Place | Pack | WriteBack | Pipeline | Raster | Mark
+Primitive = Tensorize | Split | Order | Bind | Hold | Place | Pack | WriteBack | Pipeline | Resident | Raster | Mark
 P = TypeVar("P", bound=Primitive)

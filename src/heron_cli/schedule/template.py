@@ -18,6 +18,7 @@ from heron_cli.schedule.primitives import (
     Place,
     Primitive,
     Raster,
+    Resident,
     Split,
     Tensorize,
 )
@@ -155,4 +156,5 @@ class Template:
             next((values[f"band.{each.level}"] for each in self.all(Raster)), 1),
             {each.level: each.kind for each in self.all(Bind)},
             self.filled_by,
+            next((values[f"resident.{each.level}"] for each in self.all(Resident)), 1),
         )

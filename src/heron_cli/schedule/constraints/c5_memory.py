@@ -5,7 +5,7 @@ from __future__ import annotations
 from heron_cli.elements import BYTES
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.primitives import Hold
-from heron_cli.space import Expression, at_most, ceil_div, maximum, product, total
+from heron_cli.space import Expression, at_most, ceil_div, const, maximum, product, total
 
 _GROUPS = {"input": ("m", "k"), "weight": ("n", "k")}  # dimensions of a tile, also those of a unit axis
 _ATOM = 1024  # bytes after which an XOR swizzle repeats, eight rows of 128; swizzled tiles begin there
@@ -35,9 +35,13 @@ class MemoryLimit(ConstraintRule):
                 most = most + total([_GATES * poster.pipelined(level) for level in levels])
             used = poster.space.derive(f"bytes.{memory.name}", most)
             if memory.capacity_bytes is not None:
+                reserve = template.accelerator.limits.get("reserved_bytes", 0)
+                whole = const(memory.capacity_bytes)
+                if memory.shared_by == "block":
+                    whole = (whole + reserve) // poster.resident - reserve
                 poster.space.require(
                     f"{self.name} {memory.name}",
-                    at_most(used, memory.capacity_bytes),
+                    at_most(used, whole),
                     template.accelerator.where(f"memories.{memory.name}.capacity"),
                     f"{', '.join(hold.operand for hold in held)} live in {memory.name} together",
                 )

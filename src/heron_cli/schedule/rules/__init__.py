@@ -12,6 +12,7 @@ from heron_cli.schedule.rules.parallel import Parallel
 from heron_cli.schedule.rules.pipeline import SoftwarePipeline
 from heron_cli.schedule.rules.place_input import PlaceInput
 from heron_cli.schedule.rules.raster import Rasterise
+from heron_cli.schedule.rules.resident import ResidentBlocks
 from heron_cli.schedule.rules.tensorize import TensorizeRule
 from heron_cli.schedule.rules.tiling import MultiLevelTiling
 from heron_cli.schedule.rules.unroll import Unroll
@@ -30,6 +31,7 @@ RULES: tuple[ScheduleRule, ...] = (
     PlaceInput(),
     Parallel(),
     SoftwarePipeline(),
+    ResidentBlocks(),
     Rasterise(),
     Unroll(),
     Vectorize(),
