@@ -176,6 +176,13 @@ def test_an_output_may_lie_in_another_order() -> None:
     assert (evaluate(einsum, arrays, 24) == expected.ravel()).all()
 
 
+def test_the_output_keeps_its_axes_of_one_iteration() -> None:
+    """An intrinsic may need them, padded to its extent."""
+    einsum = einsum_of(finished(gemm(m=1, n=1), "bias=1", output="int8"))
+    assert [[name for name, _ in dim.terms] for dim in einsum.output.dims] == [["i"], ["j"]]
+    assert [[name for name, _ in dim.terms] for dim in einsum.finishing[0].dims] == [["j"]]
+
+
 STAGE = "stage finish after the sum "
 
 

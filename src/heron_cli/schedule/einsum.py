@@ -143,6 +143,7 @@ class Einsum:
     accumulate: str
     epilogue: tuple[PointOp, ...] = ()
     applied: tuple[str, ...] = ()  # names of the rewrites that led here
+    padded: frozenset[str] = frozenset()  # axes that are longer than their data
 
     @property
     def extents(self) -> dict[str, int]:
@@ -218,11 +219,10 @@ class Einsum:
     def edges(self) -> frozenset[str]:
         """Iterators along which the weight is zero somewhere or the output is cropped: phases and their rows.
 
-        Not an axis that was padded: it has a dimension of the output to itself.
+        Not those that were padded.
         """
         dims = (*self.left_out(), *self.cropped())
-        alone = {dim.terms[0][0] for dim in self.output.dims if len(dim.terms) == 1}
-        return frozenset(name for dim in dims for name, _ in dim.terms if name not in alone)
+        return frozenset(name for dim in dims for name, _ in dim.terms) - self.padded
 
     def static_edge(self) -> Edge | None:
         """The innermost padded window: the one whose padded taps can be left out at compile time."""

@@ -149,6 +149,9 @@ class _Stage:
 
     def _moved_to(self, load: Any, extent: int, places: Sequence[int]) -> Affine:
         """The coordinate of an iterator that visits the sum's dimensions at some places."""
+        if len(places) == 1 and kind_of(load.indices[places[0]]) == "Var":
+            dim = self.before.dims[places[0]]
+            return Affine(dim.terms, dim.offset)  # of one element, too: it may be padded later
         names = {name for place in places for name in variables(load.indices[place])}
         at = dict.fromkeys(names, np.arange(extent))
         try:

@@ -114,7 +114,8 @@ def pad_axis(einsum: Einsum, name: str, multiple: int) -> Einsum:
         return einsum
     longer = replace(axis, parts=(Part(part.name, extent),))
     axes = tuple(longer if other.name == name else other for other in einsum.axes)
-    return einsum.rewritten(f"pad {name} from {part.extent} to {extent}", axes=axes)
+    padded = einsum.padded | {name}
+    return einsum.rewritten(f"pad {name} from {part.extent} to {extent}", axes=axes, padded=padded)
 
 
 def flatten(einsum: Einsum, group: Group) -> Einsum:

@@ -108,7 +108,9 @@ class TensorMap:
             return {row: at}
         axis = self.geometry.nest.einsum.axis(row)
         parts, last = axis.parts, axis.extent - 1
-        covered = self.geometry.grid(self.dim) * self.geometry.block(self.dim) * self.geometry.shared(self.dim)
+        covered = (
+            self.geometry.grid(self.dim) * self.geometry.block(self.dim) * self.geometry.shared(self.dim)
+        )
         if covered - self.outer > last:  # a column must begin inside the tensor; what it brings is masked
             at = tir.minimum(at, last)
         return take_apart(at, [(part.name, part.extent) for part in parts])
