@@ -112,13 +112,13 @@ def finished(draw: st.DrawFn) -> Workload:
     return replace(workload, dtypes=types, epilogue=epilogue)
 
 
-@settings(relaxed, max_examples=30)
+@settings(relaxed, max_examples=12)
 @given(finished(), seeds, threads)
 def test_epilogues(apart: Apart, workload: Workload, seed: int, count: int) -> None:
     apart.run(job(workload, seed, count))
 
 
-@settings(relaxed, max_examples=30)
+@settings(relaxed, max_examples=12)
 @given(others(), seeds, threads)
 def test_other_operators(apart: Apart, workload: Workload, seed: int, count: int) -> None:
     apart.run(job(workload, seed, count))
