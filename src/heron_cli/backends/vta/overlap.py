@@ -18,7 +18,7 @@ _NEVER = 1 << 62
 
 
 class Transfer(NamedTuple):
-    """`count` transfers alike: each `bus` cycles on the bus, then `own` of padding; after compute's `wait`."""
+    """`count` transfers alike, after compute's `wait`: each `bus` cycles on the bus, then `own` of padding."""
 
     count: int
     bus: int
