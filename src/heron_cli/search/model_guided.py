@@ -50,7 +50,8 @@ class ModelGuided(VariantMethod):
         """What exploring the model brings; seeds and uniform rows while there is no model."""
         with self.spent.on("model"):
             model = CostModel.fit(variant, trials, self.seed)
-        known = variant.seeds if self.seeded else ()
+        # a prior ranks the seeds along with all other rows, see `start`
+        known = variant.seeds if self.seeded and variant.prior is None else ()
         seeds = taken.take(variant.rows(known), max(1, count // SEED_SHARE))
         count -= len(seeds)
         if model is None:
@@ -68,10 +69,13 @@ class ModelGuided(VariantMethod):
     def start(
         self, variant: VariantSpace, model: CostModel, trials: Sequence[Trial], rng: np.random.Generator
     ) -> tuple[Rows, Floats]:
-        """`UNIFORM` fresh rows and the best measured ones, best predicted first, and their predictions."""
+        """`UNIFORM` fresh rows, the best measured ones and the seeds, best predicted first, and their
+        predictions.
+        """
         with self.spent.on("solve"):
             uniform = variant.sampler.sample(UNIFORM, rng)
-        return self.rank(model, np.concatenate([uniform, best_measured(variant, trials)]))
+        seeds = variant.rows(variant.seeds if self.seeded else ())
+        return self.rank(model, np.concatenate([uniform, best_measured(variant, trials), seeds]))
 
     def rank(self, model: CostModel, rows: Rows) -> tuple[Rows, Floats]:
         """The distinct rows, best predicted first, and their predictions."""

@@ -130,7 +130,10 @@ class Walk:
         sums = self.fills["output"].places
         none = np.zeros(len(sums), np.int64)
         source, weight = self.fills["input"].places, self.fills["weight"].places
-        each = [np.stack([sums[units], 0 * visits, 0 * visits], 1), np.stack([sums[units], source, weight], 1)]
+        each = [
+            np.stack([sums[units], 0 * visits, 0 * visits], 1),
+            np.stack([sums[units], source, weight], 1),
+        ]
         after = [
             np.stack([sums, self.fills[step.operand].places if step.operand else sums, none], 1)
             for step in self.epilogue

@@ -67,9 +67,7 @@ def _inside(poster: Poster, level: str, candidate: tuple[str, ...]) -> Iterator[
             yield axis, product([const(1), *(poster.factor(level, name) for name in spatial)])
 
 
-def _distances(
-    poster: Poster, level: str, candidate: tuple[str, ...], most: int
-) -> Iterator[Expression]:
+def _distances(poster: Poster, level: str, candidate: tuple[str, ...], most: int) -> Iterator[Expression]:
     """By reduction loop, the distance, or at least `most` where the loop has one iteration."""
     for axis, inside in _inside(poster, level, candidate):
         yield inside + most * (const(1) // poster.factor(level, axis))
