@@ -53,16 +53,20 @@ class CostModel:
         return cls(variant, boosters, offset)
 
     def predict(self, rows: Rows) -> npt.NDArray[np.float64]:
-        """The predicted logarithm of the cost of each row, [len(rows)]."""
+        """The predicted logarithm of the cost of each row, [len(rows)]: the mean of the members."""
+        return np.asarray(self.members(rows).mean(axis=0), dtype=np.float64)
+
+    def members(self, rows: Rows) -> npt.NDArray[np.float64]:
+        """What each member of the ensemble predicts, [members, len(rows)]; a prior alone counts as one."""
         if not len(rows):
-            return np.empty(0)
+            return np.empty((max(1, len(self._boosters)), 0))
         prior = self._variant.prior
         known = np.zeros(len(rows)) if prior is None else prior.predict(self._variant, rows)
         if not self._boosters:
-            return known
+            return known[None, :]
         table = feature_table(self._variant, rows)
         predictions = [booster.predict(table, num_threads=1) for booster in self._boosters]
-        return np.asarray(known + self._offset + np.mean(predictions, axis=0), dtype=np.float64)
+        return np.asarray(known + self._offset + np.array(predictions), dtype=np.float64)
 
     def knob_importance(self) -> npt.NDArray[np.float64]:
         """How much each knob reduces the model's error, [knobs]; derived features are not counted."""
