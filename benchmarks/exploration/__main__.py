@@ -49,9 +49,9 @@ def main() -> None:
     reasons = unavailable()
     if "vta" in options.parts:
         for bed in beds:
+            runs.compare(kept, bed, ["random"], options.seeds, options.random_trials)
             modelled = [method for method in (*METHODS, *ABLATIONS) if method != "random"]
             runs.compare(kept, bed, modelled, options.seeds, options.trials)
-            runs.compare(kept, bed, ["random"], options.seeds, options.random_trials)
     if "transfer" in options.parts:
         runs.transfer(others, layers, options.transfer_seeds, options.transfer_trials, told=64)
         for layer in layers:
@@ -70,7 +70,7 @@ def main() -> None:
         "Written by `python -m benchmarks.exploration "
         f"--trials {options.trials} --seeds {options.seeds} --transfer-trials {options.transfer_trials}`",
         f"on {time.strftime('%Y-%m-%d')}. On VTA's spaces the cost is the timing model's cycles, which",
-        f"any machine",
+        "any machine",
         "repeats: where a whole space is recorded (`benchmarks/exploration/tables`) from there, else",
         "computed. All",
         "methods have the same cost model, see as many assignments a round and are measured in batches",

@@ -48,12 +48,12 @@ def costs_of(history: Sequence[Trial]) -> tuple[float, ...]:
 
 
 def compare(runs: Runs, bed: Bed | MeasuredBed, methods: Sequence[str], seeds: int, trials: int) -> None:
-    """Every method on a bed with every seed."""
-    for method in methods:
-        for seed in range(seeds):
+    """Every method with every seed; seed by seed, so that a run cut short is a fair comparison, too."""
+    for seed in range(seeds):
+        for method in methods:
             if not runs.has(bed.name, method, seed, trials):
                 runs.add(Run(bed.name, method, seed, trials, costs_of(bed.search(method, seed, trials))))
-        print(f"{bed.name}: {method}", file=sys.stderr, flush=True)
+        print(f"{bed.name}: seed {seed}", file=sys.stderr, flush=True)
 
 
 def transfer(runs: Runs, beds: Sequence[Bed], seeds: int, trials: int, told: int) -> None:

@@ -107,7 +107,7 @@ class Prior:
         found = self.__dict__.get("_loaded")
         if found is None:
             try:
-                found = lightgbm.Booster(model_str=self.booster, params={"verbosity": -1})
+                found = lightgbm.Booster(model_str=self.booster)
             except lightgbm.basic.LightGBMError as error:
                 raise PriorError(f"booster: {error}") from error
             self.__dict__["_loaded"] = found  # a cache, of no meaning to equality

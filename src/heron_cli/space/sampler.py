@@ -10,7 +10,7 @@ import numpy as np
 from heron_cli.errors import SpaceEmptyError
 from heron_cli.space.columns import Column
 from heron_cli.space.cpsat import CpBackend
-from heron_cli.space.expression import Const, Node, Var
+from heron_cli.space.expression import Const, Expression, Node, Var
 from heron_cli.space.faults import SolverBugError, SolverTimeoutError
 from heron_cli.space.proposals import Indices, Mask, Proposals
 from heron_cli.space.protocol import FREE, Restriction
@@ -43,6 +43,7 @@ class TableSampler:
         self._backend = backend or CpBackend(space)
         self._grouping = group(space)
         self._proposals = Proposals(space, self._grouping)
+        self._places: dict[str, tuple[Expression, int | None]] = {}
 
     @property
     def acceptance(self) -> float:
@@ -139,11 +140,10 @@ class TableSampler:
         others: dict[Node, tuple[int, ...]] = {}
         empty = self._grouping.combinations == 0
         for name, allowed in restrict.items():
-            node = self.space.expression(Var(name))
+            node, table = self._place(name)
             if isinstance(node, Const):
                 empty = empty or node.value not in allowed
                 continue
-            table = self._proposals.table_of(node)
             values = tuple(sorted({int(value) for value in allowed}))
             if table is None:
                 others[node] = values
@@ -160,6 +160,13 @@ class TableSampler:
         empty = empty or any(subset is not None and not len(subset) for subset in subsets)
         empty = empty or any(not values for values in others.values())
         return _Plan(subsets, others, empty)
+
+    def _place(self, name: str) -> tuple[Expression, int | None]:
+        """A variable's tree over knobs, and the table that holds all of these; None: there are several."""
+        if name not in self._places:
+            node = self.space.expression(Var(name))
+            self._places[name] = (node, None if isinstance(node, Const) else self._proposals.table_of(node))
+        return self._places[name]
 
     def _solved(self, rng: np.random.Generator, restrict: Restriction, empty: bool) -> Rows:
         values = self._backend.draw(rng, restrict)
