@@ -12,6 +12,12 @@ NARROW = ("C2", "C6", "C9", "C12")
 COMPARED = ("C2", "C9", "C12")
 """Those on which methods are compared, on both machines."""
 
+METHODS = ("cga", "random", "model-random", "ga-repair", "ga-penalty", "sa")
+TRIALS = (25, 50, 100, 200)
+BUDGET = 50
+"""Trials within which the bars are to be met."""
+SEEDS = 10
+
 
 def workloads() -> dict[str, Workload]:
     """By name."""

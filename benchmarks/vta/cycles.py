@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ class Cycles:
         rows = np.array([np.frombuffer(key, np.int64) for key in self._known])
         table = np.column_stack([rows, list(self._known.values())])
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._file.with_suffix(".partial")
+        partial = self._file.with_suffix(f".{os.getpid()}")
         with partial.open("wb") as file:
             np.save(file, table)
         partial.replace(self._file)  # a killed run leaves the old file or the new one

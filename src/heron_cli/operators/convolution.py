@@ -155,7 +155,8 @@ class Convolution(Spatial):
         shape = self.arrange(s, batch, self.input_size(s), inputs)
         x = te.placeholder(shape, types.input, name="input")
         weight = te.placeholder((*outputs, inputs[-1], *kernel), types.weight, name="weight")
-        source = pad(x, self.arrange(s, 0, padding, (0,) * len(inputs)))
+        around = self.arrange(s, 0, padding, (0,) * len(inputs))
+        source = pad(x, around, around)
         taps = [
             te.reduce_axis((0, extent), f"k{letter}")
             for extent, letter in zip(kernel, self.letters.lower(), strict=True)
@@ -245,25 +246,21 @@ def split_channels(channels: int, groups: int) -> tuple[int, ...]:
     return (channels,) if groups == 1 else (groups, channels // groups)
 
 
-def pad(tensor: Any, padding: Sequence[int]) -> Any:
-    """The TE tensor with `padding` zeros on both sides of each dimension; itself where there are none."""
+def pad(tensor: Any, before: Sequence[int], after: Sequence[int]) -> Any:
+    """The TE tensor with zeros before and after it in each dimension; itself where there are none."""
     from tvm import te, tirx
 
-    if not any(padding):
+    if not any(before) and not any(after):
         return tensor
     shape = [int(extent) for extent in tensor.shape]
 
     def value(*index: Any) -> Any:
-        at = [i - p for i, p in zip(index, padding, strict=True)]
-        inside = [
-            bound
-            for i, p, extent in zip(index, padding, shape, strict=True)
-            if p
-            for bound in (i >= p, i < extent + p)
-        ]
+        at = [i - p for i, p in zip(index, before, strict=True)]
+        inside = [i >= p for i, p in zip(index, before, strict=True) if p]
+        inside += [i < n + p for i, n, p, q in zip(index, shape, before, after, strict=True) if q]
         return tirx.if_then_else(tirx.all(*inside), tensor[tuple(at)], tirx.const(0, tensor.dtype))
 
-    padded = tuple(extent + 2 * p for extent, p in zip(shape, padding, strict=True))
+    padded = tuple(p + extent + q for p, extent, q in zip(before, shape, after, strict=True))
     return te.compute(padded, value, name="pad")
 
 

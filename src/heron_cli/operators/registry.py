@@ -15,8 +15,13 @@ _BUILT_IN = {
     "conv1d": "heron_cli.operators.conv1d:operator",
     "conv2d": "heron_cli.operators.conv2d:operator",
     "conv3d": "heron_cli.operators.conv3d:operator",
+    "conv1d_transpose": "heron_cli.operators.conv1d_transpose:operator",
+    "conv2d_transpose": "heron_cli.operators.conv2d_transpose:operator",
+    "conv3d_transpose": "heron_cli.operators.conv3d_transpose:operator",
+    "depthwise_conv2d": "heron_cli.operators.depthwise_conv2d:operator",
     "gemm": "heron_cli.operators.gemm:operator",
     "gemv": "heron_cli.operators.gemv:operator",
+    "scan": "heron_cli.operators.scan:operator",
 }
 _GROUP = "heron.operators"
 

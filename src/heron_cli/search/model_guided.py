@@ -51,17 +51,18 @@ class ModelGuided(VariantMethod):
         """What exploring the model brings; seeds and uniform rows while there is no model."""
         with self.spent.on("model"):
             model = CostModel.fit(variant, trials, self.seed)
-        # a prior ranks the seeds along with all other rows, see `start`
-        known = variant.seeds if self.seeded and variant.prior is None else ()
+        known = variant.seeds if self.seeded else ()
         seeds = taken.take(variant.rows(known), max(1, round(SEED_SHARE * count)))
         count -= len(seeds)
         if model is None:
             return np.concatenate([seeds, self.fresh(variant, count, taken, rng)])
-        rows, scores = self.explore(variant, model, trials, rng)
+        rows, _ = self.explore(variant, model, trials, rng)
         with self.spent.on("model"):
             members = model.members(rows[:CONSIDERED])
         chosen = _select(rows, members, count, taken)
-        return np.concatenate([seeds, chosen, self.fresh(variant, count - len(chosen), taken, rng)])
+        # what other workloads taught comes before the analytic model; where both err, they err differently
+        first, second = (seeds, chosen) if variant.prior is None else (chosen, seeds)
+        return np.concatenate([first, second, self.fresh(variant, count - len(chosen), taken, rng)])
 
     @abstractmethod
     def explore(

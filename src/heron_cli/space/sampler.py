@@ -10,7 +10,7 @@ import numpy as np
 from heron_cli.errors import SpaceEmptyError
 from heron_cli.space.columns import Column
 from heron_cli.space.cpsat import CpBackend
-from heron_cli.space.expression import Const, Expression, Node, Var
+from heron_cli.space.expression import Const, Node, Var
 from heron_cli.space.faults import SolverBugError, SolverTimeoutError
 from heron_cli.space.proposals import Indices, Mask, Proposals
 from heron_cli.space.protocol import FREE, Restriction
@@ -43,7 +43,7 @@ class TableSampler:
         self._backend = backend or CpBackend(space)
         self._grouping = group(space)
         self._proposals = Proposals(space, self._grouping)
-        self._places: dict[str, tuple[Expression, int | None]] = {}
+        self._places: dict[str, tuple[Node, int | None]] = {}
 
     @property
     def acceptance(self) -> float:
@@ -140,7 +140,7 @@ class TableSampler:
         others: dict[Node, tuple[int, ...]] = {}
         empty = self._grouping.combinations == 0
         for name, allowed in restrict.items():
-            node, table = self._place(name)
+            node, table = self._located(name)
             if isinstance(node, Const):
                 empty = empty or node.value not in allowed
                 continue
@@ -161,11 +161,12 @@ class TableSampler:
         empty = empty or any(not values for values in others.values())
         return _Plan(subsets, others, empty)
 
-    def _place(self, name: str) -> tuple[Expression, int | None]:
-        """A variable's tree over knobs, and the table that holds all of these; None: there are several."""
+    def _located(self, name: str) -> tuple[Node, int | None]:
+        """What a variable stands for, and the table that holds it, if one does: asked for every child anew."""
         if name not in self._places:
             node = self.space.expression(Var(name))
-            self._places[name] = (node, None if isinstance(node, Const) else self._proposals.table_of(node))
+            table = None if isinstance(node, Const) else self._proposals.table_of(node)
+            self._places[name] = node, table
         return self._places[name]
 
     def _solved(self, rng: np.random.Generator, restrict: Restriction, empty: bool) -> Rows:
