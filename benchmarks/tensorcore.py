@@ -52,7 +52,17 @@ def _install(wheels: Path) -> None:
     site = Path(os.environ.get("TMPDIR", "/tmp")) / "heron-site"
     if not site.exists():
         files = [str(path) for path in sorted(wheels.glob("*.whl"))]
-        command = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--target", str(site)]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-index",
+            "--no-deps",
+            "--target",
+            str(site),
+        ]
         subprocess.run([*command, *files], check=True)
     source = Path(__file__).resolve().parent.parent / "src"
     path = os.pathsep.join([str(source), str(site), os.environ.get("PYTHONPATH", "")])
@@ -161,7 +171,10 @@ def _workload(workload: Any, accelerator: Any, arguments: argparse.Namespace) ->
     arrays = random_operands(kernel.operands, 7)
     loaded = backend.load(kernel, threads=1)
     output = np.full(kernel.output.shape, np.nan, np.float16)
-    buffers = [loaded.pack(arrays[o.name]) if o.packed_bytes is not None else arrays[o.name] for o in kernel.operands[:-1]]
+    buffers = [
+        loaded.pack(arrays[o.name]) if o.packed_bytes is not None else arrays[o.name]
+        for o in kernel.operands[:-1]
+    ]
     buffers = [np.ascontiguousarray(each) for each in (*buffers, output)]
     loaded.call(buffers)
     other = peer(workload, arrays)
@@ -189,7 +202,9 @@ def _workload(workload: Any, accelerator: Any, arguments: argparse.Namespace) ->
         "trials": len(result.records),
         "invalid": sum(status != "ok" for status in statuses),
         "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
-        "reasons": sorted({r.trial.measurement.reason for r in result.records if r.trial.measurement.status.value != "ok"})[:5],
+        "reasons": sorted(
+            {r.trial.measurement.reason for r in result.records if r.trial.measurement.status.value != "ok"}
+        )[:5],
         "tuning": tuning,
         "spent": dict(result.seconds_spent),
         "flops": operator.flops(workload),

@@ -89,7 +89,7 @@ class Bed:
         return history[:trials]
 
 
-VTA_BEDS = (("vta", "C11"), ("vta", "C6"), ("vta-1x32x32", "C3"))
+VTA_BEDS = (("vta", "C11"), ("vta-1x32x32", "C3"), ("vta", "C6"))
 X86_BEDS = (
     ("gemm 1024³", "gemm", {"m": 1024, "n": 1024, "k": 1024}),
     ("gemm 16×4096×1024", "gemm", {"m": 16, "n": 4096, "k": 1024}),

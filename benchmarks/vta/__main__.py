@@ -22,7 +22,9 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(prog="benchmarks.vta", description=__doc__)
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: %(default)s)")
-    parser.add_argument("--seeds", type=int, default=cases.SEEDS, help="of each search (default: %(default)s)")
+    parser.add_argument(
+        "--seeds", type=int, default=cases.SEEDS, help="of each search (default: %(default)s)"
+    )
     parser.add_argument("--report", action="store_true", help="write the page from what is there")
     arguments = parser.parse_args()
     if not arguments.report:

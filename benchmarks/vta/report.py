@@ -16,7 +16,11 @@ from benchmarks.vta.work import Work, run_of, samples_of
 
 OF_BOUND, OF_SAMPLES, RATE = 0.85, 0.98, 8.0
 """The bars: share of the MAC bound over cases.NARROW, of the best sample on every case, assignments/s."""
-_TITLES = {"cga": "CGA", "random": "constrained random", "model-random": "constrained random, ranked by the model"}
+_TITLES = {
+    "cga": "CGA",
+    "random": "constrained random",
+    "model-random": "constrained random, ranked by the model",
+}
 _TITLES |= {"ga-repair": "GA, repaired", "ga-penalty": "GA, penalty", "sa": "SA"}
 _LABELS = ("CPU", "cores", "system", "Python", "packages", "heron")
 

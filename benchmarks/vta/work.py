@@ -44,7 +44,9 @@ def do(work: Work, folder: Path) -> str:
         if work.kind == "sample":
             found = _sample(work, cycles, folder)
             return f"{work}: best {found['bound'] / found['best']:.3f} of the bound, {found['rate']:.0f}/s"
-        runs = [run_of(work, seed, folder) or _search(work, seed, cycles, folder) for seed in range(work.seeds)]
+        runs = [
+            run_of(work, seed, folder) or _search(work, seed, cycles, folder) for seed in range(work.seeds)
+        ]
         best = min(min(run["cycles"]) for run in runs)
         return f"{work}: best {mac_bound(cycles) / best:.3f} of the bound"
 

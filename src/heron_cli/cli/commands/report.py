@@ -26,7 +26,7 @@ from heron_cli.cli.options import FILE, db_option
 def command(db: Path, workload: str | None, target: str | None, out: Path, force: bool) -> None:
     """Write what a database holds as one HTML page: curves, validity, which knobs matter.
 
-    The page is a single file that needs no network. plotly and Jinja2 draw it: pip install 'heron-cli[report]'.
+    The page is a single file that needs no network. It takes the extra: pip install 'heron-cli[report]'.
     """
     from heron_cli.errors import InputError
     from heron_cli.records import Query, Store
