@@ -32,7 +32,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="of tuning, for each workload")
     parser.add_argument("--until", type=float, default=None, help="seconds after which no workload is begun")
     parser.add_argument("--jobs", type=int, help="builds at a time; default: all cores but one")
-    parser.add_argument("--part", default="0/1", help="I/N: every N-th workload from the I-th on, to run N at once")
+    parser.add_argument(
+        "--part", default="0/1", help="I/N: every N-th workload from the I-th on, to run N at once"
+    )
     parser.add_argument("--only", default="", help="workloads whose name contains this")
     parser.add_argument("--db", type=Path, default=Path("build/tensorcore.db"))
     parser.add_argument("--out", type=Path, default=Path("build/tensorcore.jsonl"))
@@ -166,7 +168,9 @@ def _workload(workload: Any, accelerator: Any, arguments: argparse.Namespace) ->
     began = time.monotonic()
     task = make_task(workload, accelerator)
     store = Store.open(arguments.db)
-    result = tune(task, store, Settings(trials=arguments.trials, seconds=arguments.seconds, jobs=arguments.jobs))
+    result = tune(
+        task, store, Settings(trials=arguments.trials, seconds=arguments.seconds, jobs=arguments.jobs)
+    )
     tuning = time.monotonic() - began
     best = result.best
     assert best is not None, "no valid trial"

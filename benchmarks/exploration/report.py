@@ -29,7 +29,9 @@ def comparison(runs: Sequence[Run], best: Mapping[str, float], optima: Mapping[s
     """Curves of every bed, trials to 95 %, and the bars."""
     lines: list[str] = []
     for bed in dict.fromkeys(run.bed for run in runs):
-        lines += ["", f"### {bed}", "", *_curves([r for r in runs if r.bed == bed], best[bed])]
+        mine = [run for run in runs if run.bed == bed]
+        seeds = len({run.seed for run in mine})
+        lines += ["", f"### {bed}, {seeds} seeds", "", *_curves(mine, best[bed])]
         kind = "of the whole space (recorded)" if optima.get(bed) else "found by any run"
         unit = "cycles" if best[bed] > 1 else "s"
         lines += ["", f"Best {kind}: {best[bed]:,.6g} {unit}."]
