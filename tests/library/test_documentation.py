@@ -12,7 +12,7 @@ import pytest
 
 from heron_cli.backends.x86.toolchain import toolchain
 from heron_cli.library.export import export
-from heron_cli.library.header import C_FOLDER
+from heron_cli.library.style import HOST
 
 PAGE = Path(__file__).parents[2] / "docs" / "library.md"
 
@@ -48,6 +48,6 @@ def test_python(folder: Path) -> None:
 
 def test_table_of_statuses() -> None:
     declared = re.findall(
-        r"^  (HERON_\w+) = (\d)", (C_FOLDER / "heron_kernels.h.in").read_text(), re.MULTILINE
+        r"^  (HERON_\w+) = (\d)", (HOST.folder / "interface.h.in").read_text(), re.MULTILINE
     )
     assert re.findall(r"^\| `(HERON_\w+)` \((\d)\)", PAGE.read_text(), re.MULTILINE) == declared

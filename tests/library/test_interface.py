@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from heron_cli.backends.base import Kernel, Operand
 from heron_cli.errors import InputError
-from heron_cli.library.dispatch import dispatch
-from heron_cli.library.header import C_FOLDER, header, public_symbols
+from heron_cli.library.header import header, public_symbols
+from heron_cli.library.host_dispatch import HostDispatch
 from heron_cli.library.interface import Field, derive
 from heron_cli.library.item import ExportItem
+from heron_cli.library.style import HOST
 from heron_cli.operators.base import Operator, TensorSpec
 from heron_cli.operators.parameter import Parameter
 from heron_cli.operators.workload import DTypes, Workload, make
@@ -81,15 +82,16 @@ def test_header_and_dispatch_of_an_invented_operator_compile(tmp_path: Path) -> 
     )
     text = header(interface, "0.1.0", "0.1.0")
     (tmp_path / "heron_kernels.h").write_text(text)
-    (tmp_path / "dispatch.c").write_text(dispatch(interface, "id"))
+    (tmp_path / "dispatch.c").write_text(HostDispatch(interface, "id").text())
     assert "int32_t template_; /* a keyword of C++ */" in text
     assert "int32_t window[3];" in text
     assert "HERON_BLEND_MODE_SOFT_EDGE = 0, HERON_BLEND_MODE_HARD = 1" in text
     assert "const uint16_t *input, const void *packed_weight, const float *bias, float *output);" in text
+    includes = [f"-I{path}" for path in HOST.includes]
     for flags in (["-std=c11"], ["-x", "c++", "-std=c++17"]):
         source = "dispatch.c" if "c++" not in flags else "heron_kernels.h"
         subprocess.run(
-            ["cc", *flags, "-Wall", "-Wextra", "-Werror", f"-I{C_FOLDER}", "-I.", "-fsyntax-only", source],
+            ["cc", *flags, "-Wall", "-Wextra", "-Werror", *includes, "-I.", "-fsyntax-only", source],
             cwd=tmp_path,
             check=True,
         )
