@@ -104,6 +104,8 @@ def _content(item: Intrinsic | Memory | Level) -> dict[str, object]:
         fields["extra"] = dict(item.extra)
     if isinstance(item, Memory):
         fields["units"] = dict(item.units)
+        if item.filled_by == ("threads",):
+            del fields["filled_by"]  # files from before the key keep their digest
     return fields
 
 
@@ -139,6 +141,7 @@ def _memory(keys: MemoryKeys, origin: Origin) -> Memory:
         copies=tuple(keys.copies),
         pad=tuple(keys.pad),
         swizzle=tuple(keys.swizzle),
+        filled_by=tuple(keys.filled_by),
         bandwidth=None if keys.bandwidth is None else float(keys.bandwidth.value),
         origin=origin,
     )

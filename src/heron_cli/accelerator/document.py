@@ -88,6 +88,9 @@ class MemoryKeys(Strict):
     copies: f.PositiveInts = Field(default=[1], description="numbers of copies to try (2: double buffering)")
     pad: f.NaturalInts = Field(default=[0], description="elements to add to each row, to try")
     swizzle: f.Swizzles = Field(default=["none"], description="layouts of the rows, to try")
+    filled_by: f.Fillers = Field(
+        default=["threads"], description="what fills it, to try: threads, or bulk copies of whole tiles"
+    )
     bandwidth: f.Bandwidth | None = Field(None, description="rate at which it is read", examples=["100 GB/s"])
 
     @model_validator(mode="after")

@@ -61,6 +61,7 @@ class Memory:
     copies: tuple[int, ...]
     pad: tuple[int, ...]
     swizzle: tuple[str, ...]
+    filled_by: tuple[str, ...]
     bandwidth: float | None
     origin: Origin = field(compare=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,19 +10,20 @@ if TYPE_CHECKING:
     from heron_cli.backends.base import Kernel
 
 VERSION = 1
-MOST_PARAMETERS = 16  # HERON_MOST_PARAMETERS of library/c/device/device.h
+MOST_PARAMETERS, MOST_MAPS = 16, 4  # of library/c/device/device.h
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """What a kernel is passed for one parameter: the address of the operand at a place of the call.
 
-    Another kind, such as a descriptor that the host makes of the address, is a new word here, a number in
-    library/c/device/device.h, a case in the back end's launch function, and a new VERSION.
+    With `map` it is a tensor map, which the host makes of the address: as `cuda.maps.TensorMap.describe` says
+    it. Another kind is a field here, a number in library/c/device/device.h, a case in the back end's launch
+    function, and a new VERSION.
     """
 
     operand: int
-    kind: str = "address"
+    map: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,11 @@ def run_launch(kernel: Kernel) -> Launch:
     """How the kernel itself is launched."""
     sizes = kernel.launch
     grid = (sizes["blocks"], sizes["split"], 1)
-    operands = tuple(map(Parameter, range(len(kernel.operands))))
-    assert len(operands) <= MOST_PARAMETERS, "more operands than a launch can pass"
-    return Launch(kernel.symbol, grid, sizes["threads"], sizes["shared"], operands)
+    operands = map(Parameter, range(len(kernel.operands)))
+    maps = [Parameter(each["operand"], each) for each in sizes.get("maps", ())]
+    parameters = (*operands, *maps)
+    assert len(parameters) <= MOST_PARAMETERS and len(maps) <= MOST_MAPS, "more than a launch can pass"
+    return Launch(kernel.symbol, grid, sizes["threads"], sizes["shared"], parameters)
 
 
 def pack_launch(kernel: Kernel) -> Launch | None:

@@ -224,15 +224,41 @@ def allocate(buffer: Any) -> Stmt:
     return tirx.AllocBuffer(buffer)
 
 
-def launched(symbol: str, parameters: Sequence[tuple[Any, Any]], extents: Mapping[str, int], make: Any) -> Any:
-    """A GPU kernel over raw pointers; `make` gets the index of each launched dimension and returns the body."""
+def tensor_map(name: str) -> Any:
+    """A parameter that tells bulk copies where tiles lie; the host encodes it."""
+    from tvm.script import tirx as script
+
+    return Var(name, script.handle("tensormap").ty)
+
+
+def address_of(parameter: Any) -> Any:
+    """The address of a parameter that is passed by value."""
+    return tirx.call_intrin("handle", "tirx.address_of", parameter)
+
+
+def shift_left(value: int, bits: Expr) -> Any:
+    """A mask moved to its place."""
+    return value << bits if isinstance(bits, int) else tirx.shift_left(number(value), bits)
+
+
+def launched(
+    symbol: str,
+    parameters: Sequence[tuple[Any, Any]],
+    extents: Mapping[str, int],
+    make: Any,
+    more: Sequence[Any] = (),
+) -> Any:
+    """A GPU kernel over raw pointers; `make` gets the index of each launched dimension and returns the body.
+
+    `more` are parameters that are no pointers.
+    """
     axes = {
         name: tirx.IterVar(None, variable(name), tirx.IterVar.ThreadIndex, name) for name in extents
     }
     body = sequence([*(declare(buffer, data) for data, buffer in parameters), make(*(a.var for a in axes.values()))])
     for name, axis in axes.items():
         body = tirx.AttrStmt(axis, "thread_extent", number(extents[name]), body)
-    made = tirx.PrimFunc([data for data, _ in parameters], body)
+    made = tirx.PrimFunc([*(data for data, _ in parameters), *more], body)
     return made.with_attr("global_symbol", symbol).with_attr("tirx.noalias", True)
 
 

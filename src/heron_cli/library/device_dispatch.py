@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from heron_cli.backends.launch import Launch, pack_launch, run_launch
 from heron_cli.library.dispatch import Dispatch, info, text
 from heron_cli.library.interface import Entry, Function
 from heron_cli.library.style import DEVICE
 
-_KINDS = {"address": "HERON_PARAMETER_ADDRESS"}
+_MODES = {"box": "HERON_MAP_BOX", "column": "HERON_MAP_COLUMN"}
+_LISTS = ("extents", "strides", "box", "steps", "lower", "upper")
+_NUMBERS = ("swizzle", "channels", "pixels")
 
 
 class DeviceDispatch(Dispatch):
@@ -48,9 +51,24 @@ class DeviceDispatch(Dispatch):
 
 
 def _launch(name: str, launch: Launch) -> Iterator[str]:
-    parameters = ", ".join(f"{{{_KINDS[p.kind]}, {p.operand}, NULL}}" for p in launch.parameters)
+    parameters = []
+    for number, parameter in enumerate(launch.parameters):
+        place = "NULL"
+        if parameter.map is not None:
+            place = f"&{name}_map_{number}"
+            yield f"static const struct heron_tensor_map {place[1:]} = {{{_map(parameter.map)}}};"
+        parameters.append(f"{{{parameter.operand}, {place}}}")
     sizes = f"{{{', '.join(map(str, launch.grid))}}}, {launch.threads}, {launch.shared}"
-    yield f"static const struct heron_parameter {name}_parameters[] = {{{parameters}}};"
+    yield f"static const struct heron_parameter {name}_parameters[] = {{{', '.join(parameters)}}};"
     yield f"static const struct heron_launch {name} = {{"
     yield f"  {text(launch.function)}, {sizes}, {len(launch.parameters)}, {name}_parameters,"
     yield "};"
+
+
+def _map(found: Mapping[str, Any]) -> str:
+    """The initialiser of a tensor map; what its mode does not have stays 0."""
+    element = f"HERON_{found['type'].upper()}"
+    parts = [f".mode = {_MODES[found['mode']]}, .element = {element}, .rank = {len(found['extents'])}"]
+    parts += [f".{name} = {{{', '.join(map(str, found[name]))}}}" for name in _LISTS if name in found]
+    parts += [f".{name} = {found[name]}" for name in _NUMBERS if name in found]
+    return ", ".join(parts)

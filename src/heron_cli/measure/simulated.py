@@ -74,7 +74,7 @@ class SimulatedRunner(Closing):
 
     def _wrong(self, candidate: Candidate, kernel: Kernel) -> str:
         """What is wrong with the simulated output; empty if nothing."""
-        *operands, expected = self._references.get(kernel.operands).load()
+        operands, expected = self._references.get(kernel.operands).load()
         arrays = {operand.name: array for operand, array in zip(kernel.operands, operands, strict=False)}
         try:
             output = self._backend.simulate(self._task, candidate, kernel, arrays)

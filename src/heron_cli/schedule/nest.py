@@ -84,7 +84,7 @@ class Nest:
     `intrinsic` maps m, n, k to the axes that the instruction covers, `shape` to their extents in it;
     `lanes` is how many threads execute it together; `depths` says how many iterations of a pipelined level
     are in flight; `band` is how many rows of tiles a rasterised level takes at a time;
-    `binds` says which hardware executes the loops of a level.
+    `binds` says which hardware executes the loops of a level, `filled_by` what copies tiles into memories.
     """
 
     einsum: Einsum
@@ -102,6 +102,7 @@ class Nest:
     depths: Mapping[str, int] = field(default_factory=dict)
     band: int = 1
     binds: Mapping[str, str] = field(default_factory=dict)
+    filled_by: str = "threads"
 
     def level(self, name: str) -> tuple[str, ...]:
         """The axes of a level in loop order."""

@@ -78,7 +78,7 @@ class Task:
     @cached_property
     def einsum(self) -> Einsum:
         """The workload's einsum. Raises InputError if the operator has another form."""
-        return _einsum(self.workload)
+        return einsum_of(self.workload)
 
     @cached_property
     def _generated(self) -> tuple[tuple[Variant, ...], tuple[Refused, ...]]:
@@ -88,7 +88,13 @@ class Task:
             if rewriting.einsum is None:
                 refused.append(Refused(rewriting.name, rewriting.why))
                 continue
-            template = Template(rewriting.einsum, self.accelerator, self.threads, rewriting.instruction)
+            template = Template(
+                rewriting.einsum,
+                self.accelerator,
+                self.threads,
+                rewriting.instruction,
+                rewriting.filled_by,
+            )
             try:
                 for rule in SCHEDULE_RULES:
                     template = rule.run(template)
@@ -127,7 +133,8 @@ class Task:
 
 
 @lru_cache(maxsize=64)
-def _einsum(workload: Workload) -> Einsum:
+def einsum_of(workload: Workload) -> Einsum:
+    """The einsum of a workload, by analysis. Raises InputError if the operator has another form."""
     operator = registry.get(workload.operator)
     constant = frozenset(name for name, spec in operator.specs(workload).items() if spec.constant)
     try:

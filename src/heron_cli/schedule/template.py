@@ -39,6 +39,7 @@ class Template:
     accelerator: Accelerator
     threads: int
     instruction: str | None = None  # the only intrinsic to use; None: whichever fits best
+    filled_by: str = "threads"
     primitives: tuple[Primitive, ...] = ()
     log: tuple[Applied, ...] = ()
 
@@ -145,4 +146,5 @@ class Template:
             {each.level: values.get(f"depth.{each.level}", each.depths[0]) for each in self.all(Pipeline)},
             next((values[f"band.{each.level}"] for each in self.all(Raster)), 1),
             {each.level: each.kind for each in self.all(Bind)},
+            self.filled_by,
         )

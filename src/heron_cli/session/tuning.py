@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from heron_cli.errors import NoValidTrialError
 
@@ -13,7 +11,6 @@ from .settings import RunnerKind, Settings
 from .spaces import problem
 
 if TYPE_CHECKING:
-    from heron_cli.operators.workload import Workload
     from heron_cli.records import Store
     from heron_cli.schedule.task import Task
     from heron_cli.search.events import OnEvent
@@ -28,6 +25,7 @@ def make_runner(task: Task, settings: Settings, store: Store) -> Runner:
     from heron_cli.measure.build_only import BuildOnlyRunner
     from heron_cli.measure.local import LocalRunner
     from heron_cli.measure.simulated import SimulatedRunner
+    from heron_cli.operators.expected import Reference
     from heron_cli.records import best_of, current_versions
     from heron_cli.search.replay import ReplayRunner
 
@@ -41,14 +39,15 @@ def make_runner(task: Task, settings: Settings, store: Store) -> Runner:
     best = best_of(past)
     if isinstance(backend, SimulatedBackend):
         incumbent = None if best is None else best.trial.measurement.cycles
-        reference = partial(_reference, task.workload)
-        return SimulatedRunner(task, backend, reference, seed=settings.seed, incumbent=incumbent)
+        return SimulatedRunner(
+            task, backend, Reference(task.workload), seed=settings.seed, incumbent=incumbent
+        )
     known = {each.trial.measurement.program: each.trial.measurement for each in past}
     known.pop("", None)
     return LocalRunner(
         task,
         backend,
-        partial(_reference, task.workload),
+        Reference(task.workload),
         jobs=settings.jobs,
         threads=settings.threads,
         seed=settings.seed,
@@ -103,9 +102,3 @@ def tune(task: Task, store: Store, settings: Settings, on_event: OnEvent | None 
 def _without_id(result: TuneResult) -> TuneResult:
     """The result of a run that was not recorded: its ids are of no database."""
     return result if result.best is None else replace(result, best=replace(result.best, id=None))
-
-
-def _reference(workload: Workload, arrays: Mapping[str, Any]) -> Any:
-    from heron_cli.operators import registry
-
-    return registry.get(workload.operator).reference(workload, arrays)

@@ -43,12 +43,40 @@ def run(nest: Any, operands: dict[str, np.ndarray], *, seed: int = 0, late: bool
     output = _aligned(np.full(prod(shape) * item_bytes(nest.einsum.output.dtype), 0xFF, np.uint8))
     order = ["input", "weight", *(access.name for access in nest.einsum.finishing)]
     geometry = emitted.geometry
+    maps = [_map(each, arrays[order[each["operand"]]]) for each in emitted.maps]
     status = library.run_kernel(
-        *(_at(arrays[name]) for name in order), _at(output),
-        geometry.blocks, geometry.split, geometry.threads, geometry.shared_bytes, seed, int(late),
+        *(_at(arrays[name]) for name in order), _at(output), *maps,
+        geometry.blocks, geometry.cluster, geometry.threads, geometry.shared_bytes, seed, int(late),
     )  # fmt: skip
     assert status == 0, "the emulator stopped; see stderr"
     return output.view(_numpy(nest.einsum.output.dtype)).reshape(shape)
+
+
+class _Map(ctypes.Structure):
+    """The emulator's CUtensorMap."""
+
+    _fields_ = (
+        ("base", ctypes.c_void_p), ("rank", ctypes.c_long), ("column", ctypes.c_long), ("item", ctypes.c_long),
+        ("swizzle", ctypes.c_long), ("extents", ctypes.c_long * 5), ("strides", ctypes.c_long * 5),
+        ("box", ctypes.c_long * 5), ("lower", ctypes.c_long * 3), ("upper", ctypes.c_long * 3),
+        ("steps", ctypes.c_long * 5), ("channels", ctypes.c_long), ("pixels", ctypes.c_long),
+    )  # fmt: skip
+
+
+def _map(description: dict[str, Any], array: np.ndarray) -> _Map:
+    item = item_bytes(description["type"])
+    made = _Map(array.ctypes.data, len(description["extents"]), description["mode"] == "column", item, description["swizzle"])
+    made.extents[: len(description["extents"])] = description["extents"]
+    strides = [item, *description["strides"]]
+    made.strides[: len(strides)] = strides
+    for stride in description["strides"][: len(description["extents"]) - 1]:
+        assert stride % 16 == 0 and stride > 0, description
+    for name in ("box", "lower", "upper", "steps"):
+        values = description.get(name, [])
+        getattr(made, name)[: len(values)] = values
+    made.channels, made.pixels = description.get("channels", 0), description.get("pixels", 0)
+    assert all(1 <= side <= 256 for side in description.get("box", [1])), description
+    return made
 
 
 def _unit(nest: Any, emitted: Emitted, functions: dict[str, Any]) -> str:
@@ -75,6 +103,7 @@ def _unit(nest: Any, emitted: Emitted, functions: dict[str, Any]) -> str:
         if symbol not in functions:
             continue
         count = len(functions[symbol].params)
+        kernels = kernels.replace("const __grid_constant__ CUtensorMap", "CUtensorMap")
         kinds = re.search(rf"{symbol}\(([^)]*)\)", kernels)[1].replace("__restrict__ ", "")
         names = [part.split()[-1] for part in kinds.split(",")]
         assert len(names) == count

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <deque>
 #include <functional>
+#include <map>
 #include <random>
 #include <vector>
 
@@ -52,6 +53,7 @@ struct Block {
   uchar* shared;
   Rendezvous barrier;
   std::vector<Rendezvous> warps, groups;
+  Rendezvous named[16];
 };
 struct Fiber {
   ucontext_t context;
@@ -60,9 +62,19 @@ struct Fiber {
   Index thread;
   bool done = false;
   Rendezvous* waits = nullptr;
+  struct Gate* gate = nullptr;
+  int parity = 0;
   long generation = 0;
   std::vector<Copy> open;
   std::deque<std::vector<Copy>> groups;
+};
+// A gate (mbarrier): a phase ends when all arrivals and all expected bytes are there.
+struct Gate {
+  int count = 0, pending = 0, phase = 0;
+  long bytes = 0;
+  void check() {
+    if (pending == 0 && bytes == 0) phase ^= 1, pending = count;
+  }
 };
 struct Exchange { const void* a[128]; const void* b[128]; void* c[128]; unsigned long long d[2]; };
 inline Fiber* self;
@@ -209,6 +221,86 @@ inline void group_wait(int left) {
     }
   });
 }
+inline std::map<const void*, Gate> gates;
+inline std::deque<std::function<void()>> postponed_copies;
+inline Gate& gate(const void* at) { return gates[at]; }
+inline const void* there(const void* place, int rank) {
+  return (*cluster)[rank].shared + ((const uchar*)place - self->block->shared);
+}
+}  // namespace emu
+
+// What the host encodes for bulk copies; strides in bytes, innermost first.
+struct CUtensorMap {
+  const uchar* base;
+  long rank, column, item, swizzle, extents[5], strides[5], box[5], lower[3], upper[3], steps[5], channels, pixels;
+};
+
+namespace emu {
+inline void put(Block& block, long byte, const CUtensorMap& map, const long* at) {
+  long offset = 0;
+  bool inside = true;
+  for (int d = 0; d < map.rank; ++d) {
+    inside = inside && at[d] >= 0 && at[d] < map.extents[d];
+    offset += at[d] * map.strides[d];
+  }
+  byte ^= (byte >> 7 & (map.swizzle / 16 - 1)) << 4;
+  if (byte < 0 || byte + map.item > (long)block.memory.size() - 1024) { fprintf(stderr, "bulk copy outside shared memory\n"); abort(); }
+  if (inside) memcpy(block.shared + byte, map.base + offset, map.item);
+  else memset(block.shared + byte, 0, map.item);
+}
+inline void bulk(void* to, void* gate_at, unsigned long long where, int mask, std::vector<long> c, std::vector<long> o) {
+  const CUtensorMap* map = (const CUtensorMap*)where;
+  std::vector<int> ranks;
+  if (mask < 0) ranks.push_back(block_number());
+  else
+    for (int r = 0; r < split; ++r)
+      if (mask >> r & 1) ranks.push_back(r);
+  long begin = (uchar*)to - self->block->shared;
+  if (begin % 128) { fprintf(stderr, "bulk copy to a place that is no multiple of 128\n"); abort(); }
+  std::vector<Block>* blocks = cluster;
+  std::vector<const void*> opened;
+  for (int r : ranks) opened.push_back(there(gate_at, r));
+  auto run = [=] {
+    for (size_t i = 0; i < ranks.size(); ++i) {
+      Block& block = (*blocks)[ranks[i]];
+      long bytes = 0;
+      if (!map->column) {
+        long total = 1;
+        for (int d = 0; d < map->rank; ++d) total *= map->box[d];
+        for (long e = 0; e < total; ++e) {
+          long at[5], rest = e;
+          for (int d = 0; d < map->rank; ++d) at[d] = c[d] + rest % map->box[d], rest /= map->box[d];
+          put(block, begin + e * map->item, *map, at);
+        }
+        bytes = total * map->item;
+      } else {
+        int n = (int)map->rank - 2;
+        std::vector<long> base(c.begin() + 1, c.end());
+        for (long p = 0; p < map->pixels; ++p) {
+          for (long e = 0; e < map->channels; ++e) {
+            long at[5] = {c[0] + e};
+            for (int d = 0; d < n; ++d) at[d + 1] = base[d] + o[d];
+            at[n + 1] = base[n];
+            put(block, begin + (p * map->channels + e) * map->item, *map, at);
+          }
+          int d = 0;
+          for (; d < n; ++d) {
+            base[d] += map->steps[d + 1];
+            if (base[d] <= map->extents[d + 1] - 1 + map->upper[d]) break;
+            base[d] = map->lower[d];
+          }
+          if (d == n) ++base[n];
+        }
+        bytes = map->pixels * map->channels * map->item;
+      }
+      Gate& g = gate(opened[i]);
+      g.bytes -= bytes;
+      g.check();
+    }
+  };
+  if (late) postponed_copies.push_back(run);
+  else run();
+}
 }  // namespace emu
 
 #define threadIdx (emu::self->thread)
@@ -253,6 +345,41 @@ HERON unsigned long long heron_descriptor(const void* p, int leading, int stride
   return address | (unsigned long long)(leading >> 4) << 16 | (unsigned long long)(stride >> 4) << 32 |
          (unsigned long long)mode << 62;
 }
+HERON void heron_gate_open(void* g, int arrivals) { emu::gate(g) = {arrivals, arrivals, 0, 0}; }
+HERON void heron_gate_ready() {}
+HERON void heron_gate_expect(void* g, int bytes) { auto& gate = emu::gate(g); gate.bytes += bytes; --gate.pending; gate.check(); }
+HERON void heron_gate_arrive(void* g) { auto& gate = emu::gate(g); --gate.pending; gate.check(); }
+HERON void heron_gate_arrive_at(void* g, int rank) { auto& gate = emu::gate(emu::there(g, rank)); --gate.pending; gate.check(); }
+HERON void heron_gate_wait(void* g, int parity) {
+  auto& gate = emu::gate(g);
+  while (gate.phase == parity) {
+    emu::self->gate = &gate;
+    emu::self->parity = parity;
+    swapcontext(&emu::self->context, &emu::scheduler);
+  }
+}
+template <int N> HERON void heron_workers_barrier(int threads) { emu::meet(emu::self->block->named[N], threads); }
+template <int N> HERON void heron_registers_keep() {}
+template <int N> HERON void heron_registers_take() {}
+#define HERON_BULK(RANK, PARAMETERS, ...)                                                                                          \
+  HERON void heron_box_##RANK(void* t, void* g, unsigned long long m, PARAMETERS) { emu::bulk(t, g, m, -1, {__VA_ARGS__}, {}); }           \
+  HERON void heron_box_##RANK##_to(void* t, void* g, unsigned long long m, int k, PARAMETERS) { emu::bulk(t, g, m, k, {__VA_ARGS__}, {}); }
+#define P1 int a
+#define P2 P1, int b
+#define P3 P2, int c
+#define P4 P3, int d
+#define P5 P4, int e
+HERON_BULK(1, P1, a)
+HERON_BULK(2, P2, a, b)
+HERON_BULK(3, P3, a, b, c)
+HERON_BULK(4, P4, a, b, c, d)
+HERON_BULK(5, P5, a, b, c, d, e)
+HERON void heron_column_3(void* t, void* g, unsigned long long m, P3, int x) { emu::bulk(t, g, m, -1, {a, b, c}, {x}); }
+HERON void heron_column_4(void* t, void* g, unsigned long long m, P4, int x, int y) { emu::bulk(t, g, m, -1, {a, b, c, d}, {x, y}); }
+HERON void heron_column_5(void* t, void* g, unsigned long long m, P5, int x, int y, int z) { emu::bulk(t, g, m, -1, {a, b, c, d, e}, {x, y, z}); }
+HERON void heron_column_3_to(void* t, void* g, unsigned long long m, int k, P3, int x) { emu::bulk(t, g, m, k, {a, b, c}, {x}); }
+HERON void heron_column_4_to(void* t, void* g, unsigned long long m, int k, P4, int x, int y) { emu::bulk(t, g, m, k, {a, b, c, d}, {x, y}); }
+HERON void heron_column_5_to(void* t, void* g, unsigned long long m, int k, P5, int x, int y, int z) { emu::bulk(t, g, m, k, {a, b, c, d, e}, {x, y, z}); }
 HERON int heron_cluster_rank() { return emu::block_number(); }
 HERON void heron_cluster_barrier() { emu::meet(emu::cluster_barrier, emu::block_threads * emu::split); }
 template <int N, typename Sum> HERON void heron_cluster_add(void* sums, const void* place, int rank) {
@@ -277,6 +404,8 @@ inline int launch(std::function<void()> kernel, int blocks, int ranks, int threa
   for (int number = 0; number < blocks; ++number) {
     std::vector<Block> every(ranks);
     cluster = &every;
+    gates.clear();
+    postponed_copies.clear();
     warp_exchange.assign(ranks, std::vector<Exchange>((threads + 31) / 32));
     group_exchange.assign(ranks, std::vector<Exchange>((threads + 127) / 128));
     group_work.assign(ranks, {});
@@ -312,14 +441,23 @@ inline int launch(std::function<void()> kernel, int blocks, int ranks, int threa
       for (int i : order) {
         Fiber& fiber = fibers[i];
         if (fiber.done || (fiber.waits && fiber.waits->generation == fiber.generation)) continue;
+        if (fiber.gate && fiber.gate->phase == fiber.parity) continue;
         fiber.waits = nullptr;
+        fiber.gate = nullptr;
         self = &fiber;
         swapcontext(&scheduler, &fiber.context);
         moved = true;
         if (fiber.done) --left;
       }
+      if (!moved && !postponed_copies.empty()) {
+        size_t which = random() % postponed_copies.size();
+        postponed_copies[which]();
+        postponed_copies.erase(postponed_copies.begin() + which);
+        continue;
+      }
       if (!moved) { fprintf(stderr, "deadlock: some threads wait for others that do not come\n"); return 1; }
     }
+    if (!postponed_copies.empty()) { fprintf(stderr, "a bulk copy was not waited for\n"); return 1; }
     for (auto& fiber : fibers)
       if (!fiber.open.empty()) { fprintf(stderr, "a copy was never committed\n"); return 1; }
   }

@@ -4,7 +4,7 @@
  *
  * STUB_FAIL="cuInit=100 cuLaunchKernel=719" makes calls return that; STUB_CAPABILITY=80 is the GPUs' (90).
  *
- * An image is "STUB FUNCTION:PARAMETERS … gemm:M,N,K\n": uint8 (M,K) x int8 (N,K) -> int32 (M,N), the weight
+ * An image is "STUB FUNCTION:ADDRESSES+MAPS … gemm:M,N,K\n": uint8 (M,K) x int8 (N,K) -> int32 (M,N), the weight
  * transposed by the function that packs, where there is one. Or it is a real cubin, which does nothing. */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -192,7 +192,9 @@ int cuLaunchKernel(Function *function, unsigned x, unsigned y, unsigned z, unsig
                    unsigned shared, void *stream, void **parameters, void **extra) {
   if (function->module->context != now()) return INVALID_HANDLE;
   const char *image = function->module->image, *text = *image == 'S' ? part(image, function->name) : NULL;
-  int count = text == NULL ? 0 : atoi(text);
+  int count = 0, maps = 0;
+  if (text != NULL) sscanf(text, "%d+%d", &count, &maps);
+  count += maps;
   char values[256] = "";
   void *addresses[8] = {0};
   for (int i = 0; i < count; ++i) {
@@ -205,6 +207,41 @@ int cuLaunchKernel(Function *function, unsigned x, unsigned y, unsigned z, unsig
   if (shared > (unsigned)function->shared || extra != NULL) return INVALID_VALUE;
   if (*image == 'S') multiply(image, function->name, addresses);
   return 0;
+}
+
+/* A map holds the text of what it was made of. */
+static int encode(void *map, const char *kind, int type, unsigned rank, void *address, const uint64_t *extents,
+                  const uint64_t *strides, const int *lower, const int *upper, const unsigned *box, int swizzle,
+                  int promotion) {
+  if ((uintptr_t)map % 64 != 0 || (uintptr_t)address % 16 != 0 || rank < 1 || rank > 5) return INVALID_VALUE;
+  char text[400];
+  int at = snprintf(text, sizeof text, "%s type=%d swizzle=%d,%d", kind, type, swizzle, promotion);
+  for (unsigned i = 0; i < rank; ++i)
+    at += snprintf(text + at, sizeof text - at, " %lu/%lu/%u", extents[i], i ? strides[i - 1] : 0, box[i]);
+  for (unsigned i = 0; lower != NULL && i < rank - 2; ++i)
+    at += snprintf(text + at, sizeof text - at, " %d..%d", lower[i], upper[i]);
+  record("%s", text);
+  memcpy(map, &address, sizeof address);
+  return 0;
+}
+int cuTensorMapEncodeTiled(void *map, int type, unsigned rank, void *address, const uint64_t *extents,
+                           const uint64_t *strides, const unsigned *box, const unsigned *steps, int interleave,
+                           int swizzle, int promotion, int fill) {
+  ENTER("cuTensorMapEncodeTiled");
+  for (unsigned i = 0; i < rank; ++i)
+    if (steps[i] != 1) return INVALID_VALUE;
+  if (interleave != 0 || fill != 0) return INVALID_VALUE;
+  return encode(map, "cuTensorMapEncodeTiled", type, rank, address, extents, strides, NULL, NULL, box, swizzle,
+                promotion);
+}
+int cuTensorMapEncodeIm2col(void *map, int type, unsigned rank, void *address, const uint64_t *extents,
+                            const uint64_t *strides, const int *lower, const int *upper, unsigned channels,
+                            unsigned pixels, const unsigned *steps, int interleave, int swizzle, int promotion,
+                            int fill) {
+  if (interleave != 0 || fill != 0 || rank < 3) return INVALID_VALUE;
+  record("columns of %u x %u", pixels, channels);
+  return encode(map, "cuTensorMapEncodeIm2col", type, rank, address, extents, strides, lower, upper, steps, swizzle,
+                promotion);
 }
 
 int cuMemcpyDtoDAsync_v2(uintptr_t target, uintptr_t source, size_t bytes, void *stream) {

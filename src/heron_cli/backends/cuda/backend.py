@@ -43,20 +43,22 @@ class CudaBackend:
         emitted = KernelEmitter(nest).emit(SYMBOL)
         functions = {SYMBOL: emitted.function}
         geometry, form = emitted.geometry, emitted.packed
-        launch = {
+        launch: dict[str, Any] = {
             "blocks": geometry.blocks,
-            "split": geometry.split,
+            "split": geometry.cluster,
             "threads": geometry.threads,
             "shared": geometry.shared_bytes,
         }
+        if emitted.maps:
+            launch["maps"] = list(emitted.maps)
         if form is not None:
             functions[f"{SYMBOL}_pack"], extents = pack.emit(f"{SYMBOL}_pack", geometry, form)
             launch |= {"pack_blocks": extents["blockIdx.x"], "pack_threads": extents["threadIdx.x"]}
         target = task.accelerator.tvm_target
         arch = str(target.get("arch", "sm_80"))
-        hopper = geometry.grouped or geometry.split > 1
+        hopper = geometry.grouped or geometry.cluster > 1
         source = whole_source(
-            to_source(functions, target), emitted.instruction, hopper=hopper, cluster=geometry.split
+            to_source(functions, target), emitted.instruction, hopper=hopper, cluster=geometry.cluster
         )
         code, metrics = to_cubin(source, arch)
         specs = registry.get(task.workload.operator).specs(task.workload)

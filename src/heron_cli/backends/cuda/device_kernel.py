@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from heron_cli.backends.base import Kernel
 from heron_cli.backends.buffers import aligned_empty
-from heron_cli.backends.cuda.driver import Device, Function, Graph, Memory, Module
+from heron_cli.backends.cuda.driver import Device, Function, Graph, Memory, Module, encode
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +35,7 @@ class DeviceKernel:
         launch, self._packed = kernel.launch, kernel.packed
         grid = (launch["blocks"], launch["split"], 1)
         self._run = Function(self._module, kernel.symbol, grid, launch["threads"], launch["shared"])
+        self._maps = launch.get("maps", ())
         self._pack = None
         if self._packed is not None:
             blocks = (launch["pack_blocks"], 1, 1)
@@ -85,7 +86,8 @@ class DeviceKernel:
             memory.write(buffer.ctypes.data)
 
     def _launch(self) -> None:
-        self._run.launch(self._device.stream, [memory.address for memory in self._memories])
+        maps = [encode(each, self._memories[each["operand"]].address) for each in self._maps]
+        self._run.launch(self._device.stream, [*(memory.address for memory in self._memories), *maps])
 
     def _release(self) -> None:
         for graph in self._graphs.values():

@@ -6,8 +6,8 @@ Nothing here needs the CUDA toolkit, its runtime library or TVM: libcuda.so.1 co
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
-from ctypes import byref, c_char_p, c_float, c_int, c_size_t, c_uint64, c_void_p
+from collections.abc import Mapping, Sequence
+from ctypes import byref, c_char_p, c_float, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from functools import cache
 from typing import Any
 
@@ -118,12 +118,51 @@ class Function:
         if shared > 48 << 10:
             call("cuFuncSetAttribute", self._function, _SHARED, shared)
 
-    def launch(self, stream: Any, arguments: Sequence[c_uint64]) -> None:
-        """Start it on a stream. `arguments` are device addresses."""
+    def launch(self, stream: Any, arguments: Sequence[Any]) -> None:
+        """Start it on a stream. `arguments` are ctypes values: device addresses, encoded tensor maps."""
         pointers = (c_void_p * len(arguments))(*(ctypes.cast(byref(a), c_void_p) for a in arguments))
         call(
             "cuLaunchKernel", self._function, *self.grid, self.threads, 1, 1, self.shared, stream, pointers, None
         )  # fmt: skip
+
+
+_TYPES = {"uint8": 0, "int8": 0, "int32": 3, "float16": 6, "float32": 7, "bfloat16": 9}
+_SWIZZLES = {32: 1, 64: 2, 128: 3}
+_PROMOTE = 2  # CU_TENSOR_MAP_L2_PROMOTION_L2_128B
+
+
+class TensorMap(ctypes.Structure):
+    """CUtensorMap: 128 opaque bytes, aligned to 64."""
+
+    _fields_ = (("words", c_uint64 * 16),)
+
+
+def encode(description: Mapping[str, Any], address: c_uint64) -> Any:
+    """The tensor map of an operand at an address, from `backends.cuda.maps.TensorMap.describe`."""
+    raw = ctypes.create_string_buffer(128 + 64)  # ctypes knows no alignment before Python 3.13
+    at = -ctypes.addressof(raw) % 64
+    made = TensorMap.from_buffer(raw, at)
+    rank = len(description["extents"])
+    extents = (c_uint64 * rank)(*description["extents"])
+    strides = (c_uint64 * rank)(*description["strides"])
+    kind, swizzle = _TYPES[description["type"]], _SWIZZLES[description["swizzle"]]
+    start = c_void_p(address.value)
+    if description["mode"] == "box":
+        box = (c_uint32 * rank)(*description["box"])
+        steps = (c_uint32 * rank)(*([1] * rank))
+        call(
+            "cuTensorMapEncodeTiled", byref(made), kind, rank, start, extents, strides, box, steps,
+            0, swizzle, _PROMOTE, 0,
+        )  # fmt: skip
+    else:
+        lower = (c_int * (rank - 2))(*description["lower"])
+        upper = (c_int * (rank - 2))(*description["upper"])
+        steps = (c_uint32 * rank)(*description["steps"])
+        call(
+            "cuTensorMapEncodeIm2col", byref(made), kind, rank, start, extents, strides, lower, upper,
+            description["channels"], description["pixels"], steps, 0, swizzle, _PROMOTE, 0,
+        )  # fmt: skip
+    return made
 
 
 class Module:

@@ -1,19 +1,21 @@
 """Nest → TIR for NVIDIA GPUs: a software-pipelined product of gathered tiles on tensor cores.
 
-A block computes one tile of the output. Its threads copy tiles of the operands into a ring of stages in
-shared memory, some iterations ahead; warps (or warpgroups) multiply them; the sums leave through shared
-memory. What is gathered, and how far apart rows lie, follows from the einsum's index maps alone, so gemm,
-batched products and convolutions of any rank are one emitter.
+A block computes one tile of the output: tiles of the operands arrive in a ring of stages in shared memory,
+some iterations ahead of the warps (or warpgroups) that multiply them; the sums leave through shared memory.
+What is gathered, and how far apart rows lie, follows from the einsum's index maps alone, so gemm, batched
+products and convolutions of any rank are one emitter.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 from heron_cli.backends import tir
 from heron_cli.backends.buffers import item_bytes
+from heron_cli.backends.cuda.bulk import Bulk, registers
 from heron_cli.backends.cuda.epilogue import Epilogue
 from heron_cli.backends.cuda.fragments import FragmentProducts, Position
 from heron_cli.backends.cuda.geometry import Geometry
@@ -21,6 +23,7 @@ from heron_cli.backends.cuda.groups import GroupProducts
 from heron_cli.backends.cuda.instructions import instruction
 from heron_cli.backends.cuda.loader import Loader, take_apart
 from heron_cli.backends.cuda.pack import in_order, packed
+from heron_cli.backends.cuda.ring import Ring
 from heron_cli.schedule.einsum import Access
 from heron_cli.schedule.nest import Nest
 
@@ -29,13 +32,17 @@ _RAW = {1: "uint8", 2: "uint16", 4: "uint32"}
 
 @dataclass(frozen=True)
 class Emitted:
-    """A kernel as TIR, with what a launch needs and the source of the instruction that it calls."""
+    """A kernel as TIR, with what a launch needs and the source of the instruction that it calls.
+
+    `maps` describes the tensor maps that the host encodes; they follow the pointers among the parameters.
+    """
 
     function: Any
     extents: dict[str, int]
     instruction: str
     geometry: Geometry
     packed: Access | None
+    maps: tuple[dict[str, Any], ...] = ()
 
 
 class KernelEmitter:
@@ -47,59 +54,94 @@ class KernelEmitter:
         form = packed(self.geometry)
         constant = self.einsum.weight.constant
         self.packed = form if constant and not in_order(self.einsum.weight, form) else None
-        self.weight = form if constant else self.einsum.weight
+        self.weight = replace(form if constant else self.einsum.weight, name="weight")
 
     def emit(self, symbol: str) -> Emitted:
-        """The kernel: symbol(input, weight, operands of the epilogue, output)."""
+        """The kernel: symbol(input, weight, operands of the epilogue, output, tensor maps)."""
         geometry, einsum = self.geometry, self.einsum
-        arguments = []
-        for access in (einsum.input, self.weight, *einsum.finishing, einsum.output):
-            kind = _RAW[item_bytes(access.dtype)]
-            arguments.append(tir.argument(access.name, kind, prod(access.shape()), 16))
-        self.buffers = {access.name: buffer for access, (_, buffer) in zip(
-            (einsum.input, self.weight, *einsum.finishing, einsum.output), arguments, strict=True)}
+        operands = (einsum.input, self.weight, *einsum.finishing, einsum.output)
+        arguments = [
+            tir.argument(access.name, _RAW[item_bytes(access.dtype)], prod(access.shape()), 16)
+            for access in operands
+        ]
+        self.buffers = {access.name: buffer for access, (_, buffer) in zip(operands, arguments, strict=True)}
         self.shared = tir.shared_memory("shared", geometry.shared_bytes)
-        self.rows = Loader(geometry, einsum.input, "m", self.buffers["input"])
-        self.columns = Loader(geometry, replace(self.weight, name="weight"), "n", self.buffers["weight"])
+        self.loaders = (
+            Loader(geometry, einsum.input, "m", self.buffers["input"]),
+            Loader(geometry, self.weight, "n", self.buffers["weight"]),
+        )
         self.products: FragmentProducts | GroupProducts = (
-            GroupProducts(geometry, self.rows, self.columns)
-            if geometry.grouped
-            else FragmentProducts(geometry, self.rows, self.columns)
+            GroupProducts(geometry, *self.loaders) if geometry.grouped else FragmentProducts(geometry, *self.loaders)
         )
         self.epilogue = Epilogue(geometry, self.buffers)
+        self.bulk: Bulk | None = None
+        names: tuple[Any, ...] = ()
+        if geometry.bulk:
+            names = tuple(tir.tensor_map(f"{access.name}_map") for access in operands[:2])
+            self.bulk = Bulk(geometry, (einsum.input, self.weight), self.shared, (names[0], names[1]))
+            assert isinstance(self.products, GroupProducts)
+            self.bulk.products = self.products
         extents = {"blockIdx.x": geometry.blocks}
-        if geometry.split > 1:
-            extents["blockIdx.y"] = geometry.split
+        if geometry.cluster > 1:
+            extents["blockIdx.y"] = geometry.cluster
         extents["threadIdx.x"] = geometry.threads
-        function = tir.launched(symbol, arguments, extents, self._body)
-        transposed = (self.rows.plan.transposed, self.columns.plan.transposed)
-        return Emitted(function, extents, instruction(geometry, transposed), geometry, self.packed)
+        function = tir.launched(symbol, arguments, extents, self._body, names)
+        transposed = tuple(loader.plan.transposed for loader in self.loaders)
+        maps = () if self.bulk is None else tuple(m.describe(i) for i, m in enumerate(self.bulk.maps))
+        call = instruction(geometry, (transposed[0], transposed[1]))
+        return Emitted(function, extents, call, geometry, self.packed, maps)
 
     def _body(self, block: Any, *rest: Any) -> Any:
         geometry, thread = self.geometry, rest[-1]
         statements = [tir.allocate(self.shared)]
+        ranks = self._ranks(statements)
         tile_m, tile_n, batches = self._tile(block)
-        first = {"m": tile_m * geometry.block("m"), "n": tile_n * geometry.block("n")}
+        first = {
+            "m": (tile_m * geometry.shared("m") + ranks["m"]) * geometry.block("m"),
+            "n": (tile_n * geometry.shared("n") + ranks["n"]) * geometry.block("n"),
+        }
         warp = tir.variable("warp")
         statements.append(tir.named(warp, tir.device_value("int32", "heron_uniform", thread // geometry.nest.lanes)))
         at = Position(thread % geometry.nest.lanes, warp % geometry.warps("m"), warp // geometry.warps("m"))
-        rank: Any = 0
-        if geometry.split > 1:
-            rank = tir.variable("rank")
-            statements.append(tir.named(rank, tir.device_value("int32", "heron_cluster_rank")))
-        self.rank, self.thread = rank, thread
-        for loader, dim in ((self.rows, "m"), (self.columns, "n")):
-            statements += loader.declare()
-            statements += loader.setup(thread, first[dim], batches)
-        statements += self.products.declare()
-        statements += self._main(at)
-        statements += self.epilogue.declare()
-        statements += self.epilogue.stage(self.shared, self.products.sums, self.products.results(at))
-        together = tir.device("heron_cluster_barrier" if geometry.split > 1 else "heron_barrier")
-        statements += [together, self.epilogue.write(self.shared, thread, rank, first, batches)]
-        if geometry.split > 1:
-            statements.append(together)  # until then others read this block's sums
+        staged = self.epilogue.stage(self.shared, self.products.sums, self.products.results(at))
+        members = geometry.shared("m") * geometry.shared("n")
+        sharers = [(share * geometry.shared("m") + ranks["m"]) * geometry.shared("n") + ranks["n"]
+                   for share in range(geometry.split)] if members > 1 else list(range(geometry.split))  # fmt: skip
+        write = tir.sequence(
+            [*self.epilogue.declare(), self.epilogue.write(self.shared, thread, ranks["k"], sharers, first, batches)]
+        )
+        together = tir.device("heron_cluster_barrier")
+        if self.bulk is None:
+            ring = Ring(geometry, self.loaders, self.products, self.shared)
+            statements += [*ring.emit(at, thread, ranks["k"], first, batches), *staged]
+            statements += [together if geometry.split > 1 else tir.device("heron_barrier"), write]
+        else:
+            statements += self.bulk.open(thread)
+            statements += self._roles(self.bulk, warp, thread, at, ranks, first, batches, staged)
+            statements.append(together if geometry.split > 1 else tir.device("heron_barrier"))
+            statements.append(tir.branch(thread < geometry.workers, write))
+        if geometry.cluster > 1:
+            statements.append(together)  # until then others read this block's sums, or release its stages
         return tir.sequence(statements)
+
+    def _roles(self, bulk: Bulk, warp: Any, thread: Any, at: Position, ranks: Mapping[str, Any],
+               first: Mapping[str, Any], batches: Mapping[str, Any], staged: list[Any]) -> list[Any]:  # fmt: skip
+        """One warpgroup copies, the others multiply; each takes the registers that it needs."""
+        groups = self.geometry.workers // 128
+        copy = [tir.device("heron_registers_keep<40>"), bulk.copy(thread, ranks, first, batches)]
+        work = [tir.device(f"heron_registers_take<{registers(groups)}>"), *bulk.multiply(at, ranks), *staged]
+        return [tir.branch(warp == groups, tir.sequence(copy), tir.sequence(work))]
+
+    def _ranks(self, statements: list[Any]) -> dict[str, Any]:
+        """This block's place in its cluster: along m and n, and which part of the reduction is its own."""
+        geometry = self.geometry
+        if geometry.cluster == 1:
+            return {"m": 0, "n": 0, "k": 0}
+        rank = tir.variable("rank")
+        statements.append(tir.named(rank, tir.device_value("int32", "heron_cluster_rank")))
+        parts = [("k", geometry.split), ("m", geometry.shared("m")), ("n", geometry.shared("n"))]
+        found = take_apart(rank, [part for part in parts if part[1] > 1])
+        return {name: found.get(name, 0) for name, _ in parts}
 
     def _tile(self, block: Any) -> tuple[Any, Any, dict[str, Any]]:
         """Which tile a block computes: batches outermost, then bands of rows of tiles, columns within a band."""
@@ -113,54 +155,3 @@ class KernelEmitter:
         begin, within = tile // (band * across) * band, tile % (band * across)
         height = band if down % band == 0 else tir.minimum(down - begin, band)
         return begin + within % height, within // height, batches
-
-    def _main(self, at: Position) -> list[Any]:
-        """The pipelined loop over stages: copies run ahead, products follow."""
-        geometry = self.geometry
-        count, depth = geometry.iterations, geometry.depth
-        ahead = depth - self.products.ahead
-        assert ahead >= 1, f"{depth} stages leave none to copy ahead"
-        statements = []
-        for early in range(ahead):
-            if early < count:
-                statements += self._copy(early, early % depth)
-            statements.append(tir.device("heron_copy_commit"))
-
-        def stage(turn: Any) -> Any:
-            body = [tir.device(f"heron_copy_wait<{ahead - 1}>")]
-            if geometry.grouped:
-                body.append(tir.device("heron_group_fence"))
-            body.append(tir.device("heron_barrier"))
-            later = turn + ahead
-            copies = [self._copies_in_loop(later)] if count > ahead else []
-            commit = tir.device("heron_copy_commit")
-            products = self.products.multiply(self.shared, self._base(turn), at)
-            if geometry.grouped:
-                body += [*products[:-1], *copies, commit, products[-1]]
-            else:
-                body += [*copies, commit, *products]
-            return tir.sequence(body)
-
-        statements.append(tir.loop("turn", count, stage))
-        return [*statements, *self.products.finish(), tir.device("heron_copy_wait<0>"), tir.device("heron_barrier")]
-
-    def _copies_in_loop(self, turn: Any) -> Any:
-        copies = tir.sequence(self._copy(turn, turn % self.geometry.depth))
-        return tir.branch(turn < self.geometry.iterations, copies)
-
-    def _base(self, turn: Any) -> Any:
-        return turn % self.geometry.depth * self.geometry.stage_bytes
-
-    def _copy(self, turn: Any, slot: Any) -> list[Any]:
-        """Copy what iteration `turn` multiplies into a stage."""
-        geometry = self.geometry
-        base = slot * geometry.stage_bytes
-        loops = [*geometry.taps, (geometry.axes["k"], geometry.chunks)]
-        at = take_apart(turn, loops)
-        chunk = at.pop(geometry.axes["k"])
-        start = (self.rank * geometry.chunks + chunk) * geometry.block("k")
-        second = base + geometry.aligned(geometry.operand_bytes("m"))
-        return [
-            *self.rows.copy(self.shared, base, self.thread, at, start),
-            *self.columns.copy(self.shared, second, self.thread, at, start),
-        ]

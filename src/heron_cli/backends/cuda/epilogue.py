@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import gcd
 from typing import Any
 
 from heron_cli.backends import tir
 from heron_cli.backends.buffers import item_bytes
 from heron_cli.backends.cuda.geometry import Geometry
-from heron_cli.backends.cuda.loader import PIECE, flat, parts_of, take_apart
+from heron_cli.backends.cuda.loader import PIECE, coordinate, flat, outside_of, parts_of, take_apart
 from heron_cli.schedule.einsum import Access, PointOp
 
 _C_TYPES = {
@@ -34,7 +34,8 @@ class Epilogue:
         """The dimension (m or n) along which the output is contiguous, and how many elements go at once."""
         for dim in ("n", "m"):
             name, extent = parts_of(self.geometry, self.output, self.geometry.axes[dim])[-1]
-            if extent > 1 and self.output.stride(name) == 1:
+            leaves = any(self.output.dims[i].coefficient(name) for i in outside_of(self.output, self.einsum.iterators))
+            if extent > 1 and self.output.stride(name) == 1 and not leaves:
                 return dim, self._width(name, extent)
         return "n", 1
 
@@ -61,16 +62,29 @@ class Epilogue:
     def _at(self, row: Any, column: Any) -> Any:
         return (row * self.geometry.pitch + column) * 4
 
-    def write(self, shared: Any, thread: Any, rank: Any, first: Mapping[str, Any], batches: Mapping[str, Any]) -> Any:
-        """Read the tile piece by piece, finish the sums, write what lies inside the output."""
-        geometry = self.geometry
-        m, n, threads = geometry.block("m"), geometry.block("n"), geometry.threads * geometry.split
+    def write(
+        self,
+        shared: Any,
+        thread: Any,
+        share: Any,
+        sharers: Sequence[Any],
+        first: Mapping[str, Any],
+        batches: Mapping[str, Any],
+    ) -> Any:
+        """Read the tile piece by piece, finish the sums, write what lies inside the output.
+
+        `sharers` are the ranks of the blocks whose sums are added up, `share` is this block's place among them.
+        """
+        geometry, self.sharers = self.geometry, sharers
+        m, n, threads = geometry.block("m"), geometry.block("n"), geometry.workers * geometry.split
         down, across = (m, n // self.vector) if self.along == "n" else (m // self.vector, n)
         total = down * across
         rounds = -(-total // threads)
 
         def one(turn: Any) -> Any:
-            number = turn * threads + thread if geometry.split == 1 else turn * threads + rank * geometry.threads + thread
+            number = turn * threads + thread
+            if geometry.split > 1:
+                number = number + share * geometry.workers
             if self.along == "n":
                 row, column = number // across, number % across * self.vector
             else:
@@ -86,7 +100,7 @@ class Epilogue:
         i, j = first["m"] + row, first["n"] + column
         conditions = []
         for dim, index in (("m", i), ("n", j)):
-            if geometry.extent(dim) % geometry.block(dim):
+            if geometry.extent(dim) % (geometry.block(dim) * geometry.shared(dim)):
                 conditions.append(index < geometry.extent(dim))
         values = dict(batches)
         for dim, index in (("m", i), ("n", j)):
@@ -94,6 +108,9 @@ class Epilogue:
             values[axis] = index
             parts = self.einsum.axis(axis).parts
             values |= take_apart(index, [(part.name, part.extent) for part in parts])
+        for dim in (self.output.dims[i] for i in outside_of(self.output, self.einsum.iterators)):
+            here = coordinate(dim, values)
+            conditions += [here >= 0, here < dim.extent]
         inner = [statement for op in self.einsum.epilogue for statement in self._step(op, values)]
         kind = _C_TYPES[self.output.dtype]
         to = tir.address(self.buffers["output"], flat(self.output, values))
@@ -116,7 +133,7 @@ class Epilogue:
             found += [tir.store(self.values, i + e, tir.zero(kind)) for e in range(step)]
             found += [
                 tir.device(f"heron_cluster_add<{step}, {self.kind}>", to, place, rank)
-                for rank in range(self.geometry.split)
+                for rank in self.sharers
             ]
         return found
 

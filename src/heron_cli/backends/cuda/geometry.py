@@ -59,14 +59,10 @@ class Geometry:
             found[dim] = axis
         return found
 
-    def level(self, kind: str) -> str | None:
-        """The level that is bound to some hardware."""
-        return next((level for level, bind in self.nest.binds.items() if bind == kind), None)
-
     def factor(self, dim: str, kind: str) -> int:
-        """Iterations of a dimension at the level bound to some hardware."""
-        level = self.level(kind)
-        return 1 if level is None else self.nest.tilings[self.axes[dim]].factor(level)
+        """Iterations of a dimension at the levels bound to some hardware."""
+        tiling = self.nest.tilings[self.axes[dim]]
+        return prod(tiling.factor(level) for level, bind in self.nest.binds.items() if bind == kind)
 
     def units(self, dim: str) -> int:
         """Instructions of one warp (or warpgroup) along m or n; steps of one stage along k."""
@@ -85,8 +81,17 @@ class Geometry:
         return self.nest.einsum.axis(self.axes[dim]).extent
 
     def grid(self, dim: str) -> int:
-        """Blocks along m or n."""
-        return -(-self.extent(dim) // self.block(dim))
+        """Clusters along m or n (blocks, where they are alone)."""
+        return -(-self.extent(dim) // (self.block(dim) * self.shared(dim)))
+
+    def shared(self, dim: str) -> int:
+        """Blocks of a cluster along m or n: they share tiles of the other operand."""
+        return self.factor(dim, "cluster")
+
+    @property
+    def cluster(self) -> int:
+        """Blocks of a cluster: those that share a reduction, and those that share tiles."""
+        return self.split * self.shared("m") * self.shared("n")
 
     @property
     def split(self) -> int:
@@ -115,9 +120,19 @@ class Geometry:
         return next(iter(self.nest.depths.values()), 1)
 
     @property
+    def bulk(self) -> bool:
+        """Whether tiles arrive by bulk copies, which one more warpgroup issues."""
+        return self.nest.filled_by == "bulk"
+
+    @property
+    def workers(self) -> int:
+        """Threads of a block that multiply."""
+        return self.warps("m") * self.warps("n") * self.nest.lanes
+
+    @property
     def threads(self) -> int:
         """Threads of a block."""
-        return self.warps("m") * self.warps("n") * self.nest.lanes
+        return self.workers + (128 if self.bulk else 0)
 
     @cached_property
     def batches(self) -> tuple[tuple[str, int], ...]:
@@ -162,4 +177,9 @@ class Geometry:
     @property
     def shared_bytes(self) -> int:
         """Dynamic shared memory of a block."""
+        return self.barriers + (16 * self.depth if self.bulk else 0)
+
+    @property
+    def barriers(self) -> int:
+        """Where the barriers of bulk copies lie: behind the stages, and behind the result that replaces them."""
         return max(self.depth * self.stage_bytes, self.block("m") * self.pitch * 4)

@@ -34,7 +34,7 @@ class GroupProducts:
         return [tir.allocate_register(self.sums), zero]
 
     def multiply(self, shared: Any, base: Any, at: Position) -> list[Any]:
-        """Start the products of the stage at byte `base`, and wait for those of the stage before."""
+        """Start the products of the stage at byte `base`; last, wait for those of the stage before."""
         second = base + self.geometry.aligned(self.geometry.operand_bytes("m"))
         statements = [tir.device("heron_group_arrive")]
         for step in range(self.steps):

@@ -81,7 +81,7 @@ class Loader:
 
     def _leaves(self, name: str) -> bool:
         """Whether an iterator's dimension leaves the data somewhere."""
-        outside = outside_of(self.access, self.geometry)
+        outside = outside_of(self.access, self.geometry.nest.einsum.iterators)
         return any(self.access.dims[i].coefficient(name) for i in outside)
 
     def _vector(self, along: str, extent: int, tile: int) -> int:
@@ -98,7 +98,7 @@ class Loader:
         """Dimensions that are tested for every copy: those that leave the data."""
         return tuple(
             i
-            for i in outside_of(self.access, self.geometry)
+            for i in outside_of(self.access, self.geometry.nest.einsum.iterators)
             if not (self.access.dims[i].coefficient(self.k_axis) and len(self.access.dims[i].terms) == 1)
         )
 
@@ -221,10 +221,7 @@ def flat(access: Access, values: Mapping[str, Any]) -> Any:
     return sum((dim.stride * coordinate(dim, values) for dim in access.dims), 0)
 
 
-def outside_of(access: Access, geometry: Geometry) -> tuple[int, ...]:
-    """Dimensions whose coordinate leaves the data for some iteration."""
-    extents = geometry.nest.einsum.iterators
+def outside_of(access: Access, extents: Mapping[str, int]) -> tuple[int, ...]:
+    """Dimensions whose coordinate leaves the data for some iteration of iterators with these extents."""
     spans = [dim.span(extents) for dim in access.dims]
-    return tuple(
-        i for i, (low, high) in enumerate(spans) if low < 0 or high >= access.dims[i].extent
-    )
+    return tuple(i for i, (low, high) in enumerate(spans) if low < 0 or high >= access.dims[i].extent)

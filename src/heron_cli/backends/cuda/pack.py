@@ -9,7 +9,7 @@ from typing import Any
 from heron_cli.backends import tir
 from heron_cli.backends.buffers import item_bytes
 from heron_cli.backends.cuda.geometry import Geometry
-from heron_cli.backends.cuda.loader import PIECE, flat, take_apart
+from heron_cli.backends.cuda.loader import PIECE, coordinate, flat, outside_of, take_apart
 from heron_cli.schedule.einsum import Access, Dim
 
 _THREADS = 256
@@ -54,12 +54,22 @@ def emit(symbol: str, geometry: Geometry, form: Access) -> Any:
         for name, value in axes.items():
             axis = einsum.axis(name)
             parts |= take_apart(value, [(part.name, part.extent) for part in axis.parts])
-        k = geometry.axes["k"]
-        inside = axes[k] < einsum.axis(k).extent if form.dims[-1].extent > einsum.axis(k).extent else None
+        k, conditions = geometry.axes["k"], []
+        if form.dims[-1].extent > einsum.axis(k).extent:
+            conditions.append(axes[k] < einsum.axis(k).extent)
+        for i in outside_of(weight, parts_extents(geometry)):
+            here = coordinate(weight.dims[i], parts)
+            conditions += [here >= 0, here < weight.dims[i].extent]
         value = tir.load(source[1], flat(weight, parts))
+        inside = tir.both(*conditions)
         if inside is not None:
             value = tir.guarded(inside, value, tir.zero(kind))
         return tir.branch(index < total, tir.store(target[1], index, value))
 
     extents = {"blockIdx.x": -(-total // _THREADS), "threadIdx.x": _THREADS}
     return tir.launched(symbol, [source, target], extents, body), extents
+
+
+def parts_extents(geometry: Geometry) -> dict[str, int]:
+    """Extents of the iterators as the operator was written, by which a constant operand is indexed."""
+    return {part.name: part.extent for axis in geometry.nest.einsum.axes for part in axis.parts}

@@ -7,6 +7,7 @@ from heron_cli.schedule.constraints.c3_candidates import Candidates
 from heron_cli.schedule.constraints.c4_stage import StageLength
 from heron_cli.schedule.constraints.c5_memory import MemoryLimit
 from heron_cli.schedule.constraints.c6_accelerator import AcceleratorRules
+from heron_cli.schedule.constraints.c6_bulk import BulkTiles
 from heron_cli.schedule.constraints.c6_fill import FilledTiles
 from heron_cli.schedule.constraints.c6_micro_ops import MicroOps
 from heron_cli.schedule.constraints.c6_skip import SkippedTaps
@@ -20,6 +21,7 @@ RULES: tuple[ConstraintRule, ...] = (
     SkippedTaps(),
     FilledTiles(),
     MicroOps(),
+    BulkTiles(),
     AcceleratorRules(),
 )
 

@@ -35,8 +35,12 @@ class LoopSplit(ConstraintRule):
             (name for name in split.levels if accelerator.level(name).bind in _COUNTED), split.levels[0]
         )
         inner = [level for level in split.levels if level != last]
+        reduced = poster.template.einsum.axis(split.axis).group == "k"
         for name in inner:
             level = accelerator.level(name)
+            if level.bind == "cluster" and not reduced and poster.template.filled_by != "bulk":
+                space.knob(names[name], (1,), group=split.axis)  # only bulk copies serve several blocks
+                continue
             limit = split.blocks if level.at_most is None else min(split.blocks, level.at_most)
             sizes = _SIZES if level.unroll else _POWERS
             least = next((size for size in sizes if size >= limit), sizes[-1])

@@ -2,6 +2,7 @@
 
 from heron_cli.schedule.rules.always_inline import AlwaysInline
 from heron_cli.schedule.rules.base import ScheduleRule
+from heron_cli.schedule.rules.bulk import BulkCopies
 from heron_cli.schedule.rules.epilogue import FuseEpilogue
 from heron_cli.schedule.rules.fill import Fill
 from heron_cli.schedule.rules.multi_level_spm import MultiLevelSpm
@@ -19,6 +20,7 @@ from heron_cli.schedule.rules.vectorize import Vectorize
 RULES: tuple[ScheduleRule, ...] = (
     AlwaysInline(),
     TensorizeRule(),
+    BulkCopies(),
     FuseEpilogue(),
     MultiLevelTiling(),
     MultiLevelSpm(),

@@ -43,3 +43,138 @@ HERON void heron_cluster_add(void* sums, const void* place, int rank) {
     ((Sum*)sums)[i] += *(Sum*)&x;
   }
 }
+
+// --- bulk copies: barriers in shared memory that count arrivals and bytes (PTX ISA: mbarrier) -----------
+HERON void heron_gate_open(void* gate, int arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(heron_shared(gate)), "r"(arrivals) : "memory");
+}
+HERON void heron_gate_ready() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
+HERON void heron_gate_expect(void* gate, int bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(heron_shared(gate)), "r"(bytes) : "memory");
+}
+HERON void heron_gate_arrive(void* gate) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(heron_shared(gate)) : "memory");
+}
+HERON void heron_gate_arrive_at(void* gate, int rank) {  // of another block of the cluster
+  asm volatile(
+      "{.reg .b32 there;\nmapa.shared::cluster.u32 there, %0, %1;\n"
+      "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [there];}" ::"r"(heron_shared(gate)),
+      "r"(rank)
+      : "memory");
+}
+HERON void heron_gate_wait(void* gate, int parity) {
+  asm volatile(
+      "{.reg .pred p;\nHERON_WAIT_%=:\n"
+      "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 p, [%0], %1;\n"
+      "@p bra HERON_DONE_%=;\nbra HERON_WAIT_%=;\nHERON_DONE_%=:}" ::"r"(heron_shared(gate)),
+      "r"(parity)
+      : "memory");
+}
+template <int N>
+HERON void heron_workers_barrier(int threads) {  // one of the block's 16 barriers, for some of its warps
+  asm volatile("bar.sync %0, %1;" ::"n"(N), "r"(threads) : "memory");
+}
+template <int N>
+HERON void heron_registers_keep() { asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(N)); }
+template <int N>
+HERON void heron_registers_take() { asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" ::"n"(N)); }
+HERON void heron_warp_barrier() { __syncwarp(); }
+HERON void heron_map_fetch(unsigned long long map) { asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory"); }
+
+// A box (tile) or a column (im2col) of a tensor to this block, or to the blocks of a mask; coordinates innermost first.
+HERON void heron_box_1(void* to, void* gate, unsigned long long map, int c0) {
+  asm volatile("cp.async.bulk.tensor.1d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3}], [%2];" ::"r"(
+                   heron_shared(to)),
+               "l"(map), "r"(heron_shared(gate)), "r"(c0)
+               : "memory");
+}
+HERON void heron_box_1_to(void* to, void* gate, unsigned long long map, int blocks, int c0) {
+  asm volatile("cp.async.bulk.tensor.1d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4}], [%2], %3;" ::"r"(
+                   heron_shared(to)),
+               "l"(map), "r"(heron_shared(gate)), "h"((unsigned short)blocks), "r"(c0)
+               : "memory");
+}
+HERON void heron_box_2(void* to, void* gate, unsigned long long map, int c0, int c1) {
+  asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(
+                   heron_shared(to)),
+               "l"(map), "r"(heron_shared(gate)), "r"(c0), "r"(c1)
+               : "memory");
+}
+HERON void heron_box_2_to(void* to, void* gate, unsigned long long map, int blocks, int c0, int c1) {
+  asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4, %5}], [%2], %3;" ::"r"(
+                   heron_shared(to)),
+               "l"(map), "r"(heron_shared(gate)), "h"((unsigned short)blocks), "r"(c0), "r"(c1)
+               : "memory");
+}
+HERON void heron_box_3(void* to, void* gate, unsigned long long map, int c0, int c1, int c2) {
+  asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];" ::"r"(
+                   heron_shared(to)),
+               "l"(map), "r"(heron_shared(gate)), "r"(c0), "r"(c1), "r"(c2)
+               : "memory");
+}
+HERON void heron_box_3_to(void* to, void* gate, unsigned long long map, int blocks, int c0, int c1, int c2) {
+  asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4, %5, %6}], [%2], %3;" ::"r"(
+                   heron_shared(to)),
+               "l"(map), "r"(heron_shared(gate)), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2)
+               : "memory");
+}
+HERON void heron_box_4(void* to, void* gate, unsigned long long map, int c0, int c1, int c2, int c3) {
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2];" ::"r"(
+                   heron_shared(to)),
+               "l"(map), "r"(heron_shared(gate)), "r"(c0), "r"(c1), "r"(c2), "r"(c3)
+               : "memory");
+}
+HERON void heron_box_4_to(void* to, void* gate, unsigned long long map, int blocks, int c0, int c1, int c2, int c3) {
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4, %5, %6, %7}], [%2], %3;" ::"r"(
+                   heron_shared(to)),
+               "l"(map), "r"(heron_shared(gate)), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2), "r"(c3)
+               : "memory");
+}
+HERON void heron_box_5(void* to, void* gate, unsigned long long map, int c0, int c1, int c2, int c3, int c4) {
+  asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6, %7}], [%2];" ::"r"(
+                   heron_shared(to)),
+               "l"(map), "r"(heron_shared(gate)), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4)
+               : "memory");
+}
+HERON void heron_box_5_to(void* to, void* gate, unsigned long long map, int blocks, int c0, int c1, int c2, int c3, int c4) {
+  asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4, %5, %6, %7, %8}], [%2], %3;" ::"r"(
+                   heron_shared(to)),
+               "l"(map), "r"(heron_shared(gate)), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4)
+               : "memory");
+}
+HERON void heron_column_3(void* to, void* gate, unsigned long long map, int c0, int c1, int c2, int o0) {
+  asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2], {%6};" ::"r"(
+                   heron_shared(to)),
+               "l"(map), "r"(heron_shared(gate)), "r"(c0), "r"(c1), "r"(c2), "h"((unsigned short)o0)
+               : "memory");
+}
+HERON void heron_column_3_to(void* to, void* gate, unsigned long long map, int blocks, int c0, int c1, int c2, int o0) {
+  asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4, %5, %6}], [%2], {%7}, %3;" ::"r"(
+                   heron_shared(to)),
+               "l"(map), "r"(heron_shared(gate)), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2), "h"((unsigned short)o0)
+               : "memory");
+}
+HERON void heron_column_4(void* to, void* gate, unsigned long long map, int c0, int c1, int c2, int c3, int o0, int o1) {
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2], {%7, %8};" ::"r"(
+                   heron_shared(to)),
+               "l"(map), "r"(heron_shared(gate)), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "h"((unsigned short)o0), "h"((unsigned short)o1)
+               : "memory");
+}
+HERON void heron_column_4_to(void* to, void* gate, unsigned long long map, int blocks, int c0, int c1, int c2, int c3, int o0, int o1) {
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4, %5, %6, %7}], [%2], {%8, %9}, %3;" ::"r"(
+                   heron_shared(to)),
+               "l"(map), "r"(heron_shared(gate)), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "h"((unsigned short)o0), "h"((unsigned short)o1)
+               : "memory");
+}
+HERON void heron_column_5(void* to, void* gate, unsigned long long map, int c0, int c1, int c2, int c3, int c4, int o0, int o1, int o2) {
+  asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6, %7}], [%2], {%8, %9, %10};" ::"r"(
+                   heron_shared(to)),
+               "l"(map), "r"(heron_shared(gate)), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4), "h"((unsigned short)o0), "h"((unsigned short)o1), "h"((unsigned short)o2)
+               : "memory");
+}
+HERON void heron_column_5_to(void* to, void* gate, unsigned long long map, int blocks, int c0, int c1, int c2, int c3, int c4, int o0, int o1, int o2) {
+  asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4, %5, %6, %7, %8}], [%2], {%9, %10, %11}, %3;" ::"r"(
+                   heron_shared(to)),
+               "l"(map), "r"(heron_shared(gate)), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4), "h"((unsigned short)o0), "h"((unsigned short)o1), "h"((unsigned short)o2)
+               : "memory");
+}

@@ -4,6 +4,7 @@
 #define HERON_CUDA_API_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 typedef int CUresult, CUdevice;
 typedef struct CUctx_st *CUcontext;
@@ -11,6 +12,9 @@ typedef struct CUmod_st *CUmodule;
 typedef struct CUfunc_st *CUfunction;
 typedef struct CUstream_st *CUstream;
 typedef unsigned long long CUdeviceptr;
+typedef struct {
+  _Alignas(64) uint64_t words[16];
+} CUtensorMap;
 
 enum {
   CUDA_SUCCESS = 0,
@@ -22,7 +26,20 @@ enum {
   CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75,
   CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76,
   CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES = 8,
-  CU_STREAM_CAPTURE_MODE_RELAXED = 2
+  CU_STREAM_CAPTURE_MODE_RELAXED = 2,
+
+  CU_TENSOR_MAP_DATA_TYPE_UINT8 = 0,
+  CU_TENSOR_MAP_DATA_TYPE_INT32 = 3,
+  CU_TENSOR_MAP_DATA_TYPE_FLOAT16 = 6,
+  CU_TENSOR_MAP_DATA_TYPE_FLOAT32 = 7,
+  CU_TENSOR_MAP_DATA_TYPE_BFLOAT16 = 9,
+  CU_TENSOR_MAP_INTERLEAVE_NONE = 0,
+  CU_TENSOR_MAP_SWIZZLE_NONE = 0,
+  CU_TENSOR_MAP_SWIZZLE_32B = 1,
+  CU_TENSOR_MAP_SWIZZLE_64B = 2,
+  CU_TENSOR_MAP_SWIZZLE_128B = 3,
+  CU_TENSOR_MAP_L2_PROMOTION_L2_128B = 2,
+  CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE = 0 /* zeros */
 };
 
 /* FUNCTION(member, symbol, parameters): symbols end in _v2 where the plain one has 32-bit addresses. */
@@ -49,11 +66,23 @@ enum {
             unsigned block_y, unsigned block_z, unsigned shared, CUstream stream, void **parameters, \
             void **extra))
 
+/* Since CUDA 12; NULL with older drivers. */
+#define HERON_CUDA_NEWER_FUNCTIONS(FUNCTION) \
+  FUNCTION(context_id, "cuCtxGetId", (CUcontext context, unsigned long long *id)) \
+  FUNCTION(encode_box, "cuTensorMapEncodeTiled", \
+           (CUtensorMap *map, int type, uint32_t rank, void *address, const uint64_t *extents, \
+            const uint64_t *strides, const uint32_t *box, const uint32_t *steps, int interleave, int swizzle, \
+            int promotion, int fill)) \
+  FUNCTION(encode_column, "cuTensorMapEncodeIm2col", \
+           (CUtensorMap *map, int type, uint32_t rank, void *address, const uint64_t *extents, \
+            const uint64_t *strides, const int *lower, const int *upper, uint32_t channels, uint32_t pixels, \
+            const uint32_t *steps, int interleave, int swizzle, int promotion, int fill))
+
 struct heron_cuda {
 #define FUNCTION(member, symbol, parameters) CUresult(*member) parameters;
   HERON_CUDA_FUNCTIONS(FUNCTION)
+  HERON_CUDA_NEWER_FUNCTIONS(FUNCTION)
 #undef FUNCTION
-  CUresult (*context_id)(CUcontext context, unsigned long long *id); /* NULL before CUDA 12 */
 };
 
 #endif

@@ -39,7 +39,9 @@ static heron_status open_driver(struct heron_cuda *cuda) {
     return heron_cuda_error(HERON_NO_DRIVER, "the NVIDIA driver is too old: it has no " symbol);
   HERON_CUDA_FUNCTIONS(FUNCTION)
 #undef FUNCTION
-  *(void **)&cuda->context_id = dlsym(library, "cuCtxGetId");
+#define FUNCTION(member, symbol, parameters) *(void **)&cuda->member = dlsym(library, symbol);
+  HERON_CUDA_NEWER_FUNCTIONS(FUNCTION)
+#undef FUNCTION
   CUresult code = cuda->init(0);
   heron_status status = heron_cuda_status(cuda, "cuInit", code);
   return code == CUDA_SUCCESS || code == CUDA_ERROR_NO_DEVICE ? status : HERON_NO_DRIVER;

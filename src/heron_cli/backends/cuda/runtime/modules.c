@@ -155,6 +155,40 @@ heron_status heron_device_load(struct heron_image *image) {
   return cuda == NULL ? status : load(cuda, image, &loaded);
 }
 
+static int swizzle_of(uint32_t bytes) {
+  switch (bytes) {
+    case 32: return CU_TENSOR_MAP_SWIZZLE_32B;
+    case 64: return CU_TENSOR_MAP_SWIZZLE_64B;
+    case 128: return CU_TENSOR_MAP_SWIZZLE_128B;
+  }
+  return CU_TENSOR_MAP_SWIZZLE_NONE;
+}
+
+static heron_status encode(const struct heron_cuda *cuda, const struct heron_tensor_map *wanted, void *address,
+                           CUtensorMap *map) {
+  static const int types[] = {
+      [HERON_UINT8] = CU_TENSOR_MAP_DATA_TYPE_UINT8,     [HERON_INT8] = CU_TENSOR_MAP_DATA_TYPE_UINT8,
+      [HERON_INT32] = CU_TENSOR_MAP_DATA_TYPE_INT32,     [HERON_FLOAT16] = CU_TENSOR_MAP_DATA_TYPE_FLOAT16,
+      [HERON_FLOAT32] = CU_TENSOR_MAP_DATA_TYPE_FLOAT32, [HERON_BFLOAT16] = CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,
+  };
+  static const uint32_t ones[] = {1, 1, 1, 1, 1};
+  if (cuda->encode_box == NULL || cuda->encode_column == NULL)
+    return heron_cuda_error(HERON_NO_DRIVER, "the NVIDIA driver is too old: it has no cuTensorMapEncodeTiled");
+  int type = types[wanted->element], swizzle = swizzle_of(wanted->swizzle);
+  if (wanted->mode == HERON_MAP_BOX)
+    return heron_cuda_status(
+        cuda, "cuTensorMapEncodeTiled",
+        cuda->encode_box(map, type, wanted->rank, address, wanted->extents, wanted->strides, wanted->box, ones,
+                         CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle, CU_TENSOR_MAP_L2_PROMOTION_L2_128B,
+                         CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
+  return heron_cuda_status(
+      cuda, "cuTensorMapEncodeIm2col",
+      cuda->encode_column(map, type, wanted->rank, address, wanted->extents, wanted->strides, wanted->lower,
+                          wanted->upper, wanted->channels, wanted->pixels, wanted->steps,
+                          CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle, CU_TENSOR_MAP_L2_PROMOTION_L2_128B,
+                          CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
+}
+
 heron_status heron_device_launch(struct heron_image *image, enum heron_entry entry, const void *const *operands,
                                  void *stream) {
   heron_status status;
@@ -164,14 +198,16 @@ heron_status heron_device_launch(struct heron_image *image, enum heron_entry ent
   TRY(load(cuda, image, &loaded));
   const struct heron_launch *launch = entry == HERON_RUN ? image->run : image->pack;
   CUdeviceptr addresses[HERON_MOST_PARAMETERS];
+  CUtensorMap maps[HERON_MOST_MAPS];
   void *parameters[HERON_MOST_PARAMETERS];
+  uint32_t used = 0;
   for (uint32_t i = 0; i < launch->count; ++i) {
-    switch ((enum heron_parameter_kind)launch->parameters[i].kind) {
-      case HERON_PARAMETER_ADDRESS:
-        addresses[i] = (CUdeviceptr)(uintptr_t)operands[launch->parameters[i].operand];
-        parameters[i] = &addresses[i];
-        break;
-    }
+    const struct heron_parameter *parameter = &launch->parameters[i];
+    addresses[i] = (CUdeviceptr)(uintptr_t)operands[parameter->operand];
+    parameters[i] = &addresses[i];
+    if (parameter->map == NULL) continue;
+    TRY(encode(cuda, parameter->map, (void *)(uintptr_t)addresses[i], &maps[used]));
+    parameters[i] = &maps[used++];
   }
   return heron_cuda_status(cuda, "cuLaunchKernel",
                            cuda->launch(loaded->functions[entry], launch->grid[0], launch->grid[1],

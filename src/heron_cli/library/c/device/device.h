@@ -6,17 +6,27 @@
 
 #include "heron_kernels.h"
 
-/* What a kernel is passed for one of its parameters. Other kinds, such as descriptors that the host makes of an
- * operand's address, get a number of their own here and what they need in `details`. */
-enum heron_parameter_kind {
-  HERON_PARAMETER_ADDRESS = 0 /* of the operand */
+/* How bulk copies find tiles of an operand: `extents`, innermost first, in elements, `strides` of all but the
+ * innermost in bytes, `swizzle` in bytes. A box is `box` elements; columns are `pixels` of `channels` elements, of
+ * an image that windows pass over from corner `lower` to corner `upper`, `steps` apart. */
+enum heron_element { HERON_UINT8, HERON_INT8, HERON_INT32, HERON_FLOAT16, HERON_BFLOAT16, HERON_FLOAT32 };
+enum heron_tensor_map_mode { HERON_MAP_BOX, HERON_MAP_COLUMN };
+struct heron_tensor_map {
+  enum heron_tensor_map_mode mode;
+  enum heron_element element;
+  uint32_t rank, swizzle;
+  uint64_t extents[5], strides[5];
+  uint32_t box[5], steps[5];
+  int32_t lower[3], upper[3];
+  uint32_t channels, pixels;
 };
+
+/* What a kernel is passed for one of its parameters: the address of an operand, or a tensor map of it. */
 struct heron_parameter {
-  int32_t kind;
   int32_t operand; /* its place in the call */
-  const void *details;
+  const struct heron_tensor_map *map;
 };
-enum { HERON_MOST_PARAMETERS = 16 };
+enum { HERON_MOST_PARAMETERS = 16, HERON_MOST_MAPS = 4 };
 
 /* How a function of an image is launched. `shared` is in bytes. */
 struct heron_launch {
