@@ -117,6 +117,28 @@ def test_kernel_that_packs_nothing_still_takes_a_packed_constant() -> None:
     assert (packing.packed_bytes, packing.constant_bytes) == (64, 16)
 
 
+def test_epilogues_have_entry_points_of_their_own() -> None:
+    from heron_cli.operators import registry
+
+    types = {"input": "float16", "weight": "float16", "accumulate": "float32", "output": "float16"}
+    items = []
+    for fields in ({}, {"bias": True, "low": 0}, {"low": -3, "high": 3, "residual": True}):
+        given = {name: (value, "test") for name, value in fields.items()}
+        workload = make("gemm", {"m": 4, "n": 5, "k": 6}, dtypes=types, epilogue=given)
+        specs = registry.get("gemm").specs(workload)
+        operands = tuple(Operand(name, spec.shape, spec.dtype) for name, spec in specs.items())
+        items.append(replace(blend_item(), workload=workload, kernel=Kernel("g", operands, b"", "")))
+    interface = derive(items, registry.get)
+    assert [function.name for function in interface.functions] == [
+        "heron_gemm_f16f16f16_f32",
+        "heron_gemm_f16f16f16_f32_bias_low0",
+        "heron_gemm_f16f16f16_f32_residual_lowm3_high3",
+    ]
+    text = header(interface, "0.1.0", "0.1.0")
+    assert "const uint16_t *input, const void *packed_weight, const float *bias, uint16_t *output);" in text
+    assert len(set(public_symbols(text))) == text.count("HERON_API ") - text.count("#define HERON_API ")
+
+
 def test_operands_that_disagree() -> None:
     odd = blend_item(8)
     operands = (*odd.kernel.operands[:2], odd.kernel.operands[3])

@@ -75,6 +75,7 @@ def described(item: ExportItem) -> dict[str, Any]:
         "operator": workload.operator,
         "shape": {k: list(v) if isinstance(v, tuple) else v for k, v in workload.shape.items()},
         "dtypes": asdict(workload.dtypes),
+        "epilogue": asdict(workload.epilogue),
         "requires": list(item.requires),
         "seconds": measurement.seconds,
         "cycles": measurement.cycles,

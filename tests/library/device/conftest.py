@@ -26,7 +26,7 @@ MakeItem = Callable[..., ExportItem]
 
 @pytest.fixture(scope="session")
 def make_gemm() -> MakeItem:
-    """A kernel of gemm for the stub: make_gemm(m, n, k, packs=True, architecture="sm_90a", shared=…, image=…)."""
+    """A kernel of gemm for the stub: make_gemm(m, n, k), with what else it should be."""
 
     def build(
         m: int,

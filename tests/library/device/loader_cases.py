@@ -195,7 +195,8 @@ def case_torch_and_cupy(path: str) -> None:
         current_stream=lambda device: types.SimpleNamespace(cuda_stream={"cuda:0": 0xD0}[device])
     )
     cupy.ndarray, cupy.empty = Array, empty  # type: ignore[attr-defined]
-    cupy.cuda = types.SimpleNamespace(get_current_stream=lambda: types.SimpleNamespace(ptr=0xE0))  # type: ignore[attr-defined]
+    current = types.SimpleNamespace(ptr=0xE0)
+    cupy.cuda = types.SimpleNamespace(get_current_stream=lambda: current)  # type: ignore[attr-defined]
     sys.modules |= {"torch": torch, "cupy": cupy}
     kernel = kernel_of(path)
     data, weight, expected = arrays(**SHAPE)

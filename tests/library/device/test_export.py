@@ -74,7 +74,13 @@ def test_equal_kernels_give_equal_bytes(library: Path, items: Items, tmp_path: P
 
 def test_a_launch_is_part_of_what_a_library_is(library: Path, items: Items, tmp_path: Path) -> None:
     kernel = replace(items[0].kernel, launch={**items[0].kernel.launch, "blocks": 7})
-    export([replace(items[0], kernel=kernel), *items[1:]], tmp_path / "o", toolchain, version="1.2.3", check=False)
+    export(
+        [replace(items[0], kernel=kernel), *items[1:]],
+        tmp_path / "o",
+        toolchain,
+        version="1.2.3",
+        check=False,
+    )
     ids = {json.loads((each / "manifest.json").read_text())["build_id"] for each in (library, tmp_path / "o")}
     assert len(ids) == 2
 
@@ -141,7 +147,9 @@ def test_tensor_maps_are_those_of_the_measuring_process(
 ) -> None:
     item = make_gemm(4, 5, 6, packs=False, image="STUB heron_kernel:3+2 gemm:4,5,6\n")
     launch = {**item.kernel.launch, "maps": [BOX, {**COLUMN, "operand": 1}]}
-    export([replace(item, kernel=replace(item.kernel, launch=launch))], tmp_path / "o", toolchain, check=False)
+    export(
+        [replace(item, kernel=replace(item.kernel, launch=launch))], tmp_path / "o", toolchain, check=False
+    )
     (kernel,) = json.loads((tmp_path / "o/manifest.json").read_text())["kernels"]
     assert [parameter["map"] for parameter in kernel["launch"]["parameters"]][3:] == launch["maps"]
     code = """

@@ -44,10 +44,17 @@ class Library:
     def __repr__(self) -> str:
         return f"<heron library {self.path}, {len(self.kernels)} kernels>"
 
-    def find(self, operator: str, dtypes: Mapping[str, str] | None = None, **shape: Any) -> Kernel:
+    def find(
+        self,
+        operator: str,
+        dtypes: Mapping[str, str] | None = None,
+        epilogue: Mapping[str, Any] | None = None,
+        **shape: Any,
+    ) -> Kernel:
         """The kernel of this operator and shape.
 
-        Parameters that every kernel of the operator agrees on may be left out; `dtypes` likewise. Raises
+        Parameters that every kernel of the operator agrees on may be left out; so may `dtypes`, by role, and
+        `epilogue`, what is done to every sum: {"bias": True, "low": 0}, the fields that are asked for. Raises
         LibraryError, naming the shapes that come closest, when there is none or more than one.
         """
         of_operator = [kernel for kernel in self.kernels if kernel.operator == operator]
@@ -64,14 +71,15 @@ class Library:
             kernel
             for kernel in of_operator
             if all(kernel.shape[name] == value for name, value in wanted.items())
-            and all(kernel.entry["dtypes"].get(role) == dtype for role, dtype in (dtypes or {}).items())
+            and _holds(kernel.entry["dtypes"], dtypes or {})
+            and _holds(kernel.entry["epilogue"], epilogue or {})
         ]
         if len(found) == 1:
             return found[0]
         if found:
             raise LibraryError(
                 f"{self.path}: {len(found)} kernels of {operator} match; "
-                f"say more of {', '.join(found[0].shape)}"
+                f"say more of {', '.join(found[0].shape)}, dtypes or epilogue"
             )
         near = sorted(of_operator, key=lambda kernel: distance(kernel.shape, wanted))[:3]
         raise LibraryError(
@@ -100,6 +108,10 @@ class Library:
         """Raises LibraryError unless the status is 0."""
         if status != 0:
             raise LibraryError(f"{workload}: {self.reason(status, detail)}")
+
+
+def _holds(entry: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return all(entry.get(name) == value for name, value in wanted.items())
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
