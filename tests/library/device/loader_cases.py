@@ -172,7 +172,7 @@ def case_dense_views(path: str) -> None:
 
 
 def case_torch_and_cupy(path: str) -> None:
-    """Of these libraries the current stream and the way to make a tensor are known; stand-ins show the calls."""
+    """Of these the current stream and the way to make a tensor are known; stand-ins show the calls."""
     torch, cupy = types.ModuleType("torch"), types.ModuleType("cupy")
 
     class Tensor(Exporter):
