@@ -1,4 +1,4 @@
-"""What test_torch_ops.py runs in a process of its own, with torch for the CPU: python torch_cases.py CASE LIBRARY.
+"""What test_torch_ops.py runs in a process of its own: python torch_cases.py CASE LIBRARY.
 
 The stand-in for the driver keeps device memory in the host's, so that kernels run on torch's CPU tensors.
 """
@@ -56,7 +56,7 @@ def case_shapes(path: str) -> None:
 
 
 def case_tracing(path: str) -> None:
-    """What torch.compile and torch.export do first: run with tensors that have no memory, on a GPU that is not."""
+    """What torch.compile and torch.export do first: run with tensors that have no memory."""
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.fx.experimental.proxy_tensor import make_fx
 

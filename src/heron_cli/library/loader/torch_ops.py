@@ -1,4 +1,6 @@
-"""The kernels of a library as operators of PyTorch, which its compiler and its graphs know. Needs torch 2.4.
+"""The kernels of a library as operators of PyTorch, which its compiler knows. Needs torch 2.4 or newer.
+
+An example::
 
     library = load("build/kernels")
     register(library)
@@ -19,9 +21,9 @@ def register(library: Any, namespace: str = "heron") -> dict[str, Any]:
     """Define torch.ops.NAMESPACE.NAME, and NAME_pack where an operand is constant, for every kernel.
 
     NAME is the kernel's C function without `heron_`. Operands and results are dense CUDA tensors; the kernel
-    runs on torch's current stream. There are no gradients. Gives the operators by name; those of the same name
-    that were there before are replaced. Raises LibraryError for a library that is not for a GPU, or where
-    torch is not installed.
+    runs on torch's current stream. There are no gradients. Gives the operators by name; those of the same
+    name that were there before are replaced. Raises LibraryError for a library that is not for a GPU, or
+    where torch is not installed.
     """
     if not isinstance(library, DeviceLibrary):
         raise LibraryError(f"{library.path}: its kernels are for this machine's CPU, not for a GPU")
@@ -91,8 +93,9 @@ class PackOperator:
     def run(self, tensor: Any) -> Any:
         """The packed form, queued on torch's current stream."""
         form = self.describe(tensor)
-        addresses = _addresses([self.operand, _packed(self.operand)], [tensor, form], self.kernel)
-        self.kernel.launch_pack(*addresses, *_place(form))
+        source, packed = _addresses([self.operand, _packed(self.operand)], [tensor, form], self.kernel)
+        device, stream = _place(form)
+        self.kernel.launch_pack(source, packed, device, stream)
         return form
 
 
@@ -110,13 +113,12 @@ def _empty(made: dict[str, Any], operands: Sequence[dict[str, Any]], tensors: Se
             told = str(tensor.dtype).removeprefix("torch.")
             raise LibraryError(f"'{name}' is {told} {tuple(tensor.shape)}; the kernel takes {dtype} {shape}")
         if tensor.device != tensors[0].device:
-            raise LibraryError(f"'{name}' is on {tensor.device}, '{operands[0]['name']}' on {tensors[0].device}")
+            first = operands[0]["name"]
+            raise LibraryError(f"'{name}' is on {tensor.device}, '{first}' on {tensors[0].device}")
     return torch.empty(made["shape"], dtype=getattr(torch, made["dtype"]), device=tensors[0].device)
 
 
-def _addresses(
-    operands: Sequence[dict[str, Any]], tensors: Sequence[Any], kernel: DeviceKernel
-) -> list[int]:
+def _addresses(operands: Sequence[dict[str, Any]], tensors: Sequence[Any], kernel: DeviceKernel) -> list[int]:
     for operand, tensor in zip(operands, tensors, strict=True):
         if not tensor.is_contiguous():
             raise LibraryError(f"'{operand['name']}' must be contiguous")
