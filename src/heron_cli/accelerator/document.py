@@ -118,6 +118,9 @@ class LevelKeys(Strict):
     unroll: bool = Field(False, description="whether its loops are unrolled")
     at_most: f.Natural | None = Field(None, description="largest factor (product of factors if bound)")
     fills: f.Fills = Field(default=[], description="memories that are loaded after its last loop")
+    resident: f.PositiveInts = Field(
+        default=[1], description="how many blocks of a processor the registers are shared among, to try"
+    )
     pipeline: PipelineKeys | None = Field(None, description="software pipelining of its loop")
 
 
@@ -132,10 +135,11 @@ class RequiresKeys(Strict):
 
     cpu_flags: f.Texts = Field(default=[], description="flags of /proc/cpuinfo", examples=[["avx512_vnni"]])
     compute_capability: f.Positive | None = Field(
-        None, description="least compute capability of an NVIDIA GPU, without its dot", examples=[80]
+        default=None, description="least compute capability of an NVIDIA GPU, without its dot", examples=[80]
     )
     exact_capability: bool = Field(
-        False, description="whether the GPU must have that very capability (sm_90a code runs on 9.0 only)"
+        default=False,
+        description="whether the GPU must have that very capability (sm_90a code runs on 9.0 only)",
     )
 
 

@@ -88,6 +88,7 @@ class Level:
     at_most: int | None
     fills: tuple[str, ...]
     pipeline: tuple[int, ...]
+    resident: tuple[int, ...]
     origin: Origin = field(compare=False)
 
 

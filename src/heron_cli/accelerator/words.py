@@ -42,6 +42,8 @@ AXES: dict[str, frozenset[str]] = {
 """A level's axis word -> the groups of axes in which a rule may ask for that level's factors."""
 
 GROUPS = ("batch", "m", "n", "k", "spatial", "reduction", "channel", "window")
-DEPTH = "depth"
+LEVEL_KEYS = {"depth": "pipeline", "resident": "resident"}
+LEVEL_NUMBERS = {"depth": "pipeline: {depth: [2, 3]}", "resident": "resident: [1, 2]"}
+"""What else of a level a rule may name, the key that gives it and an example."""
 ROOT, SKIP, INTRINSIC = "root", "skip", "intrinsic"
 RESERVED = frozenset({"memories", "limits", "min", "max", ROOT, SKIP, "true", "false", "null"})

@@ -108,6 +108,16 @@ def guarded(condition: Any, yes: Any, no: Any) -> Any:
     return tirx.if_then_else(condition, yes, no)
 
 
+def shuffle(vectors: Sequence[Any], order: Sequence[int]) -> Any:
+    """A vector of some elements of several vectors, which are numbered one after the other."""
+    return tirx.Shuffle(list(vectors), [number(place) for place in order])
+
+
+def known(condition: Any, always: bool) -> Any:
+    """The condition, or True where it is known to hold."""
+    return True if always else condition
+
+
 def both(*conditions: Any) -> Any:
     """The conjunction of conditions, None for none."""
     known = [condition for condition in conditions if condition is not None]
@@ -138,6 +148,11 @@ def branch(condition: Any, yes: Stmt, no: Stmt | None = None) -> Stmt:
     if isinstance(condition, bool):
         return yes if condition else (no if no is not None else nothing())
     return tirx.IfThenElse(condition, yes, no)
+
+
+def when(condition: Any, body: Stmt) -> Stmt:
+    """The statement under a condition; None and True always hold."""
+    return body if condition is None else branch(condition, body)
 
 
 def sequence(statements: Sequence[Stmt]) -> Stmt:

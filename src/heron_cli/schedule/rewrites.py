@@ -42,17 +42,19 @@ def fuse(einsum: Einsum, outer: str, inner: str) -> Einsum | None:
     """One axis instead of two neighbours of a group, or None where an operand is not contiguous over them.
 
     Contiguous: in every dynamic operand that they move, the outer axis strides by the inner one's whole
-    run, and the inner one's dimension never leaves the data. Constant operands are packed and follow.
+    run, and the inner one's dimension never leaves the data. Constant operands are packed and follow, but an
+    axis along which the weight leaves its data stays by itself: what is zero can then be left out.
     """
     a, b = einsum.axis(outer), einsum.axis(inner)
-    if a.group != b.group:
+    edges = {name for dim in einsum.left_out() for name, _ in dim.terms}
+    if a.group != b.group or edges & {outer, inner}:
         return None
     axis = Axis(f"{outer}_{inner}", a.group, (*a.parts, *b.parts))
     changed: dict[Access, Access] = {}
     for access in einsum.accesses:
         if access.constant or not access.names() & {outer, inner}:
             continue
-        merged = _fuse_access(access, a, b, axis.name, einsum.extents)
+        merged = _fuse_access(access, a, b, axis.name, einsum.extents, written=access is einsum.output)
         if merged is None:
             return None
         changed[access] = merged
@@ -61,7 +63,9 @@ def fuse(einsum: Einsum, outer: str, inner: str) -> Einsum | None:
     return fused.rewritten(f"fuse {outer} and {inner}", axes=axes)
 
 
-def _fuse_access(access: Access, a: Axis, b: Axis, name: str, extents: dict[str, int]) -> Access | None:
+def _fuse_access(
+    access: Access, a: Axis, b: Axis, name: str, extents: dict[str, int], *, written: bool
+) -> Access | None:
     holders = [i for i, dim in enumerate(access.dims) if dim.coefficient(a.name) or dim.coefficient(b.name)]
     if len(holders) != 2:
         return None
@@ -71,6 +75,8 @@ def _fuse_access(access: Access, a: Axis, b: Axis, name: str, extents: dict[str,
     low, high = near.span(extents)
     if low < 0 or high >= near.extent or far.stride != near.stride * near.extent:
         return None
+    if written and far.leaves(extents):
+        return None  # a cropped output keeps its rows and columns apart
     if far.coefficient(a.name) * near.extent != near.coefficient(b.name) * b.extent:
         return None
     terms = merge_terms(

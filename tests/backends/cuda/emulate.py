@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import os
 import re
 import subprocess
 import tempfile
+from functools import cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -23,14 +25,19 @@ _C = {
     "int32": "int", "int8": "signed char", "uint8": "unsigned char",
 }  # fmt: skip
 _HEADER = Path(__file__).parent / "emulator.h"
+_FLAGS = ("-O1", "-std=c++17", "-w", "-fPIC", "-fno-strict-aliasing")
 
 
-def run(nest: Any, operands: dict[str, np.ndarray], *, seed: int = 0, late: bool = True, shape: tuple[int, ...]) -> np.ndarray:
+def run(
+    nest: Any, operands: dict[str, np.ndarray], *, seed: int = 0, late: bool = True, shape: tuple[int, ...]
+) -> np.ndarray:
     """The output of a nest's kernel, by emulation; `operands` by name, floats already in the nest's types."""
     emitted = KernelEmitter(nest).emit("heron_kernel")
     functions = {"heron_kernel": emitted.function}
     if emitted.packed is not None:
-        functions["heron_kernel_pack"], extents = pack.emit("heron_kernel_pack", emitted.geometry, emitted.packed)
+        functions["heron_kernel_pack"], extents = pack.emit(
+            "heron_kernel_pack", emitted.geometry, emitted.packed
+        )
     library = ctypes.CDLL(str(_compiled(_unit(nest, emitted, functions))))
     arrays = {name: _aligned(array) for name, array in operands.items()}
     if emitted.packed is not None:
@@ -56,7 +63,8 @@ class _Map(ctypes.Structure):
     """The emulator's CUtensorMap."""
 
     _fields_ = (
-        ("base", ctypes.c_void_p), ("rank", ctypes.c_long), ("column", ctypes.c_long), ("item", ctypes.c_long),
+        ("base", ctypes.c_void_p),
+        ("rank", ctypes.c_long), ("column", ctypes.c_long), ("item", ctypes.c_long),
         ("swizzle", ctypes.c_long), ("extents", ctypes.c_long * 5), ("strides", ctypes.c_long * 5),
         ("box", ctypes.c_long * 5), ("lower", ctypes.c_long * 3), ("upper", ctypes.c_long * 3),
         ("steps", ctypes.c_long * 5), ("channels", ctypes.c_long), ("pixels", ctypes.c_long),
@@ -65,7 +73,13 @@ class _Map(ctypes.Structure):
 
 def _map(description: dict[str, Any], array: np.ndarray) -> _Map:
     item = item_bytes(description["type"])
-    made = _Map(array.ctypes.data, len(description["extents"]), description["mode"] == "column", item, description["swizzle"])
+    made = _Map(
+        array.ctypes.data,
+        len(description["extents"]),
+        description["mode"] == "column",
+        item,
+        description["swizzle"],
+    )
     made.extents[: len(description["extents"])] = description["extents"]
     strides = [item, *description["strides"]]
     made.strides[: len(strides)] = strides
@@ -82,12 +96,20 @@ def _map(description: dict[str, Any], array: np.ndarray) -> _Map:
 def _unit(nest: Any, emitted: Emitted, functions: dict[str, Any]) -> str:
     source = to_source(functions, {"kind": "cuda", "arch": "sm_90a"})
     kernels = source[source.index('extern "C" __global__') :]
-    kernels = re.sub(r"extern __shared__ __align__\(\d+\) uchar (\w+)\[\];", r"uchar* \1 = emu::self->block->shared;", kernels)
+    kernels = re.sub(
+        r"extern __shared__ __align__\(\d+\) uchar (\w+)\[\];",
+        r"uchar* \1 = emu::self->block->shared;",
+        kernels,
+    )
     einsum, shape = nest.einsum, nest.shape
     types = ", ".join(_C[dtype] for dtype in (einsum.input.dtype, einsum.weight.dtype, einsum.accumulate))
     geometry = emitted.geometry
     if geometry.grouped:
-        flags = [int(flag) for flag in re.findall(r", 1, 1, (\d), (\d);", emitted.instruction)[0]] if einsum.accumulate == "float32" and item_bytes(einsum.input.dtype) == 2 else [0, 0]
+        flags = (
+            [int(flag) for flag in re.findall(r", 1, 1, (\d), (\d);", emitted.instruction)[0]]
+            if einsum.accumulate == "float32" and item_bytes(einsum.input.dtype) == 2
+            else [0, 0]
+        )
         n = geometry.units("n") * shape["n"]
         product = (
             "HERON void heron_wgmma(void* s, unsigned long long a, unsigned long long b) "
@@ -107,25 +129,43 @@ def _unit(nest: Any, emitted: Emitted, functions: dict[str, Any]) -> str:
         kinds = re.search(rf"{symbol}\(([^)]*)\)", kernels)[1].replace("__restrict__ ", "")
         names = [part.split()[-1] for part in kinds.split(",")]
         assert len(names) == count
+        launch = "blocks, split, threads, bytes, seed, late"
         entries += (
-            f'extern "C" int {name}({kinds}, int blocks, int split, int threads, int bytes, int seed, int late) {{\n'
-            f"  return emu::launch([=] {{ {symbol}({', '.join(names)}); }}, blocks, split, threads, bytes, seed, late);\n}}\n"
+            f'extern "C" int {name}({kinds}, int {launch.replace(", ", ", int ")}) {{\n'
+            f"  return emu::launch([=] {{ {symbol}({', '.join(names)}); }}, {launch});\n}}\n"
         )
-    return f'#include "{_HEADER}"\n{product}{kernels}\n{entries}'
+    return f'#include "{_HEADER.name}"\n{product}{kernels}\n{entries}'
 
 
 def _compiled(text: str) -> Path:
-    folder = Path(tempfile.gettempdir()) / "heron-emulated"
-    folder.mkdir(exist_ok=True)
-    digest = hashlib.sha256((text + _HEADER.read_text()).encode()).hexdigest()[:24]
-    library = folder / f"{digest}.so"
+    folder = _precompiled()
+    library = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.so"
     if not library.exists():
-        source = folder / f"{digest}.cpp"
+        source = library.with_suffix(".cpp")
         source.write_text(text)
-        command = ["g++", "-O1", "-std=c++17", "-w", "-shared", "-fPIC", "-fno-strict-aliasing", "-o", str(library), str(source)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[:3000]
+        _compile("-shared", f"-I{folder}", str(source), to=library)
     return library
+
+
+@cache
+def _precompiled() -> Path:
+    """A folder with the header, compiled ahead of the kernels that include it."""
+    text = _HEADER.read_bytes()
+    folder = Path(tempfile.gettempdir()) / f"heron-emulated-{hashlib.sha256(text).hexdigest()[:16]}"
+    folder.mkdir(exist_ok=True)
+    header = folder / _HEADER.name
+    header.write_bytes(text)
+    if not header.with_suffix(".h.gch").exists():
+        _compile("-x", "c++-header", str(header), to=header.with_suffix(".h.gch"))
+    return folder
+
+
+def _compile(*arguments: str, to: Path) -> None:
+    part = to.with_name(f"{to.name}.{os.getpid()}")  # appears whole or not at all
+    command = ["g++", *_FLAGS, *arguments, "-o", str(part)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[:3000]
+    part.replace(to)
 
 
 def _numpy(dtype: str) -> Any:

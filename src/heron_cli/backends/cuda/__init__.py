@@ -1,1 +1,1 @@
-"""NVIDIA GPUs with tensor cores: CUDA through TVM's code generator, machine code by nvcc, the driver API to run it."""
+"""NVIDIA GPUs with tensor cores: CUDA by TVM's code generator, compiled by nvcc, run by the driver API."""

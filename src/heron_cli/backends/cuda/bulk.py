@@ -18,12 +18,17 @@ from heron_cli.backends.cuda.maps import TensorMap
 from heron_cli.backends.cuda.ring import iteration
 from heron_cli.schedule.einsum import Access
 
-_COPIER, _ALL = 40, 65536 // 128
+_COPIER, _REGISTERS, _GRAIN = 40, 65536, 8
 
 
-def registers(groups: int) -> int:
-    """Registers of a multiplying thread: what is left when the copying warpgroup keeps 40; a multiple of 8."""
-    return min(240, (_ALL - _COPIER) // groups // 8 * 8)
+def registers(groups: int, resident: int) -> int:
+    """Registers of a multiplying thread, a multiple of 8.
+
+    A block gets its registers when it starts, alike for all threads; the copying warpgroup gives up all but
+    40, and the multiplying ones take those. More would never come, and the block would wait for ever.
+    """
+    each = min(240, _REGISTERS // resident // ((groups + 1) * 128) // _GRAIN * _GRAIN)
+    return min(240, (each * (groups + 1) - _COPIER) // groups // _GRAIN * _GRAIN)
 
 
 class Bulk:

@@ -48,7 +48,7 @@ def to_source(functions: Mapping[str, Any], target: Mapping[str, Any]) -> str:
 
 
 class _only_source:
-    """Keeps TVM from compiling what it emits: where a driver is installed it would, with options of its own."""
+    """Keeps TVM from compiling what it emits: where a driver is installed it would, with its own options."""
 
     def __enter__(self) -> None:
         import tvm
@@ -108,7 +108,9 @@ def resources(report: str, symbol: str = "heron_kernel") -> dict[str, float]:
     """What ptxas reports of one kernel: `registers` of a thread, `spill_bytes` and `stack_bytes`; and
     `serialized`, 1 where it gave up overlapping warpgroup products.
     """
-    part = re.search(rf"Compiling entry function '{symbol}'.*?(?=Compiling entry function|\Z)", report, re.DOTALL)
+    part = re.search(
+        rf"Compiling entry function '{symbol}'.*?(?=Compiling entry function|\Z)", report, re.DOTALL
+    )
     text = part.group() if part else report
 
     def number(pattern: str) -> float:

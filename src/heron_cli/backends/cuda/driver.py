@@ -121,9 +121,8 @@ class Function:
     def launch(self, stream: Any, arguments: Sequence[Any]) -> None:
         """Start it on a stream. `arguments` are ctypes values: device addresses, encoded tensor maps."""
         pointers = (c_void_p * len(arguments))(*(ctypes.cast(byref(a), c_void_p) for a in arguments))
-        call(
-            "cuLaunchKernel", self._function, *self.grid, self.threads, 1, 1, self.shared, stream, pointers, None
-        )  # fmt: skip
+        block = (self.threads, 1, 1)
+        call("cuLaunchKernel", self._function, *self.grid, *block, self.shared, stream, pointers, None)
 
 
 _TYPES = {"uint8": 0, "int8": 0, "int32": 3, "float16": 6, "float32": 7, "bfloat16": 9}

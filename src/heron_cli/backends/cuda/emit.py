@@ -129,7 +129,7 @@ class KernelEmitter:
         """One warpgroup copies, the others multiply; each takes the registers that it needs."""
         groups = self.geometry.workers // 128
         copy = [tir.device("heron_registers_keep<40>"), bulk.copy(thread, ranks, first, batches)]
-        work = [tir.device(f"heron_registers_take<{registers(groups)}>"), *bulk.multiply(at, ranks), *staged]
+        work = [tir.device(f"heron_registers_take<{registers(groups, self.geometry.nest.resident)}>"), *bulk.multiply(at, ranks), *staged]
         return [tir.branch(warp == groups, tir.sequence(copy), tir.sequence(work))]
 
     def _ranks(self, statements: list[Any]) -> dict[str, Any]:

@@ -87,7 +87,7 @@ class FragmentProducts:
 
     @staticmethod
     def _rows_of_16(loader: Loader, row: Any, step: int, lane: Any) -> Any:
-        """Where a lane's row of four matrices begins: rows 0-7 and 8-15 of the first 16 bytes, then of the next."""
+        """Where a lane's row of four matrices begins: rows 0-7 and 8-15 of 16 bytes, then of the next 16."""
         tile = loader.plan.tile
         if not loader.plan.transposed:
             return place(tile, row + lane % 16, 2 * step + lane // 16)

@@ -1,4 +1,4 @@
-"""A nest in numbers, as a GPU kernel needs them: tiles, threads, stages and what lies where in shared memory."""
+"""A nest in numbers, as a GPU kernel needs them: tiles, threads, stages, and places in shared memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A warpgroup's products straight from shared memory: wgmma (PTX ISA, asynchronous warpgroup-level matrix)."""
+"""A warpgroup's products straight from shared memory: wgmma (PTX ISA, asynchronous warpgroup-level)."""
 
 from __future__ import annotations
 

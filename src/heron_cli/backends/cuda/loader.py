@@ -50,9 +50,7 @@ class Loader:
         self.offsets = tir.register(f"{prefix}_at", "int32", self.pieces)
         self.places = tir.register(f"{prefix}_to", "int32", self.pieces)
         self.inside = tir.register(f"{prefix}_ok", "int32", self.pieces)
-        self.coordinates = {
-            i: tir.register(f"{prefix}_x{i}", "int32", self.pieces) for i in self.masked
-        }
+        self.coordinates = {i: tir.register(f"{prefix}_x{i}", "int32", self.pieces) for i in self.masked}
 
     # --- what can be copied at once -------------------------------------------------------------------------
 
@@ -92,7 +90,9 @@ class Loader:
                 if name != along:
                     whole = gcd(whole, dim.stride * coefficient)
         widths = (PIECE, 8, 4, 2, 1)
-        return next(size // self.item for size in widths if size % self.item == 0 and whole % (size // self.item) == 0)
+        return next(
+            size // self.item for size in widths if size % self.item == 0 and whole % (size // self.item) == 0
+        )
 
     def _masked_dims(self) -> tuple[int, ...]:
         """Dimensions that are tested for every copy: those that leave the data."""
@@ -130,7 +130,11 @@ class Loader:
         statements = []
         moved = {**taps, self.k_axis: start}
         step = sum(
-            (dim.stride * dim.coefficient(name) * value for dim in self.access.dims for name, value in moved.items()),
+            (
+                dim.stride * dim.coefficient(name) * value
+                for dim in self.access.dims
+                for name, value in moved.items()
+            ),
             0,
         )
         left_over = (self.rows * self.depth) % (self.plan.vector * self.geometry.threads) != 0
@@ -181,7 +185,10 @@ class Loader:
         """Byte of an element in the operand's tile."""
         if self.plan.transposed:
             row, column = column, row
-        return place(self.plan.tile, row, column // (PIECE // self.item)) + column % (PIECE // self.item) * self.item
+        return (
+            place(self.plan.tile, row, column // (PIECE // self.item))
+            + column % (PIECE // self.item) * self.item
+        )
 
 
 def place(tile: Tiled, row: Any, piece: Any) -> Any:
@@ -192,7 +199,7 @@ def place(tile: Tiled, row: Any, piece: Any) -> Any:
 
 
 def parts_of(geometry: Geometry, access: Access, axis: str) -> list[tuple[str, int]]:
-    """The iterators of an axis that an operand's terms name, outermost first: the axis itself, or its parts."""
+    """The iterators of an axis that an operand's terms name, outermost first: the axis, or its parts."""
     whole = geometry.nest.einsum.axis(axis)
     names = access.names()
     if axis in names or not any(part.name in names for part in whole.parts):

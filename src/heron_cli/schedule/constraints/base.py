@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from heron_cli.schedule.einsum import Access, Dim
 from heron_cli.schedule.nest import ROOT
-from heron_cli.schedule.primitives import Bind, Hold, Order, Pipeline
+from heron_cli.schedule.primitives import Bind, Hold, Order, Pipeline, Resident
 from heron_cli.schedule.template import Template
 from heron_cli.space import Expression, SpaceBuilder, Var, ceil_div, const, minimum, product, select, total
 
@@ -38,17 +38,25 @@ class Poster:
         inner = product([split.unit, *(self.factor(level, axis) for level in levels)])
         return minimum(self.template.einsum.axis(axis).extent, inner)
 
+    def copies(self, memory: str) -> Expression:
+        """Between how many buffers the tiles of a memory rotate."""
+        copies = self.template.accelerator.memory(memory).copies
+        return Var(f"copies.{memory}") if len(copies) > 1 else const(copies[0] if copies else 1)
+
     def buffers(self, memory: str) -> Expression:
         """How many buffers a tile has in a memory: copies that rotate, for every virtual thread."""
-        accelerator = self.template.accelerator
-        copies = accelerator.memory(memory).copies
-        each = Var(f"copies.{memory}") if len(copies) > 1 else const(copies[0] if copies else 1)
         virtual = [bind.level for bind in self.template.all(Bind) if bind.kind == "virtual"]
-        return product([each, *(Var(f"{level}.iterations") for level in virtual)])
+        return product([self.copies(memory), *(Var(f"{level}.iterations") for level in virtual)])
 
     def depth(self, hold: Hold) -> Expression:
         """How many copies of a buffer rotate because the level that fills it is pipelined."""
         return self.buffers(hold.memory) * self.pipelined(hold.level)
+
+    @property
+    def resident(self) -> Expression:
+        """How many blocks a processor is to hold at once."""
+        found = next(self.template.all(Resident), None)
+        return const(1) if found is None else Var(f"resident.{found.level}")
 
     def pipelined(self, level: str) -> Expression:
         """How many iterations of a level are in flight."""

@@ -8,7 +8,6 @@ from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.primitives import Split
 from heron_cli.space import at_most, ceil_div, const, equal, product
 
-
 _COUNTED = (None, "parallel", "virtual", "blockIdx.x", "blockIdx.y", "blockIdx.z")
 _POWERS = (1, 2, 4, 8, 16, 32)
 _SIZES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32)
@@ -99,6 +98,8 @@ class LoopSplit(ConstraintRule):
         """Tile sizes of the innermost level; balanced tiles of a size between two are the same tiles."""
         limit = split.blocks
         level = poster.template.accelerator.level(split.inner)
+        if level.unroll and poster.template.panelled(split.axis):
+            return (1,)  # a tile of code reads one panel of the packed weight
         if level.at_most is not None and level.bind is None:
             limit = min(limit, level.at_most)
         for hold in poster.template.holds:

@@ -12,6 +12,7 @@ from heron_cli.space import at_least, at_most, const, divides, product
 _ATOM = 8  # rows of a swizzle atom
 _SIDE = 256  # largest side of a box
 _COPIER = 40  # registers of a thread of the warpgroup that copies
+_GRAIN = 8  # registers are given in so many
 _SPARE = 24  # registers of a multiplying thread for other things than sums
 
 
@@ -77,7 +78,8 @@ class BulkTiles(ConstraintRule):
         sums = product([const(shape["m"] * shape["n"]), *(poster.factor(s.inner, s.axis) for s in inner)])
         registers = template.accelerator.limits.get("registers")
         if registers is not None:
-            each = (const(registers // lanes - _COPIER)) // groups
+            each = const(registers) // poster.resident // (lanes * (groups + 1)) // _GRAIN * _GRAIN
+            each = (each * (groups + 1) - _COPIER) // groups // _GRAIN * _GRAIN
             space.require(
                 f"{self.name} registers",
                 at_most(sums // lanes + _SPARE, each),

@@ -19,6 +19,8 @@ class SoftwarePipeline(ScheduleRule):
 
     def rewrite(self, template: Template) -> tuple[Template, str]:
         """One primitive a level."""
-        found = [Pipeline(level.name, level.pipeline) for level in template.accelerator.levels if level.pipeline]
+        found = [
+            Pipeline(level.name, level.pipeline) for level in template.accelerator.levels if level.pipeline
+        ]
         what = ", ".join(f"{each.level} {'/'.join(map(str, each.depths))} deep" for each in found)
         return template.add(*found), what

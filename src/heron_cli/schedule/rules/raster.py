@@ -22,4 +22,6 @@ class Rasterise(ScheduleRule):
     def rewrite(self, template: Template) -> tuple[Template, str]:
         """One primitive a level."""
         names = [level.name for level in template.accelerator.levels if level.order == "rasterised"]
-        return template.add(*(Raster(name, _BANDS) for name in names)), f"bands of {', '.join(map(str, _BANDS))}"
+        return template.add(
+            *(Raster(name, _BANDS) for name in names)
+        ), f"bands of {', '.join(map(str, _BANDS))}"
