@@ -76,6 +76,18 @@ def blend_item(n: int = 4, mode: str = "HARD", packed: int | None = None, **shap
     return ExportItem(workload, Kernel("blend", operands, b"", "p"), record)
 
 
+def gemm_item(shape: dict[str, object], epilogue: Mapping[str, object] | None = None) -> ExportItem:
+    """A gemm of float16 that packs nothing."""
+    from heron_cli.operators import registry
+
+    types = {"input": "float16", "weight": "float16", "accumulate": "float32", "output": "float16"}
+    given = {name: (value, "test") for name, value in (epilogue or {}).items()}
+    workload = make("gemm", shape, dtypes=types, epilogue=given)
+    specs = registry.get("gemm").specs(workload)
+    operands = tuple(Operand(name, spec.shape, spec.dtype) for name, spec in specs.items())
+    return replace(blend_item(), workload=workload, kernel=Kernel("g", operands, b"", ""))
+
+
 def test_header_and_dispatch_of_an_invented_operator_compile(tmp_path: Path) -> None:
     interface = derive(
         [blend_item(), blend_item(8, "SOFT-EDGE", packed=64, window=(-1, 2, 3))], lambda name: BLEND
@@ -120,14 +132,12 @@ def test_kernel_that_packs_nothing_still_takes_a_packed_constant() -> None:
 def test_epilogues_have_entry_points_of_their_own() -> None:
     from heron_cli.operators import registry
 
-    types = {"input": "float16", "weight": "float16", "accumulate": "float32", "output": "float16"}
-    items = []
-    for fields in ({}, {"bias": True, "low": 0}, {"low": -3, "high": 3, "residual": True}):
-        given = {name: (value, "test") for name, value in fields.items()}
-        workload = make("gemm", {"m": 4, "n": 5, "k": 6}, dtypes=types, epilogue=given)
-        specs = registry.get("gemm").specs(workload)
-        operands = tuple(Operand(name, spec.shape, spec.dtype) for name, spec in specs.items())
-        items.append(replace(blend_item(), workload=workload, kernel=Kernel("g", operands, b"", "")))
+    epilogues: list[dict[str, object]] = [
+        {},
+        {"bias": True, "low": 0},
+        {"low": -3, "high": 3, "residual": True},
+    ]
+    items = [gemm_item({"m": 4, "n": 5, "k": 6}, fields) for fields in epilogues]
     interface = derive(items, registry.get)
     assert [function.name for function in interface.functions] == [
         "heron_gemm_f16f16f16_f32",

@@ -176,7 +176,7 @@ def case_torch_and_cupy(path: str) -> None:
     torch, cupy = types.ModuleType("torch"), types.ModuleType("cupy")
 
     class Tensor(Exporter):
-        device = "cuda:0"
+        device, is_cuda = "cuda:0", True
 
     class Array(Interface):
         @property
@@ -189,10 +189,24 @@ def case_torch_and_cupy(path: str) -> None:
         made = on_gpu(np.zeros(shape, dtype))
         return Array(made) if device is None else Tensor(made)
 
+    @contextmanager
+    def guard(device: str) -> Iterator[None]:
+        assert device == "cuda:0"
+        guards.append(device)
+        yield
+        guards.pop()
+
+    class Guarded(Tensor):
+        def __dlpack__(self, *, stream: int | None = None) -> Any:
+            assert guards  # as torch, which exports tensors of its current GPU only
+            return super().__dlpack__(stream=stream)
+
+    guards: list[str] = []
     entered: list[str] = []
     torch.Tensor, torch.empty, torch.int32, torch.uint8 = Tensor, empty, "int32", "uint8"  # type: ignore[attr-defined]
     torch.cuda = types.SimpleNamespace(  # type: ignore[attr-defined]
-        current_stream=lambda device: types.SimpleNamespace(cuda_stream={"cuda:0": 0xD0}[device])
+        current_stream=lambda device: types.SimpleNamespace(cuda_stream={"cuda:0": 0xD0}[device]),
+        device=guard,
     )
     cupy.ndarray, cupy.empty = Array, empty  # type: ignore[attr-defined]
     current = types.SimpleNamespace(ptr=0xE0)
@@ -200,9 +214,9 @@ def case_torch_and_cupy(path: str) -> None:
     sys.modules |= {"torch": torch, "cupy": cupy}
     kernel = kernel_of(path)
     data, weight, expected = arrays(**SHAPE)
-    for make in (Tensor, Array):
+    for make in (Guarded, Array):
         result = kernel(make(data), make(weight))  # packed in this call
-        assert isinstance(result, make)
+        assert isinstance(result, Tensor if make is Guarded else Array)
         np.testing.assert_array_equal(result.array, expected)
     assert entered == ["device", "device"]
 

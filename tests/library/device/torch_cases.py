@@ -95,14 +95,16 @@ def case_exact(path: str) -> None:
         output = run.run(data, pack.run(weight))
         assert torch.equal(output, data.int() @ weight.int().T)
     assert streams == [torch.device("cpu")] * 4
+    torch.cuda.current_stream = lambda device: 1 // 0  # type: ignore[assignment]  # the loader must not ask
+    with raises("'input' must lie in the memory of the GPU, not of the host", LibraryError):
+        library.find("gemm", k=6)(data, weight)
+    torch.cuda.current_stream = current_stream  # type: ignore[assignment]
     wide = torch.zeros(4, 12, dtype=torch.uint8)[:, ::2]
     with raises("'input' must be contiguous", LibraryError):
         run.run(wide, pack.run(weight))
     shifted = torch.zeros(25, dtype=torch.uint8)[1:].view(4, 6)
     with raises("'input' must lie on a 16-byte boundary", LibraryError):
         run.run(shifted, pack.run(weight))
-    with raises("'input' must lie in the memory of the GPU, not of the host", LibraryError):
-        library.find("gemm", k=6)(data, weight)
 
 
 def case_refused(path: str) -> None:

@@ -76,6 +76,8 @@ def _poisoned(shape: Sequence[int], dtype: str) -> NDArray[np.generic]:
     """What a kernel that writes nothing leaves: NaN, or -1."""
     import numpy as np
 
-    array = np.empty(tuple(shape), np.dtype(dtype))
+    from heron_cli.elements import numpy_type
+
+    array = np.empty(tuple(shape), numpy_type(dtype))
     array.view(np.uint8).reshape(-1)[:] = 0xFF
     return array

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from .errors import LibraryError
@@ -45,8 +46,18 @@ def empty(values: Iterable[Any], shape: tuple[int, ...], dtype: str) -> Any:
     return None
 
 
+def device_of(value: Any) -> AbstractContextManager[Any]:
+    """Within it, a tensor may be exported: torch does so for tensors of its current GPU only."""
+    if _is(value, "torch", "Tensor"):
+        guard: AbstractContextManager[Any] = sys.modules["torch"].cuda.device(value.device)
+        return guard
+    return nullcontext()
+
+
 def _current(value: Any) -> int | None:
     if _is(value, "torch", "Tensor"):
+        if not value.is_cuda:
+            return None
         stream = sys.modules["torch"].cuda.current_stream(value.device)
         return int(stream.cuda_stream)
     if _is(value, "cupy", "ndarray"):

@@ -11,6 +11,7 @@ import numpy as np
 
 from .arrays import storage
 from .errors import LibraryError
+from .producers import device_of
 
 _CUDA, _MANAGED = 2, 13  # DLDeviceType
 _KINDS = {0: "int", 1: "uint", 2: "float", 4: "bfloat"}  # DLDataTypeCode
@@ -88,7 +89,8 @@ def _from_dlpack(name: str, value: Any, stream: int | None) -> DeviceTensor:
     if kind not in (_CUDA, _MANAGED):
         raise LibraryError(f"'{name}' must lie in the memory of the GPU, not of the host")
     # In DLPack's numbers -1 asks for no synchronisation and 1 is the default stream.
-    capsule = value.__dlpack__(stream=-1 if stream is None else stream or 1)
+    with device_of(value):
+        capsule = value.__dlpack__(stream=-1 if stream is None else stream or 1)
     tensor = _DLTensor.from_address(_pointer(capsule, b"dltensor"))
     shape = tuple(tensor.shape[i] for i in range(tensor.ndim))
     strides = tuple(tensor.strides[i] for i in range(tensor.ndim)) if tensor.strides else None
