@@ -7,7 +7,7 @@ from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.primitives import Bind
 from heron_cli.space import any_of, const, divides, equal, product
 
-_LINE = 128  # bytes of the widest swizzle atom
+_LINE, _LEAST = 128, 32  # bytes of a row of the widest and of the narrowest swizzle atom
 
 
 class GroupTiles(ConstraintRule):
@@ -29,7 +29,14 @@ class GroupTiles(ConstraintRule):
                 continue
             split = template.split(axis)
             tile = product([const(split.unit * BYTES[access.dtype]), poster.factor(split.inner, axis)])
-            alone = equal(product([const(1), *(poster.factor(level, axis) for level in threads)]), 1)
+            groups = product([const(1), *(poster.factor(level, axis) for level in threads)])
+            alone = equal(groups, 1)
+            poster.space.require(
+                f"{self.name} {axis} rows",
+                divides(_LEAST, tile * groups),
+                f"axis {axis}",
+                f"the narrowest swizzle has rows of {_LEAST} bytes",
+            )
             poster.space.require(
                 f"{self.name} {axis}",
                 any_of(alone, divides(_LINE, tile)),
