@@ -18,8 +18,8 @@ class Parameter:
     """What a kernel is passed for one parameter: the address of the operand at a place of the call.
 
     With `map` it is a tensor map, which the host makes of the address: as `cuda.maps.TensorMap.describe` says
-    it. Another kind is a field here, a number in library/c/device/device.h, a case in the back end's launch
-    function, and a new VERSION.
+    it. Another kind would be a field here and in `heron_parameter` of library/c/device/device.h, a branch in
+    the back end's launch function, and a new VERSION.
     """
 
     operand: int

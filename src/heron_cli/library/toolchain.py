@@ -52,4 +52,7 @@ class Toolchain(Protocol):
         """
 
     def call(self, kernel: Any, arrays: Sequence[NDArray[Any]], threads: int) -> NDArray[Any]:
-        """The output of a kernel of an open library (`library.loader`), run as it was tuned."""
+        """The output of a kernel of an open library (`library.loader`), run as it was tuned.
+
+        Raises LibraryError, or HeronError in one line.
+        """

@@ -272,5 +272,6 @@ int cuStreamCreate(void **stream, unsigned flags) {
 }
 int cuStreamSynchronize(void *stream) {
   record("cuStreamSynchronize %p", stream);
+  ENTER("cuStreamSynchronize");
   return 0;
 }

@@ -133,6 +133,9 @@ def test_kernels_are_run_before_anything_is_written(
     assert not (tmp_path / "out").exists()
     said = exported(stub, items[:1], fail="cuLaunchKernel=719")
     assert "nothing was exported: gemm[m=17" in said and said.endswith("unspecified launch failure (719)")
+    said = exported(stub, items[:1], fail="cuStreamSynchronize=719")  # what goes wrong when the kernel runs
+    assert said.startswith("nothing was exported: gemm[m=17")
+    assert said.endswith("cuStreamSynchronize: unspecified launch failure")
     assert tree(tmp_path / "first") == before
 
 

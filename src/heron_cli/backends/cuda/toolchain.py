@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heron_cli.backends.linking import compile_sources, link
+from heron_cli.errors import HeronError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,8 +54,12 @@ class CudaToolchain:
     def call(self, kernel: Any, arrays: Sequence[NDArray[Any]], threads: int) -> NDArray[Any]:
         """The output of a kernel of a library that is open, on the first GPU."""
         from heron_cli.backends.cuda.device_array import run_on_device
+        from heron_cli.backends.cuda.driver import CudaError
 
-        return run_on_device(kernel, arrays)
+        try:
+            return run_on_device(kernel, arrays)
+        except CudaError as error:
+            raise HeronError(f"nothing was exported: {kernel.workload}: {error}") from error
 
 
 def _embedded(scratch: Path, name: str, kernel: Kernel) -> str:
