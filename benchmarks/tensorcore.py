@@ -31,6 +31,8 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=96)
     parser.add_argument("--seconds", type=float, default=20.0, help="of tuning, for each workload")
     parser.add_argument("--until", type=float, default=None, help="seconds after which no workload is begun")
+    parser.add_argument("--jobs", type=int, help="builds at a time; default: all cores but one")
+    parser.add_argument("--part", default="0/1", help="I/N: every N-th workload from the I-th on, to run N at once")
     parser.add_argument("--only", default="", help="workloads whose name contains this")
     parser.add_argument("--db", type=Path, default=Path("build/tensorcore.db"))
     parser.add_argument("--out", type=Path, default=Path("build/tensorcore.jsonl"))
@@ -77,8 +79,9 @@ def _run(arguments: argparse.Namespace) -> None:
     with arguments.out.open("a") as out:
         if "machine" not in done:
             _write(out, {"name": "machine", **_machine(), **ceilings()})
+        part, parts = (int(number) for number in arguments.part.split("/"))
         for name in arguments.workloads or ["heron-operators-tensorcore"]:
-            for workload in load_file(_file(name)):
+            for workload in load_file(_file(name))[part::parts]:
                 late = arguments.until is not None and time.monotonic() - started > arguments.until
                 if workload.name in done or arguments.only not in workload.name or late:
                     continue
@@ -143,6 +146,7 @@ def _workload(workload: Any, accelerator: Any, arguments: argparse.Namespace) ->
 
     from benchmarks.gpu.peer import close, graph_of, peer, seconds
     from heron_cli.backends import registry
+    from heron_cli.backends.cuda.device_kernel import alone
     from heron_cli.measure.inputs import random_operands
     from heron_cli.operators import registry as operators
     from heron_cli.records import Store
@@ -152,7 +156,7 @@ def _workload(workload: Any, accelerator: Any, arguments: argparse.Namespace) ->
     began = time.monotonic()
     task = make_task(workload, accelerator)
     store = Store.open(arguments.db)
-    result = tune(task, store, Settings(trials=arguments.trials, seconds=arguments.seconds))
+    result = tune(task, store, Settings(trials=arguments.trials, seconds=arguments.seconds, jobs=arguments.jobs))
     tuning = time.monotonic() - began
     best = result.best
     assert best is not None, "no valid trial"
@@ -173,8 +177,9 @@ def _workload(workload: Any, accelerator: Any, arguments: argparse.Namespace) ->
     theirs: dict[str, list[float]] = {name: [] for name in graphs}
     for _ in range(ROUNDS):
         mine.append(loaded.repeat(buffers, NODES * replays) / (NODES * replays))
-        for name, graph in graphs.items():
-            theirs[name].append(seconds(graph, NODES, replays))
+        with alone():
+            for name, graph in graphs.items():
+                theirs[name].append(seconds(graph, NODES, replays))
     operator = operators.get(workload.operator)
     statuses = [record.trial.measurement.status.value for record in result.records]
     return {

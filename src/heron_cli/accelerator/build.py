@@ -79,6 +79,7 @@ def build(document: Document, expressions: Expressions, root: Tree) -> Accelerat
         levels=levels,
         stages=FrozenMap(stages),
         limits=FrozenMap(document.limits),
+        estimate=FrozenMap(document.estimate),
         rules=rules,
         digest=hashlib.sha256(canonical.encode()).hexdigest(),
         file=root.origin.file,

@@ -182,4 +182,7 @@ class Document(Strict):
     limits: dict[f.Identifier, f.Positive] = Field(
         default={}, description="scalars: counts and widths of fields"
     )
+    estimate: dict[f.Identifier, f.Positive] = Field(
+        default={}, description="how fast the machine is, roughly: what the first candidates are chosen by"
+    )
     rules: list[RuleKeys] = Field(default=[], description="further constraints")

@@ -125,7 +125,7 @@ class Accelerator:
     """A whole accelerator. Two are equal, and hash alike, when their digests are equal.
 
     `digest` is the sha256 of the content that decides which programs there are: not of comments, layout,
-    descriptions, reasons and sources, nor of whether keys came from another file by `extends`.
+    descriptions, reasons, sources and the estimate, nor of whether keys came from another file by `extends`.
     `origins` maps dotted names ("memories.l2.capacity", "limits.threads") to where they are written.
     """
 
@@ -142,6 +142,7 @@ class Accelerator:
     levels: tuple[Level, ...]
     stages: Mapping[str, StageSpec]
     limits: Mapping[str, int]
+    estimate: Mapping[str, int]
     rules: tuple[Rule, ...]
     digest: str
     file: str
