@@ -79,6 +79,7 @@ def build(document: Document, expressions: Expressions, root: Tree) -> Accelerat
         levels=levels,
         stages=FrozenMap(stages),
         limits=FrozenMap(document.limits),
+        estimate=FrozenMap(document.estimate),
         rules=rules,
         digest=hashlib.sha256(canonical.encode()).hexdigest(),
         file=root.origin.file,
@@ -102,6 +103,8 @@ def _content(item: Intrinsic | Memory | Level) -> dict[str, object]:
         types = item.dtypes
         fields["dtypes"] = [types.input, types.weight, types.accumulate, *filter(None, [types.output])]
         fields["extra"] = dict(item.extra)
+    if isinstance(item, Level) and item.resident == (1,):
+        del fields["resident"]  # as below
     if isinstance(item, Memory):
         fields["units"] = dict(item.units)
         if item.filled_by == ("threads",):
@@ -157,5 +160,6 @@ def _level(keys: LevelKeys, origin: Origin) -> Level:
         at_most=keys.at_most,
         fills=tuple(keys.fills),
         pipeline=tuple(keys.pipeline.depth) if keys.pipeline else (),
+        resident=tuple(keys.resident),
         origin=origin,
     )

@@ -118,6 +118,9 @@ class LevelKeys(Strict):
     unroll: bool = Field(False, description="whether its loops are unrolled")
     at_most: f.Natural | None = Field(None, description="largest factor (product of factors if bound)")
     fills: f.Fills = Field(default=[], description="memories that are loaded after its last loop")
+    resident: f.PositiveInts = Field(
+        default=[1], description="how many blocks of a processor the registers are shared among, to try"
+    )
     pipeline: PipelineKeys | None = Field(None, description="software pipelining of its loop")
 
 
@@ -178,5 +181,8 @@ class Document(Strict):
     stages: dict[f.Identifier, StageKeys] = Field(default={}, description="where stages may be computed")
     limits: dict[f.Identifier, f.Positive] = Field(
         default={}, description="scalars: counts and widths of fields"
+    )
+    estimate: dict[f.Identifier, f.Positive] = Field(
+        default={}, description="how fast the machine is, roughly: what the first candidates are chosen by"
     )
     rules: list[RuleKeys] = Field(default=[], description="further constraints")

@@ -88,6 +88,7 @@ class Level:
     at_most: int | None
     fills: tuple[str, ...]
     pipeline: tuple[int, ...]
+    resident: tuple[int, ...]
     origin: Origin = field(compare=False)
 
 
@@ -107,6 +108,11 @@ class Requires:
     compute_capability: int | None = None
     exact_capability: bool = False
 
+    @property
+    def demands(self) -> tuple[bool, int, int]:
+        """How much is asked of a machine, to compare accelerators of a family by."""
+        return (self.exact_capability, self.compute_capability or 0, len(self.cpu_flags))
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -124,7 +130,7 @@ class Accelerator:
     """A whole accelerator. Two are equal, and hash alike, when their digests are equal.
 
     `digest` is the sha256 of the content that decides which programs there are: not of comments, layout,
-    descriptions, reasons and sources, nor of whether keys came from another file by `extends`.
+    descriptions, reasons, sources and the estimate, nor of whether keys came from another file by `extends`.
     `origins` maps dotted names ("memories.l2.capacity", "limits.threads") to where they are written.
     """
 
@@ -141,6 +147,7 @@ class Accelerator:
     levels: tuple[Level, ...]
     stages: Mapping[str, StageSpec]
     limits: Mapping[str, int]
+    estimate: Mapping[str, int]
     rules: tuple[Rule, ...]
     digest: str
     file: str

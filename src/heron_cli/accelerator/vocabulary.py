@@ -80,6 +80,8 @@ class Vocabulary:
                     return None
                 known = suggest(dim, words.INTRINSIC_NUMBERS, "it has")
                 return f"'{name}': an intrinsic has no '{dim}'; {known}"
+            case (stage, words.COPIES), _ if stage in self.stages and stage in words.COPIED:
+                return None
             case (level, group), _:
                 return self._factor(name, level, group)
         return self._shape(name)
@@ -108,10 +110,10 @@ class Vocabulary:
         if level not in self.levels:
             choices = [*self.levels, "memories", "limits", words.INTRINSIC]
             return f"unknown level '{level}' in '{name}'; {suggest(level, choices, 'known')}"
-        if group == words.DEPTH:
+        if group in words.LEVEL_NUMBERS:
             if group in self.levels[level]:
                 return None
-            return f"level '{level}' is not pipelined; add 'pipeline: {{depth: [2, 3]}}' to it"
+            return f"'{name}': level '{level}' has no {group}; add '{words.LEVEL_NUMBERS[group]}' to it"
         if refused := self._group(name, group):
             return refused
         if group not in self.levels[level]:
@@ -156,7 +158,7 @@ def _keys(tree: Tree | None) -> list[str]:
 
 def _groups(level: Tree) -> frozenset[str]:
     axes = [str(item.value) for item in level.items("axes")]
-    depth = frozenset() if level.child("pipeline") is None else frozenset({words.DEPTH})
+    depth = frozenset(n for n, key in words.LEVEL_KEYS.items() if level.child(key) is not None)
     if any(axis not in words.AXES for axis in axes):
         return depth | frozenset(words.GROUPS)
     return depth.union(*(words.AXES[axis] for axis in axes))

@@ -1,4 +1,6 @@
-"""The normal form of an operator: axes, affine operands (what lies outside one reads as zero), an epilogue.
+"""The normal form of an operator: axes, affine operands, an epilogue.
+
+What lies outside an operand reads as zero; what lies outside the output is not written.
 
 Everything after the analysis works on this value; operators and TVM are no longer visible.
 """
@@ -11,7 +13,7 @@ from math import prod
 from typing import Literal
 
 Group = Literal["batch", "m", "n", "k"]
-PointKind = Literal["add", "shift", "clip", "cast"]
+PointKind = Literal["add", "scale", "shift", "clip", "cast"]
 GROUPS: tuple[Group, ...] = ("batch", "m", "n", "k")
 
 
@@ -63,6 +65,11 @@ class Dim:
         high = self.offset + sum(max(0, c * (extents[name] - 1)) for name, c in self.terms)
         return low, high
 
+    def leaves(self, extents: Mapping[str, int]) -> bool:
+        """Whether a coordinate lies outside the data when every iterator runs over its extent."""
+        low, high = self.span(extents)
+        return low < 0 or high >= self.extent
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:
@@ -104,6 +111,7 @@ class PointOp:
     """One step from a finished sum to the output, element by element in the type of the sums.
 
     `add`: an operand, widened to the sums' type; `shift`: to the right by values[0] bits, arithmetically;
+    `scale`: as float32 times an operand, clipped to ±values[0], rounded to the nearest integer, ties to even;
     `clip`: to values[0]..values[1], None where there is no bound; `cast`: to the output's type, always last.
     """
 
@@ -115,8 +123,8 @@ class PointOp:
         if self.kind == "clip":
             low, high = ("" if bound is None else str(bound) for bound in self.values)
             return f"clip {low}..{high}"
-        if self.kind == "add" and self.operand is not None:
-            return f"add {self.operand.name}"
+        if self.operand is not None:
+            return f"{self.kind}{' by' * (self.kind == 'scale')} {self.operand.name}"
         return f"shift {self.values[0]}" if self.kind == "shift" else self.kind
 
 
@@ -135,6 +143,7 @@ class Einsum:
     accumulate: str
     epilogue: tuple[PointOp, ...] = ()
     applied: tuple[str, ...] = ()  # names of the rewrites that led here
+    padded: frozenset[str] = frozenset()  # axes that are longer than their data
 
     @property
     def extents(self) -> dict[str, int]:
@@ -191,9 +200,29 @@ class Einsum:
 
     def outside(self) -> tuple[int, ...]:
         """Input dimensions whose coordinate leaves the data somewhere (there the input reads as zero)."""
-        extents = self.iterators
-        spans = [dim.span(extents) for dim in self.input.dims]
-        return tuple(i for i, (low, high) in enumerate(spans) if low < 0 or high >= self.input.dims[i].extent)
+        return tuple(i for i, dim in enumerate(self.input.dims) if dim.leaves(self.iterators))
+
+    def left_out(self) -> tuple[Dim, ...]:
+        """Weight dimensions that leave the data along unfused axes: taps that need no work."""
+        extents, names = self.iterators, set(self.extents)
+        return tuple(
+            dim
+            for dim in self.weight.dims
+            if dim.leaves(extents) and names.issuperset(name for name, _ in dim.terms)
+        )
+
+    def cropped(self) -> tuple[Dim, ...]:
+        """Output dimensions whose coordinate leaves the image somewhere (there nothing is written)."""
+        return tuple(dim for dim in self.output.dims if dim.leaves(self.iterators))
+
+    @property
+    def edges(self) -> frozenset[str]:
+        """Iterators along which the weight is zero somewhere or the output is cropped: phases and their rows.
+
+        Not those that were padded.
+        """
+        dims = (*self.left_out(), *self.cropped())
+        return frozenset(name for dim in dims for name, _ in dim.terms) - self.padded
 
     def static_edge(self) -> Edge | None:
         """The innermost padded window: the one whose padded taps can be left out at compile time."""

@@ -84,7 +84,8 @@ class Nest:
     `intrinsic` maps m, n, k to the axes that the instruction covers, `shape` to their extents in it;
     `lanes` is how many threads execute it together; `depths` says how many iterations of a pipelined level
     are in flight; `band` is how many rows of tiles a rasterised level takes at a time;
-    `binds` says which hardware executes the loops of a level, `filled_by` what copies tiles into memories.
+    `binds` says which hardware executes the loops of a level, `filled_by` what copies tiles into memories,
+    `resident` how many blocks share a processor's registers.
     """
 
     einsum: Einsum
@@ -103,6 +104,7 @@ class Nest:
     band: int = 1
     binds: Mapping[str, str] = field(default_factory=dict)
     filled_by: str = "threads"
+    resident: int = 1
 
     def level(self, name: str) -> tuple[str, ...]:
         """The axes of a level in loop order."""

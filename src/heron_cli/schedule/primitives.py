@@ -83,9 +83,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """A constant operand is laid out in advance in the order in which the loops read it."""
+    """An operand is laid out in the order in which the loops read it: in advance, or by every call."""
 
     operand: str
+    in_advance: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,14 @@ class Pipeline:
 
 
 @dataclass(frozen=True, slots=True)
+class Resident:
+    """How many blocks of a bound level a processor is to hold at once: each gets that share of its registers."""
+
+    level: str
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Raster:
     """In what order the blocks of a bound level run: bands of so many rows of tiles, columns first."""
 
@@ -119,5 +128,7 @@ class Mark:
     kind: str
 
 
-Primitive = Tensorize | Split | Order | Bind | Hold | Place | Pack | WriteBack | Pipeline | Raster | Mark
+Primitive = (
+    Tensorize | Split | Order | Bind | Hold | Place | Pack | WriteBack | Pipeline | Resident | Raster | Mark
+)
 P = TypeVar("P", bound=Primitive)

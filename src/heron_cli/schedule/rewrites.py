@@ -12,14 +12,16 @@ def drop_unit_axes(einsum: Einsum) -> Einsum:
     """Remove axes of one iteration: they index nothing.
 
     Kept are the last n-like axis and the last channel when there is no longer one, since an intrinsic may
-    need them (padded to its extent).
+    need them (padded to its extent); phases, which are n-like too, are no lanes.
     """
+    edges = einsum.edges
     kept: list[Axis] = []
     for group in GROUPS:
         axes = [axis for axis in einsum.axes if axis.group == group]
         longer = [axis for axis in axes if axis.extent > 1]
         if group == "n":
-            longer = longer or axes[-1:]
+            plain = [axis for axis in axes if axis.name not in edges]
+            longer += [] if any(axis in longer for axis in plain) else plain[-1:]
         if group == "k":
             channels = [axis for axis in axes if not einsum.window(axis.name)]
             longer += [] if any(axis in longer for axis in channels) else channels[-1:]
@@ -42,17 +44,19 @@ def fuse(einsum: Einsum, outer: str, inner: str) -> Einsum | None:
     """One axis instead of two neighbours of a group, or None where an operand is not contiguous over them.
 
     Contiguous: in every dynamic operand that they move, the outer axis strides by the inner one's whole
-    run, and the inner one's dimension never leaves the data. Constant operands are packed and follow.
+    run, and the inner one's dimension never leaves the data. Constant operands are packed and follow, but an
+    axis along which the weight leaves its data stays by itself: what is zero can then be left out.
     """
     a, b = einsum.axis(outer), einsum.axis(inner)
-    if a.group != b.group:
+    edges = {name for dim in einsum.left_out() for name, _ in dim.terms}
+    if a.group != b.group or edges & {outer, inner}:
         return None
     axis = Axis(f"{outer}_{inner}", a.group, (*a.parts, *b.parts))
     changed: dict[Access, Access] = {}
     for access in einsum.accesses:
         if access.constant or not access.names() & {outer, inner}:
             continue
-        merged = _fuse_access(access, a, b, axis.name, einsum.extents)
+        merged = _fuse_access(access, a, b, axis.name, einsum.extents, written=access is einsum.output)
         if merged is None:
             return None
         changed[access] = merged
@@ -61,7 +65,9 @@ def fuse(einsum: Einsum, outer: str, inner: str) -> Einsum | None:
     return fused.rewritten(f"fuse {outer} and {inner}", axes=axes)
 
 
-def _fuse_access(access: Access, a: Axis, b: Axis, name: str, extents: dict[str, int]) -> Access | None:
+def _fuse_access(
+    access: Access, a: Axis, b: Axis, name: str, extents: dict[str, int], *, written: bool
+) -> Access | None:
     holders = [i for i, dim in enumerate(access.dims) if dim.coefficient(a.name) or dim.coefficient(b.name)]
     if len(holders) != 2:
         return None
@@ -71,6 +77,8 @@ def _fuse_access(access: Access, a: Axis, b: Axis, name: str, extents: dict[str,
     low, high = near.span(extents)
     if low < 0 or high >= near.extent or far.stride != near.stride * near.extent:
         return None
+    if written and far.leaves(extents):
+        return None  # a cropped output keeps its rows and columns apart
     if far.coefficient(a.name) * near.extent != near.coefficient(b.name) * b.extent:
         return None
     terms = merge_terms(
@@ -106,7 +114,8 @@ def pad_axis(einsum: Einsum, name: str, multiple: int) -> Einsum:
         return einsum
     longer = replace(axis, parts=(Part(part.name, extent),))
     axes = tuple(longer if other.name == name else other for other in einsum.axes)
-    return einsum.rewritten(f"pad {name} from {part.extent} to {extent}", axes=axes)
+    padded = einsum.padded | {name}
+    return einsum.rewritten(f"pad {name} from {part.extent} to {extent}", axes=axes, padded=padded)
 
 
 def flatten(einsum: Einsum, group: Group) -> Einsum:

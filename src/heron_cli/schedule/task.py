@@ -24,6 +24,7 @@ from heron_cli.schedule.rules import RULES as SCHEDULE_RULES
 from heron_cli.schedule.rules.base import NotApplicableError, UnsupportedError
 from heron_cli.schedule.template import Template
 from heron_cli.schedule.variants import rewritings
+from heron_cli.schedule.waves import add_waves
 from heron_cli.space import Evaluator, Rows, Space
 from heron_cli.trial import Candidate
 
@@ -170,4 +171,5 @@ def _space(template: Template) -> Space:
         rule.post(poster)
     add_features(poster)
     add_roofline(poster)
+    add_waves(poster)
     return poster.space.build()

@@ -13,10 +13,12 @@ from heron_cli.schedule.primitives import (
     Hold,
     Order,
     P,
+    Pack,
     Pipeline,
     Place,
     Primitive,
     Raster,
+    Resident,
     Split,
     Tensorize,
 )
@@ -78,6 +80,13 @@ class Template:
     def runs_alone(self, level: str) -> bool:
         """Whether a level is bound to CPU threads of which there is one: its loops have one iteration."""
         return any(b.level == level and b.kind == "parallel" for b in self.all(Bind)) and self.threads == 1
+
+    def panelled(self, axis: str) -> bool:
+        """Whether each iteration of an axis reads a panel of its own of a weight that is packed."""
+        einsum = self.einsum
+        packed = any(pack.operand == "weight" for pack in self.all(Pack))
+        spatial = einsum.axis(axis).group != "k" and self.tensorize.axes["n"] != axis
+        return packed and spatial and einsum.moves(einsum.axis(axis), einsum.weight)
 
     @property
     def place(self) -> Place | None:
@@ -147,4 +156,5 @@ class Template:
             next((values[f"band.{each.level}"] for each in self.all(Raster)), 1),
             {each.level: each.kind for each in self.all(Bind)},
             self.filled_by,
+            next((values[f"resident.{each.level}"] for each in self.all(Resident)), 1),
         )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import os
 import re
 import subprocess
 import tempfile
+from functools import cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ _C = {
     "int32": "int", "int8": "signed char", "uint8": "unsigned char",
 }  # fmt: skip
 _HEADER = Path(__file__).parent / "emulator.h"
+_FLAGS = ("-O1", "-std=c++17", "-w", "-fPIC", "-fno-strict-aliasing")
 
 
 def run(
@@ -60,7 +63,8 @@ class _Map(ctypes.Structure):
     """The emulator's CUtensorMap."""
 
     _fields_ = (
-        ("base", ctypes.c_void_p), ("rank", ctypes.c_long), ("column", ctypes.c_long), ("item", ctypes.c_long),
+        ("base", ctypes.c_void_p),
+        ("rank", ctypes.c_long), ("column", ctypes.c_long), ("item", ctypes.c_long),
         ("swizzle", ctypes.c_long), ("extents", ctypes.c_long * 5), ("strides", ctypes.c_long * 5),
         ("box", ctypes.c_long * 5), ("lower", ctypes.c_long * 3), ("upper", ctypes.c_long * 3),
         ("steps", ctypes.c_long * 5), ("channels", ctypes.c_long), ("pixels", ctypes.c_long),
@@ -130,32 +134,38 @@ def _unit(nest: Any, emitted: Emitted, functions: dict[str, Any]) -> str:
             f'extern "C" int {name}({kinds}, int {launch.replace(", ", ", int ")}) {{\n'
             f"  return emu::launch([=] {{ {symbol}({', '.join(names)}); }}, {launch});\n}}\n"
         )
-    return f'#include "{_HEADER}"\n{product}{kernels}\n{entries}'
+    return f'#include "{_HEADER.name}"\n{product}{kernels}\n{entries}'
 
 
 def _compiled(text: str) -> Path:
-    folder = Path(tempfile.gettempdir()) / "heron-emulated"
-    folder.mkdir(exist_ok=True)
-    digest = hashlib.sha256((text + _HEADER.read_text()).encode()).hexdigest()[:24]
-    library = folder / f"{digest}.so"
+    folder = _precompiled()
+    library = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.so"
     if not library.exists():
-        source = folder / f"{digest}.cpp"
+        source = library.with_suffix(".cpp")
         source.write_text(text)
-        command = [
-            "g++",
-            "-O1",
-            "-std=c++17",
-            "-w",
-            "-shared",
-            "-fPIC",
-            "-fno-strict-aliasing",
-            "-o",
-            str(library),
-            str(source),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[:3000]
+        _compile("-shared", f"-I{folder}", str(source), to=library)
     return library
+
+
+@cache
+def _precompiled() -> Path:
+    """A folder with the header, compiled ahead of the kernels that include it."""
+    text = _HEADER.read_bytes()
+    folder = Path(tempfile.gettempdir()) / f"heron-emulated-{hashlib.sha256(text).hexdigest()[:16]}"
+    folder.mkdir(exist_ok=True)
+    header = folder / _HEADER.name
+    header.write_bytes(text)
+    if not header.with_suffix(".h.gch").exists():
+        _compile("-x", "c++-header", str(header), to=header.with_suffix(".h.gch"))
+    return folder
+
+
+def _compile(*arguments: str, to: Path) -> None:
+    part = to.with_name(f"{to.name}.{os.getpid()}")  # appears whole or not at all
+    command = ["g++", *_FLAGS, *arguments, "-o", str(part)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[:3000]
+    part.replace(to)
 
 
 def _numpy(dtype: str) -> Any:

@@ -25,6 +25,7 @@
 typedef unsigned char uchar;
 typedef unsigned short ushort;
 typedef unsigned int uint;
+using std::max, std::min;  // which CUDA has everywhere
 typedef _Float16 __half;
 struct __nv_bfloat16 {
   uint16_t bits;

@@ -18,18 +18,25 @@ from heron_cli.backends.cuda.maps import TensorMap
 from heron_cli.backends.cuda.ring import iteration
 from heron_cli.schedule.einsum import Access
 
-_COPIER, _ALL = 40, 65536 // 128
+_COPIER, _REGISTERS, _GRAIN = 40, 65536, 8
 
 
-def registers(groups: int) -> int:
-    """Registers of a multiplying thread: what is left when the copying warpgroup keeps 40; a multiple of 8."""
-    return min(240, (_ALL - _COPIER) // groups // 8 * 8)
+def registers(groups: int, resident: int) -> int:
+    """Registers of a multiplying thread, a multiple of 8.
+
+    A block gets its registers when it starts, alike for all threads; the copying warpgroup gives up all but
+    40, and the multiplying ones take those. More would never come, and the block would wait for ever.
+    """
+    each = min(240, _REGISTERS // resident // ((groups + 1) * 128) // _GRAIN * _GRAIN)
+    return min(240, (each * (groups + 1) - _COPIER) // groups // _GRAIN * _GRAIN)
 
 
 class Bulk:
     """Emits both roles of a block."""
 
-    def __init__(self, geometry: Geometry, operands: tuple[Access, Access], shared: Any, names: tuple[Any, Any]) -> None:
+    def __init__(
+        self, geometry: Geometry, operands: tuple[Access, Access], shared: Any, names: tuple[Any, Any]
+    ) -> None:
         self.geometry, self.shared, self.names = geometry, shared, names
         self.maps = (TensorMap.of(geometry, operands[0], "m"), TensorMap.of(geometry, operands[1], "n"))
         self.products: GroupProducts
@@ -46,7 +53,9 @@ class Bulk:
         together = "heron_cluster_barrier" if geometry.cluster > 1 else "heron_barrier"
         return [tir.branch(thread == 0, tir.sequence(gates)), tir.device(together)]
 
-    def copy(self, thread: Any, ranks: Mapping[str, Any], first: Mapping[str, Any], batches: Mapping[str, Any]) -> Any:
+    def copy(
+        self, thread: Any, ranks: Mapping[str, Any], first: Mapping[str, Any], batches: Mapping[str, Any]
+    ) -> Any:
         """The copying warpgroup: its first thread waits for empty stages and fills them."""
         geometry = self.geometry
         size = geometry.operand_bytes("m") + geometry.operand_bytes("n")
@@ -81,7 +90,12 @@ class Bulk:
                     mask = [masks[number]] if shared else []
                     body.append(
                         tir.device(
-                            each.call(shared), to, self._full(slot), tir.address_of(self.names[number]), *mask, *numbers
+                            each.call(shared),
+                            to,
+                            self._full(slot),
+                            tir.address_of(self.names[number]),
+                            *mask,
+                            *numbers,
                         )
                     )
             return tir.sequence(body)
@@ -101,7 +115,8 @@ class Bulk:
             wait = tir.device("heron_gate_wait", self._full(slot), turn // depth % 2)
             products = self.products.multiply(self.shared, slot * geometry.stage_bytes, at)
             release = tir.branch(
-                tir.both(turn > 0, at.lane == 0), tir.sequence(self._release((turn + (depth - 1)) % depth, ranks))
+                tir.both(turn > 0, at.lane == 0),
+                tir.sequence(self._release((turn + (depth - 1)) % depth, ranks)),
             )
             return tir.sequence([wait, *products, release])
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import fcntl
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heron_cli.backends.base import Kernel
@@ -18,6 +22,16 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 _NODES = 50  # launches of one graph
+_LOCK = "heron-gpu.lock"
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Waits until no other process of heron's uses the GPU: kernels that share it time each other."""
+    path = Path(tempfile.gettempdir()) / _LOCK
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @cache
@@ -61,9 +75,10 @@ class DeviceKernel:
 
     def call(self, buffers: Sequence[Array]) -> None:
         """Upload all operands, the output's old content included; run; fetch the output."""
-        self._upload(buffers)
-        self._launch()
-        self._device.synchronise()
+        with alone():
+            self._upload(buffers)
+            self._launch()
+            self._device.synchronise()
         self._memories[-1].read(buffers[-1].ctypes.data)
 
     def repeat(self, buffers: Sequence[Array], count: int) -> float:
@@ -74,7 +89,8 @@ class DeviceKernel:
         if nodes not in self._graphs:
             self._graphs[nodes] = Graph(self._device, lambda: [self._launch() for _ in range(nodes)])
         replays = ceil(count / nodes)
-        seconds = self._graphs[nodes].replay(replays) * count / (replays * nodes)
+        with alone():
+            seconds = self._graphs[nodes].replay(replays) * count / (replays * nodes)
         self._memories[-1].read(buffers[-1].ctypes.data)
         return seconds
 

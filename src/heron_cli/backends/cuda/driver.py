@@ -50,7 +50,7 @@ class Device:
         call("cuDevicePrimaryCtxRetain", byref(self._context), self._device)
         call("cuCtxSetCurrent", self._context)
         self.stream = c_void_p()
-        call("cuStreamCreate", byref(self.stream), 1)
+        call("cuStreamCreate", byref(self.stream), 0)
 
     def attribute(self, which: int) -> int:
         """One of the device's numbers."""
@@ -94,8 +94,12 @@ class Memory:
         call("cuMemAlloc_v2", byref(self.address), c_size_t(max(size, 1)))
 
     def write(self, source: int) -> None:
-        """Fill it from host memory at an address."""
+        """Fill it from host memory at an address, and wait until it is there.
+
+        A copy from pageable memory returns when it has been staged; work on another stream would overtake it.
+        """
         call("cuMemcpyHtoD_v2", self.address, c_void_p(source), c_size_t(self.size))
+        call("cuCtxSynchronize")
 
     def read(self, target: int) -> None:
         """Copy it to host memory at an address."""

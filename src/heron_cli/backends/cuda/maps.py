@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from heron_cli.backends import tir
 from heron_cli.backends.buffers import item_bytes
 from heron_cli.backends.cuda.geometry import Geometry, Tiled
 from heron_cli.backends.cuda.loader import PIECE, take_apart
@@ -105,10 +106,18 @@ class TensorMap:
         at = first if self.boxes.rows else first + share * self.outer
         if not self.boxes.windows:
             return {row: at}
-        parts = self.geometry.nest.einsum.axis(row).parts
+        axis = self.geometry.nest.einsum.axis(row)
+        parts, last = axis.parts, axis.extent - 1
+        covered = (
+            self.geometry.grid(self.dim) * self.geometry.block(self.dim) * self.geometry.shared(self.dim)
+        )
+        if covered - self.outer > last:  # a column must begin inside the tensor; what it brings is masked
+            at = tir.minimum(at, last)
         return take_apart(at, [(part.name, part.extent) for part in parts])
 
-    def copies(self, begin: Mapping[str, Any], share: Any, taps: Mapping[str, Any], start: Any) -> list[tuple[Any, list[Any]]]:
+    def copies(
+        self, begin: Mapping[str, Any], share: Any, taps: Mapping[str, Any], start: Any
+    ) -> list[tuple[Any, list[Any]]]:
         """(byte in the tile, coordinates and offsets) of every copy of a stage."""
         row, k = self.geometry.axes[self.dim], self.geometry.axes["k"]
         width = self.tile.width * PIECE

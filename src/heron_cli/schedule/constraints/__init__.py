@@ -10,6 +10,7 @@ from heron_cli.schedule.constraints.c6_accelerator import AcceleratorRules
 from heron_cli.schedule.constraints.c6_accumulator import AccumulatorDistance
 from heron_cli.schedule.constraints.c6_bulk import BulkTiles
 from heron_cli.schedule.constraints.c6_fill import FilledTiles
+from heron_cli.schedule.constraints.c6_groups import GroupTiles
 from heron_cli.schedule.constraints.c6_micro_ops import MicroOps
 from heron_cli.schedule.constraints.c6_skip import SkippedTaps
 from heron_cli.schedule.constraints.c6_tokens import Tokens
@@ -24,6 +25,7 @@ RULES: tuple[ConstraintRule, ...] = (
     SkippedTaps(),
     FilledTiles(),
     MicroOps(),
+    GroupTiles(),
     AccumulatorDistance(),
     TransferSize(),
     Tokens(),

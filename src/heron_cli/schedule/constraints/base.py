@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from heron_cli.schedule.einsum import Access, Dim
 from heron_cli.schedule.nest import ROOT
-from heron_cli.schedule.primitives import Bind, Hold, Order, Pipeline
+from heron_cli.schedule.primitives import Bind, Hold, Order, Pipeline, Resident
 from heron_cli.schedule.template import Template
 from heron_cli.space import Expression, SpaceBuilder, Var, ceil_div, const, minimum, product, select, total
 
@@ -51,6 +51,12 @@ class Poster:
     def depth(self, hold: Hold) -> Expression:
         """How many copies of a buffer rotate because the level that fills it is pipelined."""
         return self.buffers(hold.memory) * self.pipelined(hold.level)
+
+    @property
+    def resident(self) -> Expression:
+        """How many blocks a processor is to hold at once."""
+        found = next(self.template.all(Resident), None)
+        return const(1) if found is None else Var(f"resident.{found.level}")
 
     def pipelined(self, level: str) -> Expression:
         """How many iterations of a level are in flight."""

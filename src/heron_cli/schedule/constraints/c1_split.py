@@ -98,6 +98,8 @@ class LoopSplit(ConstraintRule):
         """Tile sizes of the innermost level; balanced tiles of a size between two are the same tiles."""
         limit = split.blocks
         level = poster.template.accelerator.level(split.inner)
+        if level.unroll and poster.template.panelled(split.axis):
+            return (1,)  # a tile of code reads one panel of the packed weight
         if level.at_most is not None and level.bind is None:
             limit = min(limit, level.at_most)
         for hold in poster.template.holds:

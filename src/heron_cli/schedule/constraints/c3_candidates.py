@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
-from heron_cli.schedule.primitives import Order, Pipeline, Raster
+from heron_cli.schedule.primitives import Order, Pipeline, Raster, Resident
 
 
 class Candidates(ConstraintRule):
@@ -24,6 +24,8 @@ class Candidates(ConstraintRule):
         for pipeline in poster.template.all(Pipeline):
             if len(pipeline.depths) > 1:
                 poster.space.knob(f"depth.{pipeline.level}", pipeline.depths)
+        for resident in poster.template.all(Resident):
+            poster.space.knob(f"resident.{resident.level}", resident.counts)
         for raster in poster.template.all(Raster):
             poster.space.knob(f"band.{raster.level}", raster.bands)
         place = poster.template.place

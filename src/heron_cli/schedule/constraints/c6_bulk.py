@@ -12,6 +12,8 @@ from heron_cli.space import at_least, at_most, const, divides, product
 _ATOM = 8  # rows of a swizzle atom
 _SIDE = 256  # largest side of a box
 _COPIER = 40  # registers of a thread of the warpgroup that copies
+_GRAIN = 8  # registers are given in so many
+_AROUND = 26  # registers that ptxas needs beside the sums of one instruction
 _SPARE = 24  # registers of a multiplying thread for other things than sums
 
 
@@ -49,7 +51,9 @@ class BulkTiles(ConstraintRule):
                 space.require(f"{self.name} {axis} atoms", divides(sharers * _ATOM, sliced), f"axis {k}", why)
                 continue
             why = f"every block of a cluster copies its share of the rows of {axis}, whole swizzle atoms"
-            space.require(f"{self.name} {axis} atoms", divides(sharers * _ATOM, rows[dim]), f"axis {axis}", why)
+            space.require(
+                f"{self.name} {axis} atoms", divides(sharers * _ATOM, rows[dim]), f"axis {axis}", why
+            )
             space.require(
                 f"{self.name} {axis} box",
                 at_most(rows[dim], sharers * _SIDE),
@@ -77,7 +81,16 @@ class BulkTiles(ConstraintRule):
         sums = product([const(shape["m"] * shape["n"]), *(poster.factor(s.inner, s.axis) for s in inner)])
         registers = template.accelerator.limits.get("registers")
         if registers is not None:
-            each = (const(registers // lanes - _COPIER)) // groups
+            each = const(registers) // poster.resident // (lanes * (groups + 1)) // _GRAIN * _GRAIN
+            n = tensorize.axes["n"]
+            columns = poster.factor(template.split(n).inner, n) if n is not None else const(1)
+            space.require(
+                f"{self.name} instruction",
+                at_most(const(shape["m"] * shape["n"]) * columns // lanes + _AROUND, each),
+                template.accelerator.where("limits.registers"),
+                "one instruction's sums fit into the registers that a thread begins with",
+            )
+            each = (each * (groups + 1) - _COPIER) // groups // _GRAIN * _GRAIN
             space.require(
                 f"{self.name} registers",
                 at_most(sums // lanes + _SPARE, each),

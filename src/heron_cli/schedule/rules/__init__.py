@@ -7,11 +7,12 @@ from heron_cli.schedule.rules.epilogue import FuseEpilogue
 from heron_cli.schedule.rules.fill import Fill
 from heron_cli.schedule.rules.multi_level_spm import MultiLevelSpm
 from heron_cli.schedule.rules.multi_scope_spm import MultiScopeSpm
-from heron_cli.schedule.rules.pack_constant import PackConstant
+from heron_cli.schedule.rules.pack_weight import PackWeight
 from heron_cli.schedule.rules.parallel import Parallel
 from heron_cli.schedule.rules.pipeline import SoftwarePipeline
 from heron_cli.schedule.rules.place_input import PlaceInput
 from heron_cli.schedule.rules.raster import Rasterise
+from heron_cli.schedule.rules.resident import ResidentBlocks
 from heron_cli.schedule.rules.tensorize import TensorizeRule
 from heron_cli.schedule.rules.tiling import MultiLevelTiling
 from heron_cli.schedule.rules.unroll import Unroll
@@ -25,11 +26,12 @@ RULES: tuple[ScheduleRule, ...] = (
     MultiLevelTiling(),
     MultiLevelSpm(),
     MultiScopeSpm(),
-    PackConstant(),
+    PackWeight(),
     Fill(),
     PlaceInput(),
     Parallel(),
     SoftwarePipeline(),
+    ResidentBlocks(),
     Rasterise(),
     Unroll(),
     Vectorize(),

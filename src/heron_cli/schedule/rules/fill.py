@@ -23,6 +23,8 @@ class Fill(ScheduleRule):
         if template.accelerator.gathers:
             return "threads gather single elements, with zeros outside the data"
         einsum, limits = template.einsum, template.accelerator.limits
+        if "pad" in limits:
+            self._check_others(template)
         padded = template.padded_fills()
         if len(padded) > _PADDED:
             raise NotApplicableError(
@@ -40,6 +42,21 @@ class Fill(ScheduleRule):
                 )
         self._check_rows(template)
         return None
+
+    def _check_others(self, template: Template) -> None:
+        """Transfers with a field for padding walk other operands forwards, inside their data."""
+        blocked = {axis for axis in template.tensorize.axes.values() if axis is not None}
+        extents = template.einsum.iterators
+        for access in (template.einsum.weight, template.einsum.output):
+            for dim in access.dims:
+                names = [name for name, _ in dim.terms]
+                if blocked & set(names):  # packed whole
+                    continue
+                if dim.leaves(extents) or any(c < 0 for _, c in dim.terms):
+                    raise NotApplicableError(
+                        f"{access.name} is read or written outside of its data or backwards on "
+                        f"{', '.join(names)}; transfers walk it forwards and pad the input only"
+                    )
 
     def _check_rows(self, template: Template) -> None:
         """What is padded must be the rows or the columns of a transfer, and the rows within its stride.

@@ -36,12 +36,19 @@ template <int N, typename Sum>
 HERON void heron_cluster_add(void* sums, const void* place, int rank) {
   unsigned address;
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(address) : "r"(heron_shared(place)), "r"(rank));
+  unsigned x[N];
+  if constexpr (N % 4 == 0) {
 #pragma unroll
-  for (int i = 0; i < N; ++i) {
-    unsigned x;
-    asm volatile("ld.shared::cluster.u32 %0, [%1];" : "=r"(x) : "r"(address + 4 * i) : "memory");
-    ((Sum*)sums)[i] += *(Sum*)&x;
+    for (int i = 0; i < N; i += 4)
+      asm volatile("ld.shared::cluster.v4.u32 {%0, %1, %2, %3}, [%4];"
+                   : "=r"(x[i]), "=r"(x[i + 1]), "=r"(x[i + 2]), "=r"(x[i + 3])
+                   : "r"(address + 4 * i));
+  } else {
+#pragma unroll
+    for (int i = 0; i < N; ++i) asm volatile("ld.shared::cluster.u32 %0, [%1];" : "=r"(x[i]) : "r"(address + 4 * i));
   }
+#pragma unroll
+  for (int i = 0; i < N; ++i) ((Sum*)sums)[i] += *(Sum*)&x[i];
 }
 
 // --- bulk copies: barriers in shared memory that count arrivals and bytes (PTX ISA: mbarrier) -----------
@@ -58,14 +65,14 @@ HERON void heron_gate_arrive(void* gate) {
 HERON void heron_gate_arrive_at(void* gate, int rank) {  // of another block of the cluster
   asm volatile(
       "{.reg .b32 there;\nmapa.shared::cluster.u32 there, %0, %1;\n"
-      "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [there];}" ::"r"(heron_shared(gate)),
+      "mbarrier.arrive.shared::cluster.b64 _, [there];}" ::"r"(heron_shared(gate)),
       "r"(rank)
       : "memory");
 }
 HERON void heron_gate_wait(void* gate, int parity) {
   asm volatile(
       "{.reg .pred p;\nHERON_WAIT_%=:\n"
-      "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 p, [%0], %1;\n"
+      "mbarrier.try_wait.parity.shared::cta.b64 p, [%0], %1;\n"
       "@p bra HERON_DONE_%=;\nbra HERON_WAIT_%=;\nHERON_DONE_%=:}" ::"r"(heron_shared(gate)),
       "r"(parity)
       : "memory");
