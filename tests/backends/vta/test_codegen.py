@@ -197,6 +197,8 @@ def test_packing_is_reversible(workload: Workload) -> None:
          "padding on d, kd, outside the two innermost dimensions"),
         ("conv2d", {**square(5, 16), "width": 70_000, "kernel": 3, "padding": 1},
          r"rows are 70,000 elements apart; a transfer reaches 65,535 .*vta\.yaml:\d+"),
+        ("conv1d_transpose", {"width": 8, "in_channels": 32, "out_channels": 32, "kernel": 4, "stride": 2},
+         "weight is read or written outside of its data"),
         ("depthwise_conv2d", {"height": 8, "width": 8, "channels": 16, "kernel": 3},
          "no n-like axis"),
     ],
