@@ -1,11 +1,11 @@
 """heron against cuBLAS and cuDNN (through PyTorch) on an NVIDIA GPU, workload by workload.
 
-    python -m benchmarks.tensorcore [--workloads NAME|FILE]… [--trials N] [--seconds S] [--only TEXT] [--out FILE]
+    python -m benchmarks.tensorcore [--workloads NAME|FILE]… [--trials N] [--seconds S] [--out FILE]
 
-Needs the GPU, nvcc, PyTorch, and no network. Where heron's packages are missing, `--wheels DIR` installs them
-from a folder first. Tunes each workload (records are kept in `--db`, and a run that was cut goes on), then times
-the best kernel and PyTorch's calls alternately, both by replaying CUDA graphs, and writes one JSON line a
-workload and, with `--page`, the page.
+Needs the GPU, nvcc, PyTorch, and no network. Where heron's packages are missing, `--wheels DIR` installs
+them from a folder first. Tunes each workload (records are kept in `--db`, and a run that was cut goes on),
+then times the best kernel and PyTorch's calls alternately, both by replaying CUDA graphs, and writes one
+JSON line a workload and, with `--page`, the page.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 NODES, ROUNDS = 20, 9
+_ASKED = ("driver_version", "clocks.sm", "temperature.gpu", "power.draw")
 
 
 def main() -> None:
@@ -142,7 +143,7 @@ def _machine() -> dict[str, Any]:
 
     properties = torch.cuda.get_device_properties(0)
     smi = subprocess.run(
-        ["nvidia-smi", "--query-gpu=driver_version,clocks.sm,temperature.gpu,power.draw", "--format=csv,noheader"],
+        ["nvidia-smi", f"--query-gpu={','.join(_ASKED)}", "--format=csv,noheader"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     return {

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 _NOTES = """
-Each row is one workload, tuned by `heron tune` (CGA, records of earlier runs on the same machine kind known to it) and
-verified element by element against numpy. `ratio` is PyTorch's time over heron's, the faster of the calls that PyTorch
-offers (both memory formats for convolutions, `cudnn.benchmark` on), medians of alternating rounds, both replayed as CUDA
-graphs on warm caches. `limit` is the larger of arithmetic at the measured product rate and operands at the measured copy
-rate, as a share of heron's time; for operands that stay in the L2 cache it can exceed 1.
+Each row is one workload, tuned by `heron tune` (CGA; records of earlier runs on the same machine kind
+are known to it) and verified element by element against numpy. `ratio` is PyTorch's time over heron's,
+the faster of the calls that PyTorch offers (both memory formats for convolutions, `cudnn.benchmark` on),
+medians of alternating rounds, both replayed as CUDA graphs on warm caches. `limit` is the larger of
+arithmetic at the measured product rate and operands at the measured copy rate, as a share of heron's
+time; what stays in the L2 cache can exceed 1.
 """
 
 
@@ -43,13 +44,14 @@ def write(source: Path, page: Path, notes: Sequence[str] = ()) -> None:
     text = [
         "# TensorCore against cuBLAS and cuDNN",
         "",
-        "    python -m benchmarks.tensorcore            # on the GPU machine; then --page FILE writes this page",
+        "    python -m benchmarks.tensorcore      # on the GPU machine; then --page FILE writes this page",
         "",
         _NOTES.strip(),
         *(f"\n{note}" for note in notes),
         "",
         *_machine(machines[0]),
-        f"- measured ceilings: {rate / 1e12:.0f} TFLOP/s (8192³ product by cuBLAS), {copy / 1e9:.0f} GB/s (copy of 1 GiB)",
+        f"- measured ceilings: {rate / 1e12:.0f} TFLOP/s (8192³ product by cuBLAS), "
+        f"{copy / 1e9:.0f} GB/s (copy of 1 GiB)",
         f"- {len(measured)} workloads, {trials} trials, {invalid} invalid",
         "",
         "| family | workloads | geometric mean of ratios | least |",
@@ -57,7 +59,7 @@ def write(source: Path, page: Path, notes: Sequence[str] = ()) -> None:
         *(f"| {name} | {len(v)} | {_mean(v):.2f} | {min(v):.2f} |" for name, v in families.items()),
         f"| **all** | {len(every)} | **{_mean(every):.2f}** | {min(every):.2f} |",
         "",
-        "| workload | heron, µs | PyTorch, µs | ratio | limit | TFLOP/s | variant | trials | invalid | spread |",
+        "| workload | heron, µs | PyTorch, µs | ratio | limit | TFLOP/s | variant | trials | invalid | spread |"  # noqa: E501,
         "|---|---|---|---|---|---|---|---|---|---|",
         *lines,
         *(f"| {name} | {row['error']} |" for name, row in failed.items()),

@@ -1,4 +1,4 @@
-"""What PyTorch computes for a workload: tensors on the GPU, and the calls that cuBLAS and cuDNN may be fast at."""
+"""What PyTorch computes for a workload: tensors on the GPU, and the calls that may be fast at it."""
 
 from __future__ import annotations
 

@@ -104,7 +104,8 @@ def _columns(einsum: Einsum, access: Access, parts: list[tuple[str, int]], k: st
         if [n for n, _ in dim.terms] == [k] and dim.offset == 0:
             channel = dim
         elif len(inside) == 1 and len(inside) + len(outside) == len(dim.terms) and len(outside) <= 1:
-            (part, step), (tap, dilation) = inside[0], (outside or [(None, 1)])[0]
+            part, step = inside[0]
+            tap, dilation = outside[0] if outside else (None, 1)
             low, high = dim.span(einsum.iterators)
             if (
                 step == 1

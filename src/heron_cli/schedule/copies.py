@@ -14,7 +14,7 @@ _ROWS = {"input": "m", "weight": "n"}
 
 
 def width(einsum: Einsum, access: Access, row: str, k: str) -> int:
-    """Elements that one copy may move, by the operand's layout alone; a packed weight moves in whole pieces."""
+    """Elements that one copy may move, by the operand's layout alone; packed weights move in whole pieces."""
     item = BYTES[access.dtype]
     if access.constant:
         return gcd(PIECE // item, einsum.axis(k).extent)
@@ -53,7 +53,8 @@ def copies(poster: Poster, operand: str) -> Expression:
     tile = product([*units, *(poster.factor(level, axis) for axis in axes for level in levels)])
     accelerator, every = template.accelerator, [axis.name for axis in template.einsum.axes]
     bound = [name for name in levels if (accelerator.level(name).bind or "").startswith("threadIdx")]
-    threads = [template.tensorize.intrinsic.lanes, *(poster.factors(level, every) for level in bound)]
+    warps = [poster.factors(level, every) for level in bound]
+    threads = product([template.tensorize.intrinsic.lanes, *warps])
     access = template.einsum.input if operand == "input" else template.einsum.weight
     each = width(template.einsum, access, axes[0], axes[-1])
-    return ceil_div(tile, product([each, *threads]))
+    return ceil_div(tile, each * threads)

@@ -106,7 +106,7 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True)
 class Resident:
-    """How many blocks of a bound level a processor is to hold at once: each gets that share of its registers."""
+    """How many blocks of a bound level a processor is to hold at once: each gets its share of registers."""
 
     level: str
     counts: tuple[int, ...]

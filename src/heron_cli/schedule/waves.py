@@ -7,8 +7,8 @@ them alone. Blocks beyond what all processors hold wait for the next wave.
 
 An estimate to rank by, not a bound. What it is made of stands under `estimate:` in the YAML: `processors`,
 `macs_per_cycle` of each, `fill_bytes` that reach one in a cycle, `fill_latency` from asking to having,
-`turn_cycles` that every stage costs beside, `block_cycles` to begin and end a block, `cluster_cycles` to bring
-blocks of a cluster together, and `drain_bytes` of a result that leave a processor in a cycle.
+`turn_cycles` that every stage costs beside, `block_cycles` to begin and end a block, `cluster_cycles` to
+bring blocks of a cluster together, and `drain_bytes` of a result that leave a processor in a cycle.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ class Bulk:
         )
 
     def multiply(self, at: Position, ranks: Mapping[str, Any]) -> list[Any]:
-        """The multiplying warpgroups: products stage by stage; a stage is released when the next one's run."""
+        """The multiplying warpgroups: a stage is released when the products of the next one run."""
         geometry = self.geometry
         count, depth = geometry.iterations, geometry.depth
 

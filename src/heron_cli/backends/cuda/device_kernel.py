@@ -1,4 +1,4 @@
-"""A kernel on the GPU of this process: operands are uploaded, launches are captured in a graph and replayed."""
+"""A kernel on this process' GPU: operands are uploaded, launches are captured in a graph and replayed."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class DeviceKernel:
             self._upload(buffers)
         nodes = min(count, _NODES)
         if nodes not in self._graphs:
-            self._graphs[nodes] = Graph(self._device, lambda: [self._launch() for _ in range(nodes)])
+            self._graphs[nodes] = Graph(self._device, lambda: self._launch(nodes))
         replays = ceil(count / nodes)
         with alone():
             seconds = self._graphs[nodes].replay(replays) * count / (replays * nodes)
@@ -101,9 +101,11 @@ class DeviceKernel:
         for memory, buffer in zip(self._memories, buffers, strict=True):
             memory.write(buffer.ctypes.data)
 
-    def _launch(self) -> None:
+    def _launch(self, times: int = 1) -> None:
         maps = [encode(each, self._memories[each["operand"]].address) for each in self._maps]
-        self._run.launch(self._device.stream, [*(memory.address for memory in self._memories), *maps])
+        arguments = [*(memory.address for memory in self._memories), *maps]
+        for _ in range(times):
+            self._run.launch(self._device.stream, arguments)
 
     def _release(self) -> None:
         for graph in self._graphs.values():

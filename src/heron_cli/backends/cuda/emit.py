@@ -109,8 +109,8 @@ class KernelEmitter:
         at = Position(thread % geometry.nest.lanes, warp % geometry.warps("m"), warp // geometry.warps("m"))
         staged = self.epilogue.stage(self.shared, self.products.sums, self.products.results(at))
         members = geometry.shared("m") * geometry.shared("n")
-        sharers = [(share * geometry.shared("m") + ranks["m"]) * geometry.shared("n") + ranks["n"]
-                   for share in range(geometry.split)] if members > 1 else list(range(geometry.split))  # fmt: skip
+        here = ranks["m"] * geometry.shared("n") + ranks["n"]
+        sharers = [share * members + here for share in range(geometry.split)]
         write = tir.sequence(
             [
                 *self.epilogue.declare(),
@@ -131,8 +131,17 @@ class KernelEmitter:
             statements.append(together)  # until then others read this block's sums, or release its stages
         return tir.sequence(statements)
 
-    def _roles(self, bulk: Bulk, warp: Any, thread: Any, at: Position, ranks: Mapping[str, Any],
-               first: Mapping[str, Any], batches: Mapping[str, Any], staged: list[Any]) -> list[Any]:  # fmt: skip
+    def _roles(
+        self,
+        bulk: Bulk,
+        warp: Any,
+        thread: Any,
+        at: Position,
+        ranks: Mapping[str, Any],
+        first: Mapping[str, Any],
+        batches: Mapping[str, Any],
+        staged: list[Any],
+    ) -> list[Any]:
         """One warpgroup copies, the others multiply; each takes the registers that it needs."""
         groups = self.geometry.workers // 128
         copy = [tir.device("heron_registers_keep<40>"), bulk.copy(thread, ranks, first, batches)]
@@ -144,7 +153,7 @@ class KernelEmitter:
         return [tir.branch(warp == groups, tir.sequence(copy), tir.sequence(work))]
 
     def _ranks(self, statements: list[Any]) -> dict[str, Any]:
-        """This block's place in its cluster: along m and n, and which part of the reduction is its own."""
+        """The block's place in its cluster: along m and n, and which part of the reduction is its own."""
         geometry = self.geometry
         if geometry.cluster == 1:
             return {"m": 0, "n": 0, "k": 0}
@@ -155,7 +164,7 @@ class KernelEmitter:
         return {name: found.get(name, 0) for name, _ in parts}
 
     def _tile(self, block: Any) -> tuple[Any, Any, dict[str, Any]]:
-        """Which tile a block computes: batches outermost, then bands of rows of tiles, columns within a band."""
+        """Which tile a block computes: batches outermost, then bands of rows of tiles, then columns."""
         geometry = self.geometry
         down, across = geometry.grid("m"), geometry.grid("n")
         tile = block % (down * across) if geometry.batches else block

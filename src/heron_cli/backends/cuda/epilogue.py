@@ -1,4 +1,4 @@
-"""What becomes of the sums: staged in shared memory, summed over the cluster, finished, written in wide pieces."""
+"""What becomes of the sums: staged in shared memory, summed over the cluster, finished, written in pieces."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Epilogue:
     ) -> Any:
         """Read the tile piece by piece, finish the sums, write what lies inside the output.
 
-        `sharers` are the ranks of the blocks whose sums are added up, `share` is this block's place among them.
+        `sharers` are the ranks of the blocks whose sums are added up, `share` is this block's place there.
         """
         geometry, self.sharers = self.geometry, sharers
         m, n, threads = geometry.block("m"), geometry.block("n"), geometry.workers * geometry.split
@@ -112,9 +112,9 @@ class Epilogue:
             values[axis] = index
             parts = self.einsum.axis(axis).parts
             values |= take_apart(index, [(part.name, part.extent) for part in parts])
-        for dim in (self.output.dims[i] for i in outside_of(self.output, self.einsum.iterators)):
-            here = coordinate(dim, values)
-            conditions += [here >= 0, here < dim.extent]
+        for cropped in (self.output.dims[i] for i in outside_of(self.output, self.einsum.iterators)):
+            here = coordinate(cropped, values)
+            conditions += [here >= 0, here < cropped.extent]
         inner = [statement for op in self.einsum.epilogue for statement in self._step(op, values)]
         kind = _C_TYPES[self.output.dtype]
         to = tir.address(self.buffers["output"], flat(self.output, values))

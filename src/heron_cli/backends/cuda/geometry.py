@@ -181,5 +181,5 @@ class Geometry:
 
     @property
     def barriers(self) -> int:
-        """Where the barriers of bulk copies lie: behind the stages, and behind the result that replaces them."""
+        """Where the barriers of bulk copies lie: behind the stages and the result that replaces them."""
         return max(self.depth * self.stage_bytes, self.block("m") * self.pitch * 4)

@@ -1,4 +1,4 @@
-"""Tensor maps: how bulk copies find tiles of an operand. The host encodes them, with the operand's address."""
+"""Tensor maps: how bulk copies find tiles of an operand. The host encodes them, with its address."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from heron_cli.schedule.einsum import Access
 
 @dataclass(frozen=True)
 class TensorMap:
-    """Copies of one operand's tiles. Rows are the axis of m (input) or n (weight); `share` of them at a time."""
+    """Copies of one operand's tiles. Rows are the axis of m (input) or n (weight)."""
 
     geometry: Geometry
     access: Access

@@ -41,5 +41,5 @@ class GroupTiles(ConstraintRule):
                 f"{self.name} {axis}",
                 any_of(alone, divides(_LINE, tile)),
                 f"axis {axis}",
-                f"the rows of {access.name} trail in memory, so warpgroups share it by whole lines of {_LINE} bytes",
+                f"the rows of {access.name} trail in memory: warpgroups share it by lines of {_LINE} bytes",
             )
