@@ -45,9 +45,13 @@ def test_it_goes_with_an_operator_only(heron: Heron) -> None:
 
 @pytest.mark.parametrize("command", ["space", "explain"])
 def test_an_accelerator_that_writes_sums_refuses_it_in_one_line(heron: Heron, command: str) -> None:
-    said = complaint(heron(command, *GEMM, "--target", "dlboost", "--epilogue", "bias=1,low=0"))
+    Path("mine.yaml").write_text(
+        "schema: heron/accelerator/1\nname: mine\nextends: dlboost\n"
+        "memories: [{name: register, implicit: [weight]}]\n"
+    )
+    said = complaint(heron(command, *GEMM, "--target", "./mine.yaml", "--epilogue", "bias=1,low=0"))
     assert said == (
-        "dlboost cannot run gemm-m=16,n=32,k=64: dlboost computes int32 outputs; the asked epilogue "
+        "mine cannot run gemm-m=16,n=32,k=64: mine computes int32 outputs; the asked epilogue "
         "(add bias, clip 0..) is not generated for it"
     )
 
@@ -55,7 +59,7 @@ def test_an_accelerator_that_writes_sums_refuses_it_in_one_line(heron: Heron, co
 def test_space_of_a_file_that_says_it(heron: Heron) -> None:
     Path("mine.yaml").write_text(
         "schema: heron/accelerator/1\nname: mine\nextends: dlboost\n"
-        "memories: [{name: register, holds: [accumulate, bias]}]\n"
+        "memories: [{name: register, holds: [accumulate, bias], implicit: [weight]}]\n"
     )
     Path("w.yaml").write_text(
         "schema: heron/workloads/1\nepilogue: {bias: true}\nworkloads:\n"
