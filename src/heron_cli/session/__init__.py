@@ -5,7 +5,7 @@ What the command line does, without its printing, so that benchmarks and tests c
 
 from __future__ import annotations
 
-from .accelerators import default_accelerator, require_measurable
+from .accelerators import default_accelerator, of_family, require_measurable
 from .exporting import export
 from .idle import idle
 from .settings import RunnerKind, Settings
@@ -22,6 +22,7 @@ __all__ = [
     "idle",
     "make_runner",
     "make_task",
+    "of_family",
     "problem",
     "require_measurable",
     "tune",
