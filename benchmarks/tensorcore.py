@@ -32,7 +32,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20.0, help="of tuning, for each workload")
     parser.add_argument("--until", type=float, default=None, help="seconds after which no workload is begun")
     parser.add_argument("--jobs", type=int, help="builds at a time; default: all cores but one")
-    parser.add_argument("--part", default="0/1", help="I/N: every N-th workload from the I-th on, to run N at once")
+    parser.add_argument(
+        "--part", default="0/1", help="I/N: every N-th workload from the I-th on, to run N at once"
+    )
     parser.add_argument("--only", default="", help="workloads whose name contains this")
     parser.add_argument("--db", type=Path, default=Path("build/tensorcore.db"))
     parser.add_argument("--out", type=Path, default=Path("build/tensorcore.jsonl"))
@@ -54,7 +56,17 @@ def _install(wheels: Path) -> None:
     site = Path(os.environ.get("TMPDIR", "/tmp")) / "heron-site"
     if not site.exists():
         files = [str(path) for path in sorted(wheels.glob("*.whl"))]
-        command = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--target", str(site)]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-index",
+            "--no-deps",
+            "--target",
+            str(site),
+        ]
         subprocess.run([*command, *files], check=True)
     source = Path(__file__).resolve().parent.parent / "src"
     path = os.pathsep.join([str(source), str(site), os.environ.get("PYTHONPATH", "")])
@@ -156,7 +168,9 @@ def _workload(workload: Any, accelerator: Any, arguments: argparse.Namespace) ->
     began = time.monotonic()
     task = make_task(workload, accelerator)
     store = Store.open(arguments.db)
-    result = tune(task, store, Settings(trials=arguments.trials, seconds=arguments.seconds, jobs=arguments.jobs))
+    result = tune(
+        task, store, Settings(trials=arguments.trials, seconds=arguments.seconds, jobs=arguments.jobs)
+    )
     tuning = time.monotonic() - began
     best = result.best
     assert best is not None, "no valid trial"
@@ -165,7 +179,10 @@ def _workload(workload: Any, accelerator: Any, arguments: argparse.Namespace) ->
     arrays = random_operands(kernel.operands, 7)
     loaded = backend.load(kernel, threads=1)
     output = np.full(kernel.output.shape, np.nan, np.float16)
-    buffers = [loaded.pack(arrays[o.name]) if o.packed_bytes is not None else arrays[o.name] for o in kernel.operands[:-1]]
+    buffers = [
+        loaded.pack(arrays[o.name]) if o.packed_bytes is not None else arrays[o.name]
+        for o in kernel.operands[:-1]
+    ]
     buffers = [np.ascontiguousarray(each) for each in (*buffers, output)]
     loaded.call(buffers)
     other = peer(workload, arrays)
@@ -194,7 +211,9 @@ def _workload(workload: Any, accelerator: Any, arguments: argparse.Namespace) ->
         "trials": len(result.records),
         "invalid": sum(status != "ok" for status in statuses),
         "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
-        "reasons": sorted({r.trial.measurement.reason for r in result.records if r.trial.measurement.status.value != "ok"})[:5],
+        "reasons": sorted(
+            {r.trial.measurement.reason for r in result.records if r.trial.measurement.status.value != "ok"}
+        )[:5],
         "tuning": tuning,
         "spent": dict(result.seconds_spent),
         "flops": operator.flops(workload),
