@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from heron_cli.backends.x86 import compiler
+from heron_cli.backends import tools
 from heron_cli.backends.x86.toolchain import X86Toolchain, toolchain
 from heron_cli.errors import HeronError, InputError
 from heron_cli.library.export import check_output, export
@@ -129,21 +129,21 @@ def test_disk_full(items: Items, tmp_path: Path) -> None:
 
 def test_tool_that_finds_the_disk_full(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No space left on device") as caught:
-        compiler.run_tool("cc", ["-x", "c", "-E", "-o", "/dev/full", os.devnull])
+        tools.run_tool("cc", ["-x", "c", "-E", "-o", "/dev/full", os.devnull])
     assert caught.value.errno == errno.ENOSPC
 
 
 def test_no_compiler(items: Items, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bin").mkdir()
     for name in ("ld", "ar", "objcopy"):
-        (tmp_path / "bin" / name).symlink_to(compiler.tool(name))
-    compiler.tool.cache_clear()
+        (tmp_path / "bin" / name).symlink_to(tools.tool(name))
+    tools.tool.cache_clear()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     try:
         with pytest.raises(InputError, match="no 'cc' on the PATH; install a C compiler such as gcc"):
             export(items[:1], tmp_path / "out", toolchain)
     finally:
-        compiler.tool.cache_clear()
+        tools.tool.cache_clear()
     assert not (tmp_path / "out").exists()
 
 
@@ -173,7 +173,7 @@ def test_kernel_that_needs_an_unknown_symbol(
     )
     conv = next(item for item in items if item.workload.operator == "conv2d")
     item = replace(conv, kernel=replace(conv.kernel, code=code))
-    with pytest.raises(compiler.ToolError, match="undefined reference to `TVMFFIFunctionCall'"):
+    with pytest.raises(tools.ToolError, match="undefined reference to `TVMFFIFunctionCall'"):
         export([item], tmp_path / "out", toolchain)
     assert not (tmp_path / "out").exists()
 

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from heron_cli.backends.base import Kernel, Operand
 from heron_cli.errors import InputError
-from heron_cli.library.dispatch import dispatch
-from heron_cli.library.header import C_FOLDER, header, public_symbols
+from heron_cli.library.header import header, public_symbols
+from heron_cli.library.host_dispatch import HostDispatch
 from heron_cli.library.interface import Field, derive
 from heron_cli.library.item import ExportItem
+from heron_cli.library.style import HOST
 from heron_cli.operators.base import Operator, TensorSpec
 from heron_cli.operators.parameter import Parameter
 from heron_cli.operators.workload import DTypes, Workload, make
@@ -75,21 +76,34 @@ def blend_item(n: int = 4, mode: str = "HARD", packed: int | None = None, **shap
     return ExportItem(workload, Kernel("blend", operands, b"", "p"), record)
 
 
+def gemm_item(shape: dict[str, object], epilogue: Mapping[str, object] | None = None) -> ExportItem:
+    """A gemm of float16 that packs nothing."""
+    from heron_cli.operators import registry
+
+    types = {"input": "float16", "weight": "float16", "accumulate": "float32", "output": "float16"}
+    given = {name: (value, "test") for name, value in (epilogue or {}).items()}
+    workload = make("gemm", shape, dtypes=types, epilogue=given)
+    specs = registry.get("gemm").specs(workload)
+    operands = tuple(Operand(name, spec.shape, spec.dtype) for name, spec in specs.items())
+    return replace(blend_item(), workload=workload, kernel=Kernel("g", operands, b"", ""))
+
+
 def test_header_and_dispatch_of_an_invented_operator_compile(tmp_path: Path) -> None:
     interface = derive(
         [blend_item(), blend_item(8, "SOFT-EDGE", packed=64, window=(-1, 2, 3))], lambda name: BLEND
     )
     text = header(interface, "0.1.0", "0.1.0")
     (tmp_path / "heron_kernels.h").write_text(text)
-    (tmp_path / "dispatch.c").write_text(dispatch(interface, "id"))
+    (tmp_path / "dispatch.c").write_text(HostDispatch(interface, "id").text())
     assert "int32_t template_; /* a keyword of C++ */" in text
     assert "int32_t window[3];" in text
     assert "HERON_BLEND_MODE_SOFT_EDGE = 0, HERON_BLEND_MODE_HARD = 1" in text
     assert "const uint16_t *input, const void *packed_weight, const float *bias, float *output);" in text
+    includes = [f"-I{path}" for path in HOST.includes]
     for flags in (["-std=c11"], ["-x", "c++", "-std=c++17"]):
         source = "dispatch.c" if "c++" not in flags else "heron_kernels.h"
         subprocess.run(
-            ["cc", *flags, "-Wall", "-Wextra", "-Werror", f"-I{C_FOLDER}", "-I.", "-fsyntax-only", source],
+            ["cc", *flags, "-Wall", "-Wextra", "-Werror", *includes, "-I.", "-fsyntax-only", source],
             cwd=tmp_path,
             check=True,
         )
@@ -113,6 +127,26 @@ def test_kernel_that_packs_nothing_still_takes_a_packed_constant() -> None:
     assert constant.name == "weight"
     packing = derive([blend_item(packed=64)], lambda name: BLEND).entries[0]
     assert (packing.packed_bytes, packing.constant_bytes) == (64, 16)
+
+
+def test_epilogues_have_entry_points_of_their_own() -> None:
+    from heron_cli.operators import registry
+
+    epilogues: list[dict[str, object]] = [
+        {},
+        {"bias": True, "low": 0},
+        {"low": -3, "high": 3, "residual": True},
+    ]
+    items = [gemm_item({"m": 4, "n": 5, "k": 6}, fields) for fields in epilogues]
+    interface = derive(items, registry.get)
+    assert [function.name for function in interface.functions] == [
+        "heron_gemm_f16f16f16_f32",
+        "heron_gemm_f16f16f16_f32_bias_low0",
+        "heron_gemm_f16f16f16_f32_residual_lowm3_high3",
+    ]
+    text = header(interface, "0.1.0", "0.1.0")
+    assert "const uint16_t *input, const void *packed_weight, const float *bias, uint16_t *output);" in text
+    assert len(set(public_symbols(text))) == text.count("HERON_API ") - text.count("#define HERON_API ")
 
 
 def test_operands_that_disagree() -> None:

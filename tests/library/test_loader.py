@@ -13,7 +13,7 @@ import pytest
 
 from heron_cli.errors import InputError
 from heron_cli.library import load
-from heron_cli.library.loader import Library, LibraryError, aligned_empty
+from heron_cli.library.loader import HostLibrary, LibraryError, aligned_empty
 from heron_cli.operators import registry
 from heron_cli.operators.workload import make
 
@@ -22,7 +22,7 @@ GEMM = {"m": 17, "n": 33, "k": 21}
 
 
 @pytest.fixture(scope="module")
-def loaded(library: Path) -> Library:
+def loaded(library: Path) -> HostLibrary:
     return load(library)
 
 
@@ -53,7 +53,7 @@ class Foreign:
 
 @pytest.mark.parametrize(("operator", "shape"), [("gemm", GEMM), ("conv2d", CONV)])
 @pytest.mark.parametrize("threads", [1, 2, 3])
-def test_exact(loaded: Library, operator: str, shape: dict[str, object], threads: int) -> None:
+def test_exact(loaded: HostLibrary, operator: str, shape: dict[str, object], threads: int) -> None:
     kernel = loaded.find(operator, **shape)
     data, weight, expected = arrays(operator, shape)
     loaded.set_num_threads(threads)
@@ -64,7 +64,7 @@ def test_exact(loaded: Library, operator: str, shape: dict[str, object], threads
     np.testing.assert_array_equal(out, expected)
 
 
-def test_operands_at_odd_places(loaded: Library) -> None:
+def test_operands_at_odd_places(loaded: HostLibrary) -> None:
     kernel = loaded.find("gemm", **GEMM)
     data, weight, expected = arrays("gemm", GEMM)
     raw = np.empty(data.size + 1, np.uint8)
@@ -73,7 +73,7 @@ def test_operands_at_odd_places(loaded: Library) -> None:
     np.testing.assert_array_equal(kernel(np.asfortranarray(data), np.asfortranarray(weight)), expected)
 
 
-def test_packing_is_remembered_for_immutable_weights_only(loaded: Library) -> None:
+def test_packing_is_remembered_for_immutable_weights_only(loaded: HostLibrary) -> None:
     kernel = loaded.find("gemm", **GEMM)
     data, weight, expected = arrays("gemm", GEMM)
     assert kernel.pack(weight) is not kernel.pack(weight)
@@ -89,7 +89,7 @@ def test_packing_is_remembered_for_immutable_weights_only(loaded: Library) -> No
     assert len(kernel._cache) == held - 1
 
 
-def test_find(loaded: Library) -> None:
+def test_find(loaded: HostLibrary) -> None:
     assert len(loaded.kernels) == 6
     assert loaded.version == "1.2.3"
     assert loaded.find("conv2d").shape["layout"] == "NHWC"  # the only one
@@ -107,7 +107,7 @@ def test_find(loaded: Library) -> None:
         loaded.find("gemm", q=1)
 
 
-def test_bad_operands(loaded: Library) -> None:
+def test_bad_operands(loaded: HostLibrary) -> None:
     kernel = loaded.find("gemm", **GEMM)
     data, weight, _ = arrays("gemm", GEMM)
     packed = kernel.pack(weight)
@@ -131,19 +131,19 @@ def test_bad_operands(loaded: Library) -> None:
         loaded.set_num_threads(-1)
 
 
-def test_kernel_that_this_cpu_cannot_run(loaded: Library) -> None:
+def test_kernel_that_this_cpu_cannot_run(loaded: HostLibrary) -> None:
     kernel = loaded.find("gemm", k=4)
     with pytest.raises(LibraryError, match=f"lacks a feature that the kernel needs: {kernel.requires[0]}"):
         kernel(aligned_empty((1, 4), "uint8"), aligned_empty((1, 4), "int8"))
 
 
-def test_kernel_that_fails(loaded: Library) -> None:
+def test_kernel_that_fails(loaded: HostLibrary) -> None:
     kernel = loaded.find("gemm", k=8)
     with pytest.raises(LibraryError, match="the kernel failed: this kernel always fails"):
         kernel(aligned_empty((1, 8), "uint8"), np.zeros((1, 8), np.int8))
 
 
-def test_many_python_threads(loaded: Library) -> None:
+def test_many_python_threads(loaded: HostLibrary) -> None:
     kernel = loaded.find("gemm", **GEMM)
     data, weight, expected = arrays("gemm", GEMM)
     packed, wrong = kernel.pack(weight), []

@@ -18,7 +18,7 @@ BINDS = (
     *(f"blockIdx.{dimension}" for dimension in "xyz"),
     *(f"threadIdx.{dimension}" for dimension in "xyz"),
 )
-OPERANDS = ("input", "weight", "accumulate", "output", "bias", "residual")
+OPERANDS = ("input", "weight", "accumulate", "output", "bias", "scale", "residual")
 DTYPES = (
     *(f"{sign}int{bits}" for bits in (4, 8, 16, 32, 64) for sign in ("", "u")),
     *("float16", "bfloat16", "float32", "float64", "float8_e4m3fn", "float8_e5m2"),

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 from heron_cli import __version__
 from heron_cli.errors import InputError
-from heron_cli.library.dispatch import dispatch
-from heron_cli.library.header import C_FOLDER, header, public_symbols
+from heron_cli.library.device_dispatch import DeviceDispatch
+from heron_cli.library.dispatch import Dispatch
+from heron_cli.library.header import header, public_symbols
+from heron_cli.library.host_dispatch import HostDispatch
 from heron_cli.library.interface import Interface, derive
 from heron_cli.library.item import ExportItem, Fallback
 from heron_cli.library.manifest import NAME, build_id, manifest
 from heron_cli.library.packaging import package_files
 from heron_cli.library.staging import Exported, check_output, staged
+from heron_cli.library.style import STYLES
 from heron_cli.library.toolchain import NativeLibrary, Toolchain
 from heron_cli.library.verify import verify
 
@@ -25,6 +28,8 @@ SHARED = "lib/libheron_kernels.so"
 STATIC = "lib/libheron_kernels.a"
 HEADER = "include/heron_kernels.h"
 PYTHON = "python/heron_kernels"
+
+_DISPATCH: dict[str, type[Dispatch]] = {kind.style.memory: kind for kind in (HostDispatch, DeviceDispatch)}
 
 
 def export(
@@ -56,12 +61,16 @@ def export(
     for item in items:
         unknown = toolchain.uncheckable(item.requires)
         if unknown:
-            raise InputError(f"{item.workload.key}: a library cannot check for CPU flag '{unknown[0]}'")
+            raise InputError(f"{item.workload.key}: a library cannot check for {unknown[0]}")
     find = operator_of or registry.get
     interface = derive(items, find)
     with staged(out) as stage:
         stage.names = _write(stage.folder, interface, fallbacks, toolchain, version)
-        unchecked = verify(stage.folder, items, find) if check else [item.workload.key for item in items]
+        unchecked = (
+            verify(stage.folder, items, find, toolchain.call)
+            if check
+            else [item.workload.key for item in items]
+        )
     return Exported(out, tuple(stage.names), stage.bytes, len(items), tuple(unchecked))
 
 
@@ -69,22 +78,23 @@ def _write(
     stage: Path, interface: Interface, fallbacks: Sequence[Fallback], toolchain: Toolchain, version: str
 ) -> list[str]:
     """Write all files under `stage`; their names, the manifest last."""
-    header_text = header(interface, version, __version__)
+    style = STYLES[toolchain.memory]
+    header_text = header(interface, version, __version__, style)
     identity = build_id(interface, header_text)
     texts = {
         HEADER: header_text,
         **{f"{PYTHON}/{path.name}": path.read_text(encoding="utf-8") for path in _loader_files()},
-        **package_files(version),
+        **package_files(version, style),
     }
     for name, text in texts.items():
         (stage / name).parent.mkdir(parents=True, exist_ok=True)
         (stage / name).write_text(text, encoding="utf-8")
     source = stage / "dispatch.c"
-    source.write_text(dispatch(interface, identity), encoding="utf-8")
+    source.write_text(_DISPATCH[style.memory](interface, identity).text(), encoding="utf-8")
     library = NativeLibrary(
         kernels=[(entry.internal, entry.item.kernel) for entry in interface.entries],
-        sources=[source, C_FOLDER / "support.c"],
-        includes=[stage / "include", C_FOLDER],
+        sources=[source, *style.sources],
+        includes=[stage / "include", *style.includes],
         public=public_symbols(header_text),
     )
     toolchain.link(library, stage / SHARED, stage / STATIC)
@@ -97,6 +107,7 @@ def _write(
         heron_version=__version__,
         build_id=identity,
         platform=toolchain.platform,
+        style=style,
     )
     (stage / NAME).write_text(text, encoding="utf-8")
     return [*names, NAME]

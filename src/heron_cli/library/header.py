@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from string import Template
 
 from heron_cli.errors import InputError
 from heron_cli.library.interface import Descriptor, Entry, Field, Function, Interface
-
-C_FOLDER = Path(__file__).parent / "c"
+from heron_cli.library.style import C_FOLDER, HOST, Style
 
 
 def version_parts(version: str) -> tuple[int, int, int]:
@@ -21,16 +19,19 @@ def version_parts(version: str) -> tuple[int, int, int]:
     return int(match[1]), int(match[2]), int(match[3])
 
 
-def header(interface: Interface, version: str, heron_version: str) -> str:
+def header(interface: Interface, version: str, heron_version: str, style: Style = HOST) -> str:
     """The text of heron_kernels.h."""
     major, minor, patch = version_parts(version)
-    sections = [*map(_descriptor, interface.descriptors), *map(_function, interface.functions)]
+    functions = (_function(function, style) for function in interface.functions)
+    sections = [*map(_descriptor, interface.descriptors), *functions]
     return Template((C_FOLDER / "heron_kernels.h.in").read_text()).substitute(
         heron_version=heron_version,
         major=major,
         minor=minor,
         patch=patch,
         version=version,
+        alignment=style.alignment,
+        interface=(style.folder / "interface.h.in").read_text(),
         declarations="".join(f"\n{section}" for section in sections),
     )
 
@@ -40,21 +41,23 @@ def public_symbols(header_text: str) -> list[str]:
     return re.findall(r"^HERON_API [^;(]*?(\w+)\(", header_text, re.MULTILINE)
 
 
-def parameters(function: Function) -> str:
-    """The C parameters of a function's operands."""
-    return ", ".join(
+def parameters(function: Function, style: Style) -> str:
+    """The C parameters of a function: its operands, and what the style adds."""
+    operands = (
         f"const void *packed_{argument.name}"
         if argument.constant
         else f"{'' if argument.written else 'const '}{argument.c_type} *{argument.name}"
         for argument in function.arguments
     )
+    return ", ".join(filter(None, (*operands, style.context)))
 
 
-def source_parameter(function: Function) -> str:
-    """The C parameter of the constant operand before packing."""
+def pack_parameters(function: Function, style: Style) -> str:
+    """The C parameters of the function that packs: constant operand, packed form, what the style adds."""
     constant = function.constant
     assert constant is not None
-    return f"const {constant.c_type} *{constant.name}"
+    own = (f"const {constant.c_type} *{constant.name}", "void *packed", style.context)
+    return ", ".join(filter(None, own))
 
 
 def _descriptor(descriptor: Descriptor) -> str:
@@ -81,31 +84,32 @@ def _member(descriptor: Descriptor, field: Field) -> str:
     return f"int32_t {field.name}[{field.length}]" if field.length else f"int32_t {field.name}"
 
 
-def _function(function: Function) -> str:
-    return "\n".join(_function_lines(function)) + "\n"
+def _function(function: Function, style: Style) -> str:
+    return "\n".join(_function_lines(function, style)) + "\n"
 
 
-def _function_lines(function: Function) -> Iterator[str]:
+def _function_lines(function: Function, style: Style) -> Iterator[str]:
     describe = f"const {function.descriptor.type_name} *desc"
-    yield f"/* Whether {function.name} would find a kernel that this CPU can run; changes nothing. */"
+    machine = style.machine
+    yield f"/* Whether {function.name} would find a kernel that this {machine} can run; changes nothing. */"
     yield f"HERON_API heron_status {function.name}_query({describe});"
     if function.constant is not None:
         yield "/* Bytes of the packed constant operand; 0 when the library holds no kernel of this shape. */"
         yield f"HERON_API size_t {function.name}_packed_size({describe});"
         yield f"HERON_API heron_status {function.name}_pack({describe},"
-        yield f"    {source_parameter(function)}, void *packed);"
+        yield f"    {pack_parameters(function, style)});"
     yield f"HERON_API heron_status {function.name}({describe},"
-    yield f"    {parameters(function)});"
+    yield f"    {parameters(function, style)});"
     yield f"/* The {len(function.entries)} kernels of {function.name}, called directly. */"
     for entry in function.entries:
-        yield from _entry_lines(function, entry)
+        yield from _entry_lines(function, entry, style)
 
 
-def _entry_lines(function: Function, entry: Entry) -> Iterator[str]:
+def _entry_lines(function: Function, entry: Entry, style: Style) -> Iterator[str]:
     if function.constant is not None:
         yield f"#define {entry.symbol.upper()}_PACKED_BYTES {entry.packed_bytes}"
-        yield f"HERON_API heron_status {entry.symbol}_pack({source_parameter(function)}, void *packed);"
-    yield f"HERON_API heron_status {entry.symbol}({parameters(function)});"
+        yield f"HERON_API heron_status {entry.symbol}_pack({pack_parameters(function, style)});"
+    yield f"HERON_API heron_status {entry.symbol}({parameters(function, style)});"
 
 
 def _comment(text: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from heron_cli.backends.buffers import item_bytes
 from heron_cli.errors import InputError
 from heron_cli.library.item import ExportItem
+from heron_cli.operators.epilogue import EMPTY
 
 if TYPE_CHECKING:
     from heron_cli.operators.base import Operator
@@ -111,7 +112,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """An entry point: all kernels of one operator with the same element types, sorted by shape."""
+    """An entry point: all kernels of one operator with the same types and epilogue, sorted by shape."""
 
     name: str
     descriptor: Descriptor
@@ -145,16 +146,16 @@ def derive(items: Sequence[ExportItem], operator_of: Callable[[str], Operator]) 
     """
     groups: dict[tuple[str, str], list[ExportItem]] = {}
     for item in items:
-        groups.setdefault((item.workload.operator, str(item.workload.dtypes)), []).append(item)
+        groups.setdefault((item.workload.operator, _kind(item.workload)), []).append(item)
     functions: list[Function] = []
     descriptors: dict[str, Descriptor] = {}
-    for (name, types), group in sorted(groups.items()):
+    for (name, kind), group in sorted(groups.items()):
         operator = operator_of(name)
         if name not in descriptors:
             alike = [item.workload for item in items if item.workload.operator == name]
             descriptors[name] = _descriptor(operator, alike)
         first = sum(len(function.entries) for function in functions)
-        functions.append(_function(f"heron_{name}_{types}", descriptors[name], operator, group, first))
+        functions.append(_function(f"heron_{name}_{kind}", descriptors[name], operator, group, first))
     return Interface(tuple(descriptors.values()), tuple(functions))
 
 
@@ -206,7 +207,7 @@ def _arguments(operator: Operator, item: ExportItem) -> tuple[Argument, ...]:
         constant: str | None = packed.name
     else:  # taken packed all the same: which kernel is fastest must not change the interface
         specs = operator.specs(item.workload)
-        constant = next((name for name, spec in specs.items() if spec.constant), None)
+        constant = "weight" if specs["weight"].constant else None
     return tuple(
         Argument(operand.name, operand.dtype, operand.name == constant, operand is operands[-1])
         for operand in operands
@@ -219,6 +220,15 @@ def _flatten(descriptor: Descriptor, operator: Operator, workload: Workload) -> 
     return tuple(
         value for field in descriptor.fields for value in field.flatten(values[field.parameter], workload.key)
     )
+
+
+def _kind(workload: Workload) -> str:
+    """What tells the entry points of an operator apart: `f16f16f16_f32_bias_low0`."""
+    words = [str(workload.dtypes)]
+    for name, value in asdict(workload.epilogue).items():
+        if value != getattr(EMPTY, name):
+            words.append(name if value is True else f"{name}{value}".replace("-", "m"))
+    return _identifier("_".join(words))
 
 
 def _shape_words(workload: Workload) -> str:

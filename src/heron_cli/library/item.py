@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExportItem:
-    """One kernel of a library: rebuilt from `record`, and needing the CPU flags `requires`."""
+    """One kernel of a library, rebuilt from `record`. `requires`: see `Toolchain.requires`."""
 
     workload: Workload
     kernel: Kernel

@@ -9,8 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from heron_cli.backends.launch import pack_launch, run_launch
 from heron_cli.library.interface import Entry, Function, Interface
 from heron_cli.library.item import ExportItem, Fallback
+from heron_cli.library.style import DEVICE, Style
 
 SCHEMA = "heron/library/1"
 NAME = "manifest.json"
@@ -25,6 +27,7 @@ def manifest(
     heron_version: str,
     build_id: str,
     platform: str,
+    style: Style,
 ) -> str:
     """The manifest's text. `files` maps paths in the library to where their bytes are now.
 
@@ -36,9 +39,12 @@ def manifest(
         "heron": heron_version,
         "build_id": build_id,
         "platform": platform,
-        "alignment": 64,
+        "memory": style.memory,
+        "alignment": style.alignment,
         "kernels": [
-            _kernel(function, entry) for function in interface.functions for entry in function.entries
+            {**_kernel(function, entry), **(_launches(entry) if style is DEVICE else {})}
+            for function in interface.functions
+            for entry in function.entries
         ],
         "fallbacks": missing(fallbacks),
         "files": {name: sha256(path.read_bytes()) for name, path in sorted(files.items())},
@@ -48,7 +54,9 @@ def manifest(
 
 def build_id(interface: Interface, header_text: str) -> str:
     """What tells this library from one with other kernels or another interface."""
-    parts = [header_text.encode(), *(entry.item.kernel.code for entry in interface.entries)]
+    kernels = [entry.item.kernel for entry in interface.entries]
+    launches = repr([sorted(kernel.launch.items()) for kernel in kernels])
+    parts = [header_text.encode(), launches.encode(), *(kernel.code for kernel in kernels)]
     return sha256("".join(map(sha256, parts)).encode())[:32]
 
 
@@ -67,6 +75,7 @@ def described(item: ExportItem) -> dict[str, Any]:
         "operator": workload.operator,
         "shape": {k: list(v) if isinstance(v, tuple) else v for k, v in workload.shape.items()},
         "dtypes": asdict(workload.dtypes),
+        "epilogue": asdict(workload.epilogue),
         "requires": list(item.requires),
         "seconds": measurement.seconds,
         "cycles": measurement.cycles,
@@ -109,4 +118,15 @@ def _kernel(function: Function, entry: Entry) -> dict[str, Any]:
         "function": function.name,
         "symbol": entry.symbol,
         "pack_symbol": f"{entry.symbol}_pack" if packs else None,
+    }
+
+
+def _launches(entry: Entry) -> dict[str, Any]:
+    kernel = entry.item.kernel
+    pack = pack_launch(kernel)
+    (architecture,) = entry.item.requires
+    return {
+        "architecture": architecture,
+        "launch": run_launch(kernel).described(),
+        "pack_launch": None if pack is None else pack.described(),
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -117,7 +117,6 @@ def _entry(each: ProgramItem, path: str, exporter: ProgramExporter) -> dict[str,
     item = each.item
     found = {
         **described(item),
-        "epilogue": asdict(item.workload.epilogue),
         "record_id": item.record.id,
         "operands": [
             {"name": operand.name, "shape": list(operand.shape), "dtype": operand.dtype}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .accelerators import default_accelerator, of_family, require_measurable
 from .exporting import export
+from .idle import idle
 from .settings import RunnerKind, Settings
 from .spaces import make_task, problem, variants_with, why_empty
 from .tuning import make_runner, tune
@@ -18,6 +19,7 @@ __all__ = [
     "default_accelerator",
     "definition",
     "export",
+    "idle",
     "make_runner",
     "make_task",
     "of_family",

@@ -63,7 +63,8 @@ def export(
     if toolchain is None and exporter is None:
         raise InputError(f"{accelerator.name}: its back end {accelerator.backend} makes no libraries")
     selection = _select(store, accelerator, threads, workloads, allow_missing)
-    built = [_item(workload, record, accelerator) for workload, record in selection.chosen]
+    requires = () if toolchain is None else toolchain.requires(accelerator)
+    built = [_item(workload, record, accelerator, requires) for workload, record in selection.chosen]
     items = [each.item for each in built]
     missing = selection.fallbacks
     if toolchain is not None:
@@ -116,7 +117,9 @@ def _nothing(store: Store, accelerator: Accelerator, query: Query) -> str:
     return f"no verified kernel for {accelerator.name} to export: {reason}; run `heron tune` first"
 
 
-def _item(workload: Workload, record: Record, accelerator: Accelerator) -> ProgramItem:
+def _item(
+    workload: Workload, record: Record, accelerator: Accelerator, requires: tuple[str, ...]
+) -> ProgramItem:
     """The kernel of a record, built again."""
     from heron_cli.backends import registry
     from heron_cli.library.item import ExportItem
@@ -130,4 +133,4 @@ def _item(workload: Workload, record: Record, accelerator: Accelerator) -> Progr
             f"record {record.id} of {workload.key}: it builds to another program than was verified; "
             "tune again"
         )
-    return ProgramItem(ExportItem(workload, kernel, record, accelerator.requires.cpu_flags), task)
+    return ProgramItem(ExportItem(workload, kernel, record, requires), task)

@@ -10,7 +10,7 @@ from typing import Any
 
 from heron_cli.accelerator.loader import load
 from heron_cli.accelerator.model import Accelerator
-from heron_cli.backends.x86 import tir
+from heron_cli.backends import tir
 from heron_cli.machine import Machine
 
 NATIVE = {"avx512f", "avx512bw", "avx512vl", "avx512_vnni"} <= Machine().cpu_flags

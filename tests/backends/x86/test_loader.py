@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from heron_cli.backends import tools
 from heron_cli.backends.base import Kernel, Operand
 from heron_cli.backends.buffers import aligned_empty
-from heron_cli.backends.x86 import compiler
 from heron_cli.backends.x86.loader import NativeKernel, load
 from heron_cli.errors import InputError
 
@@ -143,15 +143,15 @@ def test_loader_imports_no_tvm() -> None:
 def test_linker_is_missing(make_scale: MakeScale, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     kernel = make_scale(8)
     load(kernel, threads=1)  # so that the runtime is there and only the linker is missing
-    compiler.tool.cache_clear()
+    tools.tool.cache_clear()
     monkeypatch.setenv("PATH", str(tmp_path))
     try:
         with pytest.raises(InputError, match="no 'ld' on the PATH; install binutils"):
             load(kernel, threads=1)
     finally:
-        compiler.tool.cache_clear()
+        tools.tool.cache_clear()
 
 
 def test_garbage_object(make_scale: MakeScale) -> None:
-    with pytest.raises(compiler.ToolError, match="ld failed: "):
+    with pytest.raises(tools.ToolError, match="ld failed: "):
         load(replace(make_scale(8), code=b"not an object"), threads=1)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from heron_cli.backends import tools
 from heron_cli.backends.x86 import compiler, native
 from heron_cli.backends.x86.host import Host
 from heron_cli.errors import InputError
@@ -81,14 +82,14 @@ def test_cpu_check_agrees_with_linux() -> None:
 def test_runtime_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = native.compiled_runtime(tmp_path / "deep" / "cache")
     stamp = first.stat().st_mtime_ns
-    compiler.tool.cache_clear()
+    tools.tool.cache_clear()
     monkeypatch.setenv("PATH", "/nonexistent")
     try:
         assert native.compiled_runtime(tmp_path / "deep" / "cache") == first
         with pytest.raises(InputError, match="no 'cc' on the PATH; install a C compiler"):
             native.compiled_runtime(tmp_path / "other")
     finally:
-        compiler.tool.cache_clear()
+        tools.tool.cache_clear()
     assert first.stat().st_mtime_ns == stamp
     assert [path.name for path in first.parent.iterdir()] == [first.name]
 
@@ -111,6 +112,6 @@ def test_cache_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_failing_tool_gives_one_line(tmp_path: Path) -> None:
     (tmp_path / "broken.c").write_text("int f( {\n")
-    with pytest.raises(compiler.ToolError, match=r"failed: .*broken.c:1:.* error: ") as caught:
-        compiler.run_tool("cc", ["-c", "broken.c"], tmp_path)
+    with pytest.raises(tools.ToolError, match=r"failed: .*broken.c:1:.* error: ") as caught:
+        tools.run_tool("cc", ["-c", "broken.c"], tmp_path)
     assert "\n" not in str(caught.value)

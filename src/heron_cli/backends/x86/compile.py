@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from heron_cli.backends.base import BuildError
-from heron_cli.backends.x86.compiler import ToolError, run_tool
+from heron_cli.backends.tools import ToolError, run_tool
 
 _STACK_VECTOR = re.compile(r"\(%r[sb]p[^)]*\)[^\n]*%[yz]mm|%[yz]mm[^\n]*\(%r[sb]p[^)]*\)")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heron_cli.backends.buffers import ALIGNMENT, aligned, aligned_empty, item_bytes
-from heron_cli.backends.x86.compiler import run_tool
+from heron_cli.backends.tools import run_tool
 from heron_cli.backends.x86.native import runtime
 
 if TYPE_CHECKING:

@@ -9,7 +9,9 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from heron_cli.backends.x86.compiler import CFLAGS, run_tool, runtime_files, runtime_sources
+from heron_cli.backends.linking import CFLAGS
+from heron_cli.backends.tools import run_tool
+from heron_cli.backends.x86.compiler import runtime_files, runtime_sources
 from heron_cli.errors import InputError
 
 # Hook variables of compiled kernels (runtime/hooks.c); a kernel defines those that it uses.

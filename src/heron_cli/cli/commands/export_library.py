@@ -40,8 +40,10 @@ def command(
 ) -> None:
     """Write the best verified kernels as a library that needs neither Python nor heron to run.
 
-    It holds a shared and a static library, a C header, a CMake package, a manifest and a Python loader; for
-    an accelerator that runs programs, these, a driver in C that would feed them to a device, and a manifest.
+    It holds a shared and a static library, a C header, a CMake package, a manifest and a Python loader. Of a
+    GPU, the shared library holds the machine code and needs nothing of CUDA but the driver. For an
+    accelerator that runs programs, there are these, a driver in C that would feed them to a device, and a
+    manifest.
     """
     if only and workloads is None:
         raise click.UsageError("--only chooses among --workloads")

@@ -1,30 +1,10 @@
-/* The part of a library that is the same whatever kernels it holds. */
+/* The part of a library for the host that is the same whatever kernels it holds. */
 #include "support.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "heron_runtime.h"
-
-static int compare(const int32_t *one, const int32_t *other, size_t length) {
-  for (size_t i = 0; i < length; ++i)
-    if (one[i] != other[i]) return one[i] < other[i] ? -1 : 1;
-  return 0;
-}
-
-const struct heron_kernel *heron_find(const struct heron_table *table, const int32_t *shape) {
-  size_t low = 0, high = table->count;
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    int order = compare(shape, table->kernels[middle].shape, table->shape_length);
-    if (order == 0) return &table->kernels[middle];
-    if (order < 0)
-      high = middle;
-    else
-      low = middle + 1;
-  }
-  return NULL;
-}
 
 static const char *missing_feature(struct heron_requirement *requirement) {
   if (atomic_load_explicit(&requirement->state, memory_order_relaxed) == 1) return NULL;
@@ -103,10 +83,6 @@ const char *heron_last_error(void) {
   return error != NULL ? error : "";
 }
 
-const char *heron_version(void) { return HERON_KERNELS_VERSION; }
-
-const char *heron_build_id(void) { return heron_build; }
-
 heron_status heron_set_num_threads(int32_t count) {
   return heron_runtime_set_threads(count) == 0 ? HERON_OK : HERON_INVALID_ARGUMENT;
 }
@@ -115,26 +91,7 @@ int32_t heron_get_num_threads(void) { return heron_runtime_threads(); }
 
 void heron_release_workspace(void) { heron_runtime_release_workspace(); }
 
-size_t heron_kernel_count(void) {
-  size_t count = 0;
-  for (size_t i = 0; i < heron_table_count; ++i) count += heron_tables[i]->count;
-  return count;
-}
-
-static const struct heron_kernel *kernel_at(size_t index) {
-  for (size_t i = 0; i < heron_table_count; ++i) {
-    if (index < heron_tables[i]->count) return &heron_tables[i]->kernels[index];
-    index -= heron_tables[i]->count;
-  }
-  return NULL;
-}
-
-const heron_kernel_info *heron_kernel_at(size_t index) {
-  const struct heron_kernel *kernel = kernel_at(index);
-  return kernel == NULL ? NULL : &kernel->info;
-}
-
 const char *heron_kernel_missing_cpu_feature(size_t index) {
-  const struct heron_kernel *kernel = kernel_at(index);
+  const struct heron_kernel *kernel = heron_kernel_of(index);
   return kernel == NULL ? NULL : missing_feature(kernel->requirement);
 }

@@ -1,10 +1,10 @@
-/* What generated dispatch code shares; internal to a library. */
+/* What generated dispatch code of the host shares; internal to a library. */
 #ifndef HERON_SUPPORT_H
 #define HERON_SUPPORT_H
 
 #include <stdatomic.h>
 
-#include "heron_kernels.h"
+#include "tables.h"
 
 /* A set of CPU features that kernels need; `state` caches the answer of the CPU. */
 struct heron_requirement {
@@ -21,22 +21,9 @@ struct heron_kernel {
   struct heron_requirement *requirement;
 };
 
-/* The kernels of one entry point, sorted by shape. */
-struct heron_table {
-  const struct heron_kernel *kernels;
-  size_t count;
-  size_t shape_length;
-};
-
-/* Generated: the digest, all tables and all requirements. */
-extern const char heron_build[];
-extern const struct heron_table *const heron_tables[];
-extern const size_t heron_table_count;
+/* Generated: all requirements. */
 extern struct heron_requirement *const heron_requirements[];
 extern const size_t heron_requirement_count;
-
-/* The kernel of exactly this shape, or NULL. */
-const struct heron_kernel *heron_find(const struct heron_table *table, const int32_t *shape);
 
 /* HERON_OK when the kernel exists and may be called on this CPU. */
 heron_status heron_ready(const struct heron_kernel *kernel);
