@@ -30,16 +30,20 @@ def markdown(samples: Sequence[Judged], command: str, tool: str | None) -> tuple
     lines = [
         "# TensorCore: what nvcc makes of random candidates",
         "",
-        f"`{command}`; TVM {metadata.version('apache-tvm')}, {nvcc_version()}, {platform.machine()}; no GPU is used.",
+        command,
+        "",
+        f"TVM {metadata.version('apache-tvm')}, nvcc {nvcc_version()}, {platform.machine()}; no GPU is used.",
         "",
         "Assignments are drawn uniformly from the spaces of twelve shapes, for every variant, with a rule on",
-        "registers that is a little looser than the accelerator's, so that both sides of its bound are seen. The",
+        "registers that is a little looser than the accelerator's, so that both sides are seen. The",
         f"rules of the YAML admit {len(admitted)} of the {len(samples)} samples.",
         "",
         "| of those admitted | | goal | |",
         "|---|---|---|---|",
-        f"| fail to compile | {len(failed)} of {len(admitted)} | {FAILURES} | {verdict(len(failed) <= FAILURES)} |",
-        f"| spill registers | {len(spilled)} of {len(built)} ({share:.1%}) | < {SPILLS:.0%} | {verdict(share < SPILLS)} |",
+        f"| fail to compile | {len(failed)} of {len(admitted)} | {FAILURES} "
+        f"| {verdict(len(failed) <= FAILURES)} |",
+        f"| spill registers | {len(spilled)} of {len(built)} ({share:.1%}) | < {SPILLS:.0%} "
+        f"| {verdict(share < SPILLS)} |",
         "",
         *_by_variant(built),
         *_registers(samples),
@@ -49,8 +53,9 @@ def markdown(samples: Sequence[Judged], command: str, tool: str | None) -> tuple
             "Spills",
             spilled,
             lambda each: (
-                f"{each.sample.metrics['spill_bytes']:.0f} bytes, {each.sample.metrics['registers']:.0f} registers,"
-                f" {each.predicted} predicted: {dict(each.sample.values)}"
+                f"{each.sample.metrics['spill_bytes']:.0f} bytes, "
+                f"{each.sample.metrics['registers']:.0f} registers, {each.predicted} predicted: "
+                f"{dict(each.sample.values)}"
             ),
         ),
     ]
@@ -79,10 +84,8 @@ def _kind(each: Judged) -> str:
 
 
 def path(each: Judged) -> str:
-    """Which way of the emitters a sample went: the scope of its instruction and what copies tiles."""
-    words = each.sample.variant.split("-")
-    grouped = "wgmma" in words or each.sample.metrics.get("grouped", 0)
-    return ("wgmma" if grouped else "mma") + (", bulk copies" if "bulk" in words else "")
+    """Which way of the emitters a sample went: its instruction, and what copies tiles."""
+    return each.instruction + (", bulk copies" if "bulk" in each.sample.variant.split("-") else "")
 
 
 def _groups(samples: Sequence[Judged]) -> dict[str, list[Judged]]:
@@ -113,10 +116,11 @@ def _registers(samples: Sequence[Judged]) -> list[str]:
     lines = [
         "## Registers: the YAML's rule against ptxas",
         "",
-        "Samples that do not spill, on both sides of the bound. Error: predicted − reported. With bulk copies the",
-        "launch decides how many a thread has (`setmaxnreg`), so there is nothing to compare.",
+        "Samples that do not spill, on both sides of the bound. Error: predicted − reported. With bulk",
+        "copies the launch decides how many a thread has (`setmaxnreg`), so there is nothing to compare.",
         "",
-        "| emitter | samples | mean error | mean absolute error | 5 % and 95 % | spill, admitted | spill, refused | clean, refused |",
+        "| emitter | samples | mean error | mean absolute | 5 %, 95 % | spill, admitted | spill, refused "
+        "| clean, refused |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, group in _groups([each for each in samples if not each.sample.failure]).items():
@@ -131,8 +135,8 @@ def _registers(samples: Sequence[Judged]) -> list[str]:
             sum(not spills(each) and not each.admitted for each in group),
         ]
         lines.append(
-            f"| {name} | {len(clean)} | {error.mean():+.1f} | {np.abs(error).mean():.1f} | {low:+.0f} … {high:+.0f} "
-            f"| {' | '.join(map(str, counts))} |"
+            f"| {name} | {len(clean)} | {error.mean():+.1f} | {np.abs(error).mean():.1f} "
+            f"| {low:+.0f}, {high:+.0f} | {' | '.join(map(str, counts))} |"
         )
     return [*lines, ""]
 
@@ -145,9 +149,8 @@ def _machine(built: Sequence[Judged], tool: str | None) -> list[str]:
     for name, group in _groups(built).items():
         counts = Counter(word for each in group for word in _TENSOR if (each.sample.machine or {}).get(word))
         having = sum(any((each.sample.machine or {}).get(word) for word in _TENSOR) for each in group)
-        lines.append(
-            f"| {name} | {len(group)} | {having} | {', '.join(f'{w} {c}' for w, c in sorted(counts.items()))} |"
-        )
+        words = ", ".join(f"{word} {count}" for word, count in sorted(counts.items()))
+        lines.append(f"| {name} | {len(group)} | {having} | {words} |")
     return [*lines, ""]
 
 

@@ -14,7 +14,7 @@ _ROWS = {"input": "m", "weight": "n"}
 
 
 def width(einsum: Einsum, access: Access, row: str, k: str) -> int:
-    """Elements that one copy may move, by the operand's layout alone; packed weights move in whole pieces."""
+    """Elements that one copy may move, by the operand's layout alone; packed weights have k innermost."""
     item = BYTES[access.dtype]
     if access.constant:
         return gcd(PIECE // item, einsum.axis(k).extent)
