@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=96)
     parser.add_argument("--seconds", type=float, default=20.0, help="of tuning, for each workload")
     parser.add_argument("--until", type=float, default=None, help="seconds after which no workload is begun")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, help="builds at a time; default: all cores but one")
     parser.add_argument("--part", default="0/1", help="I/N: every N-th workload from the I-th on, to run N at once")
     parser.add_argument("--only", default="", help="workloads whose name contains this")
@@ -38,13 +39,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/tensorcore.jsonl"))
     parser.add_argument("--wheels", type=Path)
     parser.add_argument("--page", type=Path, help="write the page from what --out holds")
+    parser.add_argument("--note", action="append", default=[], help="a remark for the page")
     arguments = parser.parse_args()
     if arguments.wheels is not None:
         _install(arguments.wheels)
     if arguments.page is not None:
         from benchmarks.gpu.page import write
 
-        write(arguments.out, arguments.page)
+        write(arguments.out, arguments.page, arguments.note)
         return
     _run(arguments)
 
@@ -156,7 +158,10 @@ def _workload(workload: Any, accelerator: Any, arguments: argparse.Namespace) ->
     began = time.monotonic()
     task = make_task(workload, accelerator)
     store = Store.open(arguments.db)
-    result = tune(task, store, Settings(trials=arguments.trials, seconds=arguments.seconds, jobs=arguments.jobs))
+    settings = Settings(
+        trials=arguments.trials, seconds=arguments.seconds, seed=arguments.seed, jobs=arguments.jobs
+    )
+    result = tune(task, store, settings)
     tuning = time.monotonic() - began
     best = result.best
     assert best is not None, "no valid trial"

@@ -46,6 +46,11 @@ class Cycles:
     def __exit__(self, *_: object) -> None:
         self._write()
 
+    @property
+    def known(self) -> int:
+        """How many assignments' cycles are known."""
+        return len(self._known)
+
     def of(self, rows: Rows) -> list[int]:
         """Cycles of each row."""
         keys = [row.tobytes() for row in rows.astype(np.int64)]

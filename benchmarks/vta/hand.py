@@ -23,7 +23,7 @@ def hand(cycles: Cycles) -> dict[str, int]:
     m = [axis.name for axis in einsum.group("m")]
     (n,) = (axis.name for axis in einsum.group("n"))
     channel = template.tensorize.axes["k"]
-    wanted = {name: size for name, size in zip(m[-2:], (ROWS, COLUMNS), strict=True)} if len(m) > 1 else {}
+    wanted = dict(zip(m[-2:], (ROWS, COLUMNS), strict=True)) if len(m) > 1 else {}
     wanted |= {m[-1]: COLUMNS if len(m) > 1 else ROWS * COLUMNS, n: CHANNELS}
     splits = {split.axis: split for split in template.all(Split)}
     while True:
@@ -56,7 +56,7 @@ def _order(order: Order, m: list[str], n: str, channel: str) -> tuple[str, ...]:
     spatial = [n, *(name for name in m if name in axes)]
     reduction = [name for name in axes if name not in spatial]
     reduction.sort(key=lambda name: name != channel)
-    chosen = tuple([*spatial[:-1], *reduction, spatial[-1]])
+    chosen = (*spatial[:-1], *reduction, spatial[-1])
     if chosen not in order.candidates:
         raise ValueError(f"no order {' '.join(chosen)} at level {order.level}")
     return chosen

@@ -16,7 +16,11 @@ from benchmarks.vta.work import Work, run_of, samples_of
 
 OF_BOUND, OF_SAMPLES, RATE = 0.85, 0.98, 8.0
 """The bars: share of the MAC bound over cases.NARROW, of the best sample on every case, assignments/s."""
-_TITLES = {"cga": "CGA", "random": "constrained random", "model-random": "constrained random, ranked by the model"}
+_TITLES = {
+    "cga": "CGA",
+    "random": "constrained random",
+    "model-random": "constrained random, ranked by the model",
+}
 _TITLES |= {"ga-repair": "GA, repaired", "ga-penalty": "GA, penalty", "sa": "SA"}
 _LABELS = ("CPU", "cores", "system", "Python", "packages", "heron")
 
@@ -27,13 +31,14 @@ def render(folder: Path, seeds: int) -> str:
     lines = [
         "# VTA: modelled cycles",
         "",
-        "Written by `python -m benchmarks.vta`; do not edit. Cycles are those of the model in docs/vta.md, not of a",
-        "board: they are deterministic, and only the rates depend on the machine. The MAC bound is the cycles of",
-        "the GEMM unit at a block product a cycle, channels padded to whole blocks. `random` is the best of",
-        f"{SAMPLES:,} uniform samples of the constrained space, drawn with replacement. `hand` is a fixed schedule",
-        "in the style of TVM's VTA tutorials, virtual threads = 2 (benchmarks/vta/hand.py). `CGA` is heron's",
-        f"search within {cases.BUDGET} trials: the median over seeds, with quartiles. Searches take their cycles",
-        "from the same model without executing a program; `heron tune` also verifies in the simulator.",
+        "Written by `python -m benchmarks.vta`; do not edit. Cycles are those of the model in",
+        "docs/vta.md, not of a board: they are deterministic, and only the rates depend on the machine.",
+        "The MAC bound is the cycles of the GEMM unit at a block product a cycle, channels padded to",
+        f"whole blocks. `random` is the best of {SAMPLES:,} uniform samples of the constrained space,",
+        "drawn with replacement. `hand` is a fixed schedule in the style of TVM's VTA tutorials,",
+        f"virtual threads = 2 (benchmarks/vta/hand.py). `CGA` is heron's search within {cases.BUDGET}",
+        "trials: the median over seeds, with quartiles. Searches take their cycles from the same model",
+        "without executing a program; `heron tune` also verifies in the simulator.",
         "",
         *(f"- {label}: {machine[label]}" for label in _LABELS),
         "",

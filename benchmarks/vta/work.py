@@ -44,7 +44,7 @@ def do(work: Work, folder: Path) -> str:
         if work.kind == "sample":
             found = _sample(work, cycles, folder)
             return f"{work}: best {found['bound'] / found['best']:.3f} of the bound, {found['rate']:.0f}/s"
-        runs = [run_of(work, seed, folder) or _search(work, seed, cycles, folder) for seed in range(work.seeds)]
+        runs = _searches(work, cycles, folder)
         best = min(min(run["cycles"]) for run in runs)
         return f"{work}: best {mac_bound(cycles) / best:.3f} of the bound"
 
@@ -78,14 +78,19 @@ def _sample(work: Work, cycles: Cycles, folder: Path) -> dict[str, Any]:
     return found
 
 
-def _search(work: Work, seed: int, cycles: Cycles, folder: Path) -> dict[str, Any]:
+def _searches(work: Work, cycles: Cycles, folder: Path) -> list[dict[str, Any]]:
     from heron_cli.session.settings import Settings
     from heron_cli.session.spaces import problem
 
-    tried = search(problem(cycles.task, Settings()), cycles, work.method, seed, work.trials)
-    found = {**asdict(work), "seed": seed, "cycles": tried}
-    _write(_run_file(work, seed, folder), found)
-    return found
+    found = [run_of(work, seed, folder) for seed in range(work.seeds)]
+    if None in found:
+        searched = problem(cycles.task, Settings())
+        for seed in range(work.seeds):
+            if found[seed] is None:
+                tried = search(searched, cycles, work.method, seed, work.trials)
+                found[seed] = {**asdict(work), "seed": seed, "cycles": tried}
+                _write(_run_file(work, seed, folder), found[seed])
+    return [run for run in found if run is not None]
 
 
 def _sample_file(machine: str, case: str, folder: Path) -> Path:
@@ -98,7 +103,7 @@ def _run_file(work: Work, seed: int, folder: Path) -> Path:
 
 
 def code() -> str:
-    """What a search's outcome depends on besides its arguments: the code that searches, and the trees' library."""
+    """What a search's outcome depends on besides its arguments: the code that searches, and the trees'."""
     root = Path(heron_cli.__file__).parent
     digest = hashlib.sha256(metadata.version("lightgbm").encode())
     for package in _SEARCHING:
@@ -114,7 +119,7 @@ def _read(file: Path) -> dict[str, Any] | None:
     return found
 
 
-def _write(file: Path, found: dict[str, Any]) -> None:
+def _write(file: Path, found: dict[str, Any] | None) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(f".{os.getpid()}")
     partial.write_text(json.dumps(found), encoding="utf-8")

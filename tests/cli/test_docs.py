@@ -10,6 +10,7 @@ import click
 import pytest
 
 from heron_cli.cli import application
+from heron_cli.cli.lazy import LazyGroup
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -30,7 +31,7 @@ def test_commands_parse(page: str, line: str) -> None:
     arguments = shlex.split(line, comments=True)[1:]
     context = click.Context(application, info_name="heron", obj={})
     group: click.Command = application
-    while isinstance(group, click.Group) and arguments:
+    while isinstance(group, LazyGroup) and (arguments := group.spelt_out(context, arguments)):
         name = arguments.pop(0)
         found = group.get_command(context, name)
         assert found is not None, f"{page}: no command {name}"

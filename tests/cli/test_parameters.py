@@ -3,7 +3,7 @@ from __future__ import annotations
 import click
 import pytest
 
-from heron_cli.cli.parameters import duration, integer_pairs, pairs
+from heron_cli.cli.parameters import duration, integer_pairs, pairs, percent
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,17 @@ def test_duration(text: str | None, seconds: float | None) -> None:
 def test_duration_refuses(text: str) -> None:
     with pytest.raises(click.BadParameter, match="is not a time above 0, like 90s"):
         duration(None, None, text)
+
+
+@pytest.mark.parametrize(("text", "share"), [("5%", 0.05), ("2.5 %", 0.025), ("0%", 0.0), (None, None)])
+def test_percent(text: str | None, share: float | None) -> None:
+    assert percent(None, None, text) == share
+
+
+@pytest.mark.parametrize("text", ["", "5", "0.05", "-5%", "%", "five%"])
+def test_percent_refuses(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="is not a percentage, like 5%"):
+        percent(None, None, text)
 
 
 def test_pairs_keep_their_order() -> None:

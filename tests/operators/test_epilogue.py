@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from heron_cli.backends.base import Operand
 from heron_cli.errors import InputError
+from heron_cli.measure.inputs import random_operands
 from heron_cli.operators import finish, registry
-from heron_cli.operators.epilogue import EMPTY, Epilogue, default, parse, resolve
+from heron_cli.operators.epilogue import EMPTY, SCALED, Epilogue, default, parse, resolve
 from heron_cli.operators.workload import DTypes, Workload, make
 
 GEMM = {"m": 3, "n": 5, "k": 7}
@@ -61,13 +64,14 @@ def test_pickles_with_its_workload() -> None:
 bounds = st.none() | st.integers(-128, 127)
 
 
-@given(st.booleans(), st.booleans(), st.integers(0, 31), bounds, bounds)
+@given(st.booleans(), st.booleans(), st.booleans(), st.integers(0, 31), bounds, bounds)
 def test_text_and_epilogue_are_inverse(
-    bias: bool, residual: bool, shift: int, low: int | None, high: int | None
+    bias: bool, residual: bool, scale: bool, shift: int, low: int | None, high: int | None
 ) -> None:
+    shift = 0 if scale else shift
     if low is not None and high is not None and low >= high:
         low, high = (high, low) if low > high else (None, high)
-    epilogue = Epilogue(bias, residual, shift, low, high)
+    epilogue = Epilogue(bias, residual, scale, shift, low, high)
     assert resolve(parse(str(epilogue)), DTypes()) == epilogue
 
 
@@ -87,7 +91,7 @@ def test_fields_that_are_not_given_have_their_defaults() -> None:
         ("shift=", "'shift=' is not of the form name=value"),
         ("bias=1,bias=1", "bias is given twice"),
         ("shfit=3", "epilogue has no 'shfit'; did you mean shift?"),
-        ("colour=3", "epilogue has no 'colour'; there are bias, residual, shift, low, high"),
+        ("colour=3", "epilogue has no 'colour'; there are bias, residual, scale, shift, low, high"),
         ("bias=2", "epilogue bias is '2'; it is true or false (1 or 0)"),
         ("residual=maybe", "epilogue residual is 'maybe'; it is true or false (1 or 0)"),
         ("shift=-1", "epilogue shift is -1; it is an integer from 0 to 31"),
@@ -235,3 +239,72 @@ def test_floats_are_added_and_clipped() -> None:
     result = registry.get("gemm").reference(asked, arrays)
     assert result.dtype == np.float32
     assert result[0].tolist() == [0, 0, 0.25, 7.25, 8.25]
+
+
+def test_scaled_sums_are_clipped_to_the_output() -> None:
+    scaled = parse("scale=1")
+    assert resolve(scaled, DTypes(output="uint8")) == Epilogue(scale=True, low=0, high=255)
+    assert resolve(scaled, DTypes(output="int8")) == Epilogue(scale=True, low=-128, high=127)
+    assert resolve(parse("scale=1,low=0"), DTypes(output="int8")) == Epilogue(scale=True, low=0, high=127)
+    assert resolve(scaled, DTypes()) == Epilogue(scale=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "types", "message"),
+    [
+        (
+            "scale=1,shift=8",
+            DTypes(output="int8"),
+            "epilogue scale is True; sums are shifted by 8",
+        ),
+        ("residual=1", DTypes(output="float32"), "residual in float32 is not added to int32 sums"),
+        ("scale=1", HALF, "epilogue scale is True; float32 is not requantised"),
+    ],
+)
+def test_scales_that_mean_nothing_are_refused(text: str, types: DTypes, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        resolve(parse(text), types)
+
+
+@pytest.mark.parametrize("output", ["uint8", "int8", "int32"])
+@pytest.mark.parametrize("operator", ["gemm", "NHWC", "NCHW"])
+def test_scales_are_per_channel_and_round_half_to_even(operator: str, output: str) -> None:
+    asked = workload(operator, "bias=1,scale=1,residual=1", output=output)
+    family = registry.get(asked.operator)
+    specs = family.specs(asked)
+    assert list(specs) == ["input", "weight", "bias", "scale", "residual", "output"]
+    rng = np.random.default_rng(0)
+    arrays = {
+        name: rng.integers(0, 100, spec.shape).astype(spec.dtype)
+        for name, spec in specs.items()
+        if name != "output"
+    }
+    arrays["scale"] = rng.choice([0.5, 0.25, 0.001, 7.5, -0.5], specs["scale"].shape).astype(np.float32)
+    sums = family.reference(workload(operator, "bias=1"), arrays)
+    axis = 1 if operator in ("gemm", "NCHW") else 3
+    limits = np.iinfo(output)
+    for index in np.ndindex(sums.shape):
+        scaled = round(Fraction(int(sums[index])) * Fraction(float(arrays["scale"][index[axis]])))
+        expected = scaled + int(arrays["residual"][index])
+        assert family.reference(asked, arrays)[index] == min(max(expected, limits.min), limits.max)
+
+
+def test_a_scaled_sum_never_leaves_32_bits() -> None:
+    asked = workload(text="scale=1")
+    arrays: dict[str, NDArray[Any]] = {
+        "input": np.full((3, 7), 255, np.uint8),
+        "weight": np.full((5, 7), -128, np.int8),
+        "scale": np.array([1e30, -1e30, np.inf, 0, 1], np.float32),
+    }
+    result = registry.get("gemm").reference(asked, arrays)[0].tolist()
+    assert result == [-SCALED, SCALED, -SCALED, 0, 7 * 255 * -128]
+
+
+def test_scales_for_verification_spread_the_outputs() -> None:
+    """Most outputs are inside the range, so that a wrong channel or a wrong product shows."""
+    asked = make("gemm", {"m": 64, "n": 64, "k": 300}, dtypes={"output": "int8"}, epilogue=parse("scale=1"))
+    family = registry.get("gemm")
+    named = [Operand(name, spec.shape, spec.dtype) for name, spec in family.specs(asked).items()]
+    result = family.reference(asked, random_operands(named, 0, family.prescribed(asked)))
+    assert ((result > -128) & (result < 127)).mean() > 0.8
+    assert len(np.unique(result)) > 200

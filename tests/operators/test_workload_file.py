@@ -144,7 +144,7 @@ BAD = [
     (HEAD + "epilogue: 3", "2:11: epilogue is not a mapping"),
     (
         HEAD + "epilogue: {shfit: 3}\nworkloads: []",
-        "2:12: unknown key 'shfit'; there are bias, high, low, residual, shift",
+        "2:12: unknown key 'shfit'; there are bias, high, low, residual, scale, shift",
     ),
     (
         HEAD + "epilogue: {shift: 32}\nworkloads: []",

@@ -52,7 +52,14 @@ def evaluate(einsum: Einsum, arrays: Mapping[str, Array], output_size: int) -> A
     np.add.at(result, flat, product[written])
     sums = result.astype(einsum.accumulate)
     for op in einsum.epilogue:
-        if op.operand is not None:
+        if op.kind == "scale":
+            assert op.operand is not None
+            place, there = addresses(op.operand, at)
+            factor = np.zeros(output_size, np.float32)
+            factor[flat] = arrays[op.operand.name].ravel()[place][written]
+            most = np.float32(op.values[0] or 0)
+            sums = np.rint(np.clip(sums.astype(np.float32) * factor, -most, most)).astype(sums.dtype)
+        elif op.operand is not None:
             values = arrays[op.operand.name].ravel().astype(einsum.accumulate)
             place, there = addresses(op.operand, at)
             added = np.zeros_like(sums)

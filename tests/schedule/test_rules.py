@@ -197,7 +197,9 @@ def test_pack(dlboost: Accelerator) -> None:
     assert list(after.all(Pack)) == [Pack("weight", in_advance=False)]
     assert after.log[-1].reason.endswith("by every call")
     nowhere = replace(changed, accelerator=replace(dlboost, stages={}))
-    assert refusal("pack the weight", nowhere).startswith("the weight is not constant, and dlboost has no stage")
+    assert refusal("pack the weight", nowhere).startswith(
+        "the weight is not constant, and dlboost has no stage"
+    )
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,9 @@ def arrays_of(workload: Workload, seed: int = 0) -> dict[str, NDArray[Any]]:
     rng, arrays = np.random.default_rng(seed), {}
     for name, spec in registry.get(workload.operator).specs(workload).items():
         if name != "output":
+            if spec.dtype == "float32":
+                arrays[name] = rng.uniform(-1e-3, 1e-2, spec.shape).astype(np.float32)
+                continue
             limits = np.iinfo(spec.dtype)
             arrays[name] = rng.integers(limits.min, limits.max, spec.shape, spec.dtype, endpoint=True)
     return arrays
@@ -53,7 +56,8 @@ def epilogues(draw: st.DrawFn) -> tuple[dict[str, str], Fields]:
     given: dict[str, object] = {
         "bias": draw(st.booleans()),
         "residual": draw(st.booleans()),
-        "shift": draw(st.sampled_from([0, 1, 8, 31])),
+        "scale": (scale := draw(st.booleans())),
+        "shift": 0 if scale else draw(st.sampled_from([0, 1, 8, 31])),
         "low": draw(st.sampled_from([bounds[0], None])),
         "high": draw(st.sampled_from([bounds[1], None])),
     }

@@ -371,3 +371,23 @@ class Lazy(FakeRunner):
 def test_a_runner_that_forgets_candidates_is_found_out() -> None:
     with pytest.raises(RuntimeError, match="answered for 1 of 8 candidates"):
         search(runner=Lazy(VARIANTS))
+
+
+def test_a_run_stops_once_it_is_close_enough_to_the_bound() -> None:
+    from dataclasses import replace as changed
+
+    best = search(trials=40).best
+    assert best is not None and best.cost is not None
+    bounded = changed(problem(*VARIANTS), lower_bound=best.cost / 1.5)
+    runner = FakeRunner(VARIANTS)
+
+    def run(gap: float | None) -> TuneResult:
+        budget = Budget(trials=40, gap=gap)
+        return tune(bounded, "random", runner, Store.in_memory(), budget, batch=8, versions=VERSIONS)
+
+    assert run(None).stopped is Stopped.TRIALS
+    never, soon = run(0.4), run(9.0)
+    assert never.stopped is Stopped.TRIALS
+    assert soon.stopped is Stopped.GAP
+    assert 0 < soon.trials < 40
+    assert soon.over_bound is not None and soon.over_bound <= 10.0

@@ -28,6 +28,17 @@ def entries() -> tuple[Entry, ...]:
     return tuple(Entry(path.stem, path) for path in sorted(found))
 
 
+def family(name: str) -> tuple[Entry, ...]:
+    """The accelerators that `name` stands for where it is no accelerator itself: NAME-….
+
+    `tensorcore` stands for `tensorcore-sm80` and others; which of them is meant, the machine decides.
+    """
+    known = entries()
+    if any(entry.name == name for entry in known):
+        return ()
+    return tuple(entry for entry in known if name and entry.name.startswith(f"{name}-"))
+
+
 def is_path(text: str) -> bool:
     """Whether `text` means a file (it has a folder or a YAML suffix) rather than a name."""
     return "/" in text or os.sep in text or text.endswith(SUFFIXES)

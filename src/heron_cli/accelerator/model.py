@@ -108,6 +108,11 @@ class Requires:
     compute_capability: int | None = None
     exact_capability: bool = False
 
+    @property
+    def demands(self) -> tuple[bool, int, int]:
+        """How much is asked of a machine, to compare accelerators of a family by."""
+        return (self.exact_capability, self.compute_capability or 0, len(self.cpu_flags))
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:

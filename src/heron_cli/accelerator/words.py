@@ -18,7 +18,7 @@ BINDS = (
     *(f"blockIdx.{dimension}" for dimension in "xyz"),
     *(f"threadIdx.{dimension}" for dimension in "xyz"),
 )
-OPERANDS = ("input", "weight", "accumulate", "output", "bias", "residual")
+OPERANDS = ("input", "weight", "accumulate", "output", "bias", "scale", "residual")
 DTYPES = (
     *(f"{sign}int{bits}" for bits in (4, 8, 16, 32, 64) for sign in ("", "u")),
     *("float16", "bfloat16", "float32", "float64", "float8_e4m3fn", "float8_e5m2"),
@@ -43,6 +43,8 @@ AXES: dict[str, frozenset[str]] = {
 
 GROUPS = ("batch", "m", "n", "k", "spatial", "reduction", "channel", "window")
 LEVEL_KEYS = {"depth": "pipeline", "resident": "resident"}
+COPIED = ("input", "weight")
+COPIES = "copies"  # of a thread, of an operand that a memory holds
 LEVEL_NUMBERS = {"depth": "pipeline: {depth: [2, 3]}", "resident": "resident: [1, 2]"}
 """What else of a level a rule may name, the key that gives it and an example."""
 ROOT, SKIP, INTRINSIC = "root", "skip", "intrinsic"

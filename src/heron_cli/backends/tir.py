@@ -84,8 +84,23 @@ def broadcast(value: Any, lanes: int) -> Any:
 
 def zero(dtype: str, lanes: int = 1) -> Any:
     """The number 0, or a vector of zeros."""
-    scalar = tirx.const(0, dtype)
+    return constant(0, dtype, lanes)
+
+
+def constant(value: float, dtype: str, lanes: int = 1) -> Any:
+    """A number, or a vector of it."""
+    scalar = tirx.const(value, dtype)
     return broadcast(scalar, lanes) if lanes > 1 else scalar
+
+
+def cast(value: Any, dtype: str, lanes: int) -> Any:
+    """A vector as another element type."""
+    return value.astype(f"{dtype}x{lanes}")
+
+
+def nearest(value: Any) -> Any:
+    """The nearest whole numbers, ties to even."""
+    return tirx.nearbyint(value)
 
 
 def reinterpret(value: Any, dtype: str) -> Any:
@@ -267,10 +282,10 @@ def launched(
 
     `more` are parameters that are no pointers.
     """
-    axes = {
-        name: tirx.IterVar(None, variable(name), tirx.IterVar.ThreadIndex, name) for name in extents
-    }
-    body = sequence([*(declare(buffer, data) for data, buffer in parameters), make(*(a.var for a in axes.values()))])
+    axes = {name: tirx.IterVar(None, variable(name), tirx.IterVar.ThreadIndex, name) for name in extents}
+    body = sequence(
+        [*(declare(buffer, data) for data, buffer in parameters), make(*(a.var for a in axes.values()))]
+    )
     for name, axis in axes.items():
         body = tirx.AttrStmt(axis, "thread_extent", number(extents[name]), body)
     made = tirx.PrimFunc([*(data for data, _ in parameters), *more], body)
@@ -285,8 +300,3 @@ def named(variable: Any, value: Expr) -> Stmt:
 def shift_right(value: Any, bits: int | None) -> Any:
     """Arithmetic shift."""
     return tirx.shift_right(value, number(bits or 0))
-
-
-def constant(value: int, dtype: str) -> Any:
-    """A number of a type."""
-    return tirx.const(value, dtype)

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 
 
 def accelerator(target: str | None, *, measured: bool = False) -> Accelerator:
-    """The accelerator called `target`, or the first one that this machine can measure.
+    """The accelerator called `target`, the one of that family that suits this machine, or the first at all.
 
     With `measured`, one that cannot be measured here is an InputError that says why.
     """
     from heron_cli import session
     from heron_cli.accelerator import catalog
 
+    if target is not None and catalog.family(target):
+        return session.of_family(target)
     if target is not None:
         catalog.find(target)  # says what is wrong before the loader is imported, which takes a while
     from heron_cli.accelerator.loader import load

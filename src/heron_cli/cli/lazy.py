@@ -15,12 +15,26 @@ def _set_debug(context: click.Context, _: click.Parameter, value: bool) -> None:
 
 
 class LazyGroup(click.Group):
-    """Every module of `package` is a command of the module's name, with dashes; its object is `command`."""
+    """Every module of `package` is a command of the module's name, with dashes; its object is `command`.
 
-    def __init__(self, *, package: str, **options: Any) -> None:
+    With `default`, that command is meant where none of them is named.
+    """
+
+    def __init__(self, *, package: str, default: str | None = None, **options: Any) -> None:
         """Commands come from the modules of the package named `package`."""
         super().__init__(**options)
         self._package = package
+        self._default = default
+
+    def spelt_out(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The arguments, with the default command named where none is."""
+        if self._default is None or (args and args[0] in (*self.list_commands(ctx), "--help")):
+            return args
+        return [self._default, *args]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click's, after naming the default command."""
+        return super().parse_args(ctx, self.spelt_out(ctx, args))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of the modules, sorted; nothing but the package itself is imported."""

@@ -20,6 +20,16 @@ def duration(context: click.Context | None, option: click.Parameter | None, text
     return seconds
 
 
+def percent(context: click.Context | None, option: click.Parameter | None, text: str | None) -> float | None:
+    """The share in `5%`, `2.5 %` or `0%`. Fails for anything else: 0.05 could mean two things."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", text.strip())
+    if match is None:
+        raise click.BadParameter(f"'{text}' is not a percentage, like 5%", context, option)
+    return float(match[1]) / 100
+
+
 def pairs(
     context: click.Context | None, option: click.Parameter | None, text: str | None
 ) -> dict[str, str] | None:

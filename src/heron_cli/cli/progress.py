@@ -12,7 +12,7 @@ from .output import duration
 
 if TYPE_CHECKING:
     from heron_cli.records import Record
-    from heron_cli.search.events import Event, Resumed
+    from heron_cli.search.events import Event, Resumed, WarmedUp
 
 
 class Reporter(Protocol):
@@ -35,6 +35,8 @@ class PlainReporter:
 
         if isinstance(event, events.Resumed):
             self._say(resumed(event))
+        elif isinstance(event, events.WarmedUp):
+            self._say(warmed_up(event))
         elif isinstance(event, events.RoundDone):
             best = "" if event.best is None else f", best {cost(event.best)}"
             invalid = event.trials - event.valid
@@ -75,6 +77,8 @@ class LiveReporter:
             self._progress.console.print(resumed(event), highlight=False)
             self._best = event.best
             self._progress.update(self._bar, completed=event.own)
+        elif isinstance(event, events.WarmedUp):
+            self._progress.console.print(warmed_up(event), highlight=False)
         elif isinstance(event, events.TrialDone):
             self._invalid += event.record.cost is None
             self._progress.update(self._bar, completed=event.number)
@@ -111,6 +115,12 @@ def cost(record: Record) -> str:
     return (
         duration(measurement.seconds) if measurement.seconds is not None else f"{measurement.cycles} cycles"
     )
+
+
+def warmed_up(event: WarmedUp) -> str:
+    """What other workloads contribute."""
+    several = "s" if event.workloads != 1 else ""
+    return f"warmed up by {event.trials} trials of {event.workloads} other workload{several}"
 
 
 def resumed(event: Resumed) -> str:

@@ -69,6 +69,7 @@ def _entry(task: Task, result: TuneResult | None) -> dict[str, Any]:
         "trials": result.trials if result else 0,
         "valid": result.valid if result else 0,
         "invalid": result.invalid if result else 0,
+        "lower_bound": result.lower_bound if result else None,
         "best": _best(result.best) if result and result.best else None,
         "seconds_spent": dict(result.seconds_spent) if result else dict.fromkeys(PHASES, 0.0),
     }
@@ -136,5 +137,6 @@ def _line(task: Task, result: TuneResult) -> str:
 
         flops = registry.get(task.workload.operator).flops(task.workload)
         rate = f", {flops / seconds / 1e9:,.1f} GOP/s"
+    bound = "" if result.over_bound is None else f", {result.over_bound:.2f}× the model's bound"
     place = "" if result.best.id is None else f"; record {result.best.id}"
-    return f"{task.workload.name}: {cost(result.best)}{rate}; {tried}{place}"
+    return f"{task.workload.name}: {cost(result.best)}{rate}{bound}; {tried}{place}"

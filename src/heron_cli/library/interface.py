@@ -207,7 +207,7 @@ def _arguments(operator: Operator, item: ExportItem) -> tuple[Argument, ...]:
         constant: str | None = packed.name
     else:  # taken packed all the same: which kernel is fastest must not change the interface
         specs = operator.specs(item.workload)
-        constant = next((name for name, spec in specs.items() if spec.constant), None)
+        constant = "weight" if specs["weight"].constant else None
     return tuple(
         Argument(operand.name, operand.dtype, operand.name == constant, operand is operands[-1])
         for operand in operands

@@ -20,7 +20,7 @@ def random_operands(
 ) -> dict[str, NDArray[Any]]:
     """An array for every operand but the last, the output. The same seed gives the same arrays.
 
-    `prescribed` holds the operands whose values are part of the workload.
+    `prescribed` holds the operands that are not random.
     """
     generator, given = np.random.default_rng(seed), prescribed or {}
     return {

@@ -28,7 +28,7 @@ class Reference(Protocol):
         """The right output for the operands by name."""
 
     def prescribed(self) -> Mapping[str, Array]:
-        """The operands whose values are part of the workload."""
+        """The operands that are not random."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,8 +68,12 @@ class Operator(ABC):
         return expect(self, workload, arrays)
 
     def prescribed(self, workload: Workload) -> dict[str, NDArray[Any]]:
-        """The operands whose values are part of the workload; all others may hold anything."""
-        return {}
+        """The operands that random values do not suit, or whose values are part of the workload."""
+        from heron_cli.operators import finish
+
+        scale = self.specs(workload).get("scale")
+        channels = scale.shape[0] if scale is not None else 0
+        return finish.prescribed(workload, self.products(workload), channels)
 
     @abstractmethod
     def macs(self, workload: Workload) -> int:

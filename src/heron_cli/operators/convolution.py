@@ -95,6 +95,19 @@ class Spatial(Operator):
         first = 1 + self.rank if self.channels_last(shape) else 1
         return tuple(range(first, first + count))
 
+    def operands(
+        self, workload: Workload, weight: tuple[int, ...], sizes: tuple[int, ...]
+    ) -> dict[str, TensorSpec]:
+        """Input, weight of a shape, what the epilogue reads, and an output of some sizes."""
+        s, types = workload.shape, workload.dtypes
+        batch, inputs, outputs = (integer(s, name) for name in ("batch", "in_channels", "out_channels"))
+        result = self.arrange(s, batch, sizes, (outputs,))
+        return {
+            "input": TensorSpec(self.arrange(s, batch, self.input_size(s), (inputs,)), types.input),
+            "weight": TensorSpec(weight, types.weight, constant=True),
+            **finish.operands(workload, result, self.channel_axes(s, 1)[0]),
+        }
+
 
 class Convolution(Spatial):
     """Convolution (cross-correlation) with a constant weight."""
@@ -134,15 +147,10 @@ class Convolution(Spatial):
 
     def specs(self, workload: Workload) -> dict[str, TensorSpec]:
         """Input, weight, what the epilogue reads, and output; see the module for their axes."""
-        s, types = workload.shape, workload.dtypes
-        batch, inputs, outputs = (integer(s, name) for name in ("batch", "in_channels", "out_channels"))
+        s = workload.shape
+        inputs, outputs = (integer(s, name) for name in ("in_channels", "out_channels"))
         weight = (outputs, inputs // groups_of(s), *self.window(s, "kernel"))
-        result = self.arrange(s, batch, self.output_size(s), (outputs,))
-        return {
-            "input": TensorSpec(self.arrange(s, batch, self.input_size(s), (inputs,)), types.input),
-            "weight": TensorSpec(weight, types.weight, constant=True),
-            **finish.operands(workload, result, self.channel_axes(s, 1)[0]),
-        }
+        return self.operands(workload, weight, self.output_size(s))
 
     def compute(self, workload: Workload) -> list[Any]:
         """A padding stage where there is padding, one reduction over window and channels, the epilogue."""
@@ -205,10 +213,7 @@ class Convolution(Spatial):
         points, inputs = prod((x.shape[0], *sizes)), weight.shape[2]
         total = np.zeros((groups, points, weight.shape[1]), sum_type(workload.dtypes))
         for tap in np.ndindex(kernel):
-            window = tuple(
-                slice(t * d, t * d + (size - 1) * step + 1, step)
-                for t, d, size, step in zip(tap, dilation, sizes, stride, strict=True)
-            )
+            window = seen(tap, dilation, sizes, stride)
             moved = np.moveaxis(x[:, *window].reshape(points, groups, inputs), 1, 0)
             total += matmul(moved, np.swapaxes(weight[:, :, :, *tap], 1, 2), workload.dtypes)
         sums = np.moveaxis(total, 0, 1).reshape(x.shape[0], *sizes, -1)
@@ -269,6 +274,16 @@ def named(names: Sequence[str], function: Callable[..., Any]) -> Callable[..., A
     arguments = [Argument(name, Argument.POSITIONAL_OR_KEYWORD) for name in names]
     function.__signature__ = Signature(arguments)  # type: ignore[attr-defined]
     return function
+
+
+def seen(
+    tap: Sequence[int], dilation: Sequence[int], sizes: Sequence[int], stride: Sequence[int]
+) -> tuple[slice, ...]:
+    """What one tap of a window sees at all its `sizes` places: every `stride`-th element from it on."""
+    return tuple(
+        slice(t * d, t * d + (size - 1) * step + 1, step)
+        for t, d, size, step in zip(tap, dilation, sizes, stride, strict=True)
+    )
 
 
 def channels_trailing(array: NDArray[Any], last: bool) -> NDArray[Any]:

@@ -1,9 +1,12 @@
 """What is done to every sum before it is written: a concept of the workload, the same for all operators.
 
-    output = cast(clip(((sum + bias) >> shift) + residual))
+    output = cast(clip(requantised(sum + bias) + residual))
+    requantised(x) = x >> shift, or round(float32(x) · scale) with a scale for every output channel
 
 The bias is in the scale of the sums; the residual is an activation, in the scale (and type) of the output,
-so it is added after the shift: before a shift by 8, an int8 value would be rounded away.
+so it is added after the shift: before a shift by 8, an int8 value would be rounded away. `round` is to the
+nearest integer, ties to even, after clipping to ±SCALED (what 32 bits hold and float32 has exactly); both
+steps are IEEE operations, so results are exact. ReLU is a clip from 0.
 """
 
 from __future__ import annotations
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 SHIFT = 8
 """The shift where a narrower integer is asked for and none is given: 8-bit sums have it in common."""
 MAXIMUM_SHIFT = 31
+SCALED = (1 << 31) - 128
+"""The largest scaled sum: the greatest float32 below 2^31."""
 _BITS = {"uint8": 8, "int8": 8, "int32": 32}
 _RANGE = {
     "uint8": (0, 255),
@@ -38,10 +43,11 @@ Fields = Mapping[str, tuple[object, str]]
 
 @dataclass(frozen=True, slots=True)
 class Epilogue:
-    """See the module. `bias` has one value per output channel; `low` and `high` None do not clip."""
+    """See the module. `bias` and `scale` have one value per output channel; `low`, `high` None: no clip."""
 
     bias: bool = False
     residual: bool = False
+    scale: bool = False
     shift: int = 0
     low: int | None = None
     high: int | None = None
@@ -72,6 +78,14 @@ def default(types: DTypes) -> Epilogue:
     if sum_bits is None or output_bits is None or output_bits >= sum_bits:
         return EMPTY
     return Epilogue(shift=SHIFT, low=0, high=_RANGE[types.output][1])
+
+
+def _scaled(types: DTypes) -> Epilogue:
+    """What follows from the element types for sums that are scaled: clipped to what the output holds."""
+    if types.output not in _BITS:
+        return Epilogue(scale=True)
+    low, high = _RANGE[types.output]
+    return Epilogue(scale=True, low=low, high=high) if _BITS[types.output] < 32 else Epilogue(scale=True)
 
 
 def parse(text: str, where: str = "--epilogue") -> Fields:
@@ -113,11 +127,12 @@ def resolve(given: Fields, types: DTypes) -> Epilogue:
     """The epilogue; fields that are not given have their defaults.
 
     Raises InputError, with the place of the field, for what `check` refuses and for what the element types
-    do not allow: a shift of sums that are no integers, a bound that the output cannot hold, an empty range.
+    do not allow: a shift or scale of sums that are no integers, a residual that is none for sums that are, a
+    bound that the output cannot hold, an empty range.
     """
     check(given)
-    usual = default(types)
     said: dict[str, object] = {name: value for name, (value, _) in given.items()}
+    usual = _scaled(types) if said.get("scale") else default(types)
     values = {name: said.get(name, getattr(usual, name)) for name in NAMES}
     shift, low, high = (_number(values[name]) for name in ("shift", "low", "high"))
     if shift and types.accumulate not in _BITS:
@@ -129,10 +144,21 @@ def resolve(given: Fields, types: DTypes) -> Epilogue:
             if bound is not None and not least <= bound <= most:
                 where = given[name][1]
                 raise InputError(f"{where}: epilogue {name} is {bound}; {dtype} holds {least} to {most}")
+    if values["residual"] and types.accumulate in _BITS and types.output not in _BITS:
+        where = given["residual"][1]
+        raise InputError(
+            f"{where}: epilogue residual is True; a residual in {types.output} is not added to "
+            f"{types.accumulate} sums"
+        )
+    if values["scale"] and (types.accumulate not in _BITS or shift):
+        where = given["scale"][1]
+        why = f"sums are shifted by {shift}" if shift else f"{types.accumulate} is not requantised"
+        raise InputError(f"{where}: epilogue scale is {_shown(values['scale'])}; {why}")
     if low is not None and high is not None and low >= high:
         where = given["low" if "low" in given else "high"][1]
         raise InputError(f"{where}: epilogue low is {low}; it is below high, which is {high}")
-    return Epilogue(bool(values["bias"]), bool(values["residual"]), shift or 0, low, high)
+    bias, residual, scale = (bool(values[name]) for name in _FLAGS)
+    return Epilogue(bias, residual, scale, shift or 0, low, high)
 
 
 def _number(value: object) -> int | None:
@@ -155,7 +181,7 @@ def _bound(value: object) -> bool:
     return value is None or value == _NONE or (isinstance(value, int) and not isinstance(value, bool))
 
 
-_FLAGS = ("bias", "residual")
+_FLAGS = ("bias", "residual", "scale")
 _CHECKS: dict[str, tuple[Callable[[object], bool], str]] = {
     **dict.fromkeys(_FLAGS, (_flag, "true or false (1 or 0)")),
     "shift": (_shift, f"an integer from 0 to {MAXIMUM_SHIFT}"),

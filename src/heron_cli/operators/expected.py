@@ -55,7 +55,7 @@ class Reference:
         return self._operator.expected(self.workload, arrays)
 
     def prescribed(self) -> dict[str, NDArray[Any]]:
-        """The operands whose values are part of the workload."""
+        """The operands that are not random."""
         return self._operator.prescribed(self.workload)
 
     @property

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from heron_cli.operators.base import TensorSpec
+from heron_cli.operators.epilogue import SCALED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,11 +20,15 @@ OUTPUT = "output"
 
 
 def operands(workload: Workload, shape: tuple[int, ...], channel: int) -> dict[str, TensorSpec]:
-    """`bias` (channels,) in the sums' type, constant; `residual` like the output; `output`, in this order."""
+    """`bias` (channels,) in the sums' type and `scale` (channels,) in float32, constant; `residual` like the
+    output; `output`; in this order.
+    """
     epilogue, types = workload.epilogue, workload.dtypes
     found = {}
     if epilogue.bias:
         found["bias"] = TensorSpec((shape[channel],), types.accumulate, constant=True)
+    if epilogue.scale:
+        found["scale"] = TensorSpec((shape[channel],), "float32", constant=True)
     if epilogue.residual:
         found["residual"] = TensorSpec(shape, types.output)
     return {**found, OUTPUT: TensorSpec(shape, types.output)}
@@ -44,7 +49,8 @@ def stages(workload: Workload, sums: Any, channel: tuple[int, ...]) -> list[Any]
 
     epilogue, types = workload.epilogue, workload.dtypes
     shape = tuple(int(extent) for extent in sums.shape)
-    shapes = {"bias": tuple(shape[axis] for axis in channel), "residual": shape}
+    channels = tuple(shape[axis] for axis in channel)
+    shapes = {"bias": channels, "scale": channels, "residual": shape}
     read = {
         name: te.placeholder(shapes[name], spec.dtype, name=name)
         for name, spec in operands(workload, shape, channel[0]).items()
@@ -63,8 +69,18 @@ def stages(workload: Workload, sums: Any, channel: tuple[int, ...]) -> list[Any]
         value = value if epilogue.high is None else tirx.min(value, number(epilogue.high))
         return value if epilogue.low is None else tirx.max(value, number(epilogue.low))
 
+    def of_channel(name: str, index: Any) -> Any:
+        return read[name][tuple(index[axis] for axis in channel)]
+
+    def rounded(value: Any, index: Any) -> Any:
+        wide = value.astype("float32") * of_channel("scale", index)
+        most = tirx.const(float(SCALED), "float32")
+        return tirx.nearbyint(tirx.max(tirx.min(wide, most), -most)).astype(types.accumulate)
+
     if epilogue.bias:
-        step("biased", lambda value, index: value + read["bias"][tuple(index[axis] for axis in channel)])
+        step("biased", lambda value, index: value + of_channel("bias", index))
+    if epilogue.scale:
+        step("scaled", rounded)
     if epilogue.shift:
         step("shifted", lambda value, index: value >> number(epilogue.shift))
     if epilogue.residual:
@@ -89,9 +105,15 @@ def apply(
     from heron_cli.elements import is_float, numpy_type
 
     epilogue, output = workload.epilogue, numpy_type(workload.dtypes.output)
+
+    def of_channel(name: str) -> NDArray[Any]:
+        return arrays[name].reshape([-1 if i == channel else 1 for i in range(sums.ndim)])
+
     if epilogue.bias:
-        bias = arrays["bias"].astype(sums.dtype)
-        sums = sums + bias.reshape([-1 if i == channel else 1 for i in range(sums.ndim)])
+        sums = sums + of_channel("bias").astype(sums.dtype)
+    if epilogue.scale:
+        wide = sums.astype(np.float32) * of_channel("scale")
+        sums = np.rint(np.clip(wide, -np.float32(SCALED), np.float32(SCALED))).astype(sums.dtype)
     if epilogue.shift:
         sums = sums >> sums.dtype.type(epilogue.shift)
     if epilogue.residual:
@@ -102,3 +124,16 @@ def apply(
     if is_float(output):
         output = sums.dtype if is_float(sums.dtype) else np.dtype(np.float64)
     return np.ascontiguousarray(sums.astype(output))
+
+
+def prescribed(workload: Workload, products: int, channels: int) -> dict[str, NDArray[Any]]:
+    """Scales that spread sums of `products` random 8-bit products over the range of the output.
+
+    With any others nearly all outputs would be clipped, and a wrong kernel could hide.
+    """
+    import numpy as np
+
+    if not workload.epilogue.scale:
+        return {}
+    sigma = 2.0**14 * np.sqrt(products)  # of a sum of products of uniform bytes, about
+    return {"scale": (np.random.default_rng(channels).uniform(0.2, 2.0, channels) * 64 / sigma).astype("f4")}

@@ -79,8 +79,9 @@ class Scan(Operator):
         return [a, b, *finish.stages(workload, c, (1,))]
 
     def prescribed(self, workload: Workload) -> dict[str, NDArray[Any]]:
-        """The triangle of prefix sums; nothing for the general form."""
-        return {} if workload.shape["form"] == GENERAL else {"weight": triangle(workload)}
+        """The triangle of prefix sums, and what the epilogue needs."""
+        weight = {} if workload.shape["form"] == GENERAL else {"weight": triangle(workload)}
+        return {**super().prescribed(workload), **weight}
 
     def reference(self, workload: Workload, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """The product, or for prefix sums their definition: the weight is not looked at."""

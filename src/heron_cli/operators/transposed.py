@@ -37,6 +37,7 @@ from heron_cli.operators.convolution import (
     groups_of,
     named,
     pad,
+    seen,
     split_channels,
 )
 from heron_cli.operators.parameter import Parameter, Value, integer
@@ -190,15 +191,10 @@ class Transposed(Spatial):
 
     def specs(self, workload: Workload) -> dict[str, TensorSpec]:
         """Input, weight, what the epilogue reads, and output; see the class for the weight's axes."""
-        s, types = workload.shape, workload.dtypes
-        batch, inputs, outputs = (integer(s, name) for name in ("batch", "in_channels", "out_channels"))
+        s = workload.shape
+        inputs, outputs = (integer(s, name) for name in ("in_channels", "out_channels"))
         weight = (inputs, outputs // groups_of(s), *self.window(s, "kernel"))
-        result = self.arrange(s, batch, self.output_size(s), (outputs,))
-        return {
-            "input": TensorSpec(self.arrange(s, batch, self.input_size(s), (inputs,)), types.input),
-            "weight": TensorSpec(weight, types.weight, constant=True),
-            **finish.operands(workload, result, self.channel_axes(s, 1)[0]),
-        }
+        return self.operands(workload, weight, self.output_size(s))
 
     def compute(self, workload: Workload) -> list[Any]:
         """Padding, the weight by phases, one reduction over steps and channels, phases in order, epilogue."""
@@ -302,10 +298,7 @@ class Transposed(Spatial):
         ]
         total = np.zeros((len(x), *whole, groups, weight.shape[2]), sum_type(workload.dtypes))
         for tap in np.ndindex(kernel):
-            window = tuple(
-                slice(t * d, t * d + (size - 1) * step + 1, step)
-                for t, d, size, step in zip(tap, dilation, sizes, stride, strict=True)
-            )
+            window = seen(tap, dilation, sizes, stride)
             product = matmul(moved, weight[:, :, :, *tap], workload.dtypes)
             total[:, *window] += np.moveaxis(product, 0, 1).reshape(len(x), *sizes, groups, -1)
         kept = tuple(slice(p, p + extent) for p, extent in zip(padding, self.output_size(s), strict=True))

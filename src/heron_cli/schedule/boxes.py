@@ -74,7 +74,13 @@ def _boxes(einsum: Einsum, access: Access, row: str, k: str) -> Boxes | str:
     extents = einsum.iterators
     for dim in access.dims:
         low, high = dim.span(extents)
-        if low < 0 or high >= dim.extent or len(dim.terms) > 1 or any(c != 1 for _, c in dim.terms) or dim.offset:
+        if (
+            low < 0
+            or high >= dim.extent
+            or len(dim.terms) > 1
+            or any(c != 1 for _, c in dim.terms)
+            or dim.offset
+        ):
             return f"{access.name} is indexed by {', '.join(name for name, _ in dim.terms)} beyond a box"
     dims = [dim for dim in access.dims if dim.terms]
     sides = sorted((Side(dim.extent, dim.stride, dim.terms) for dim in dims), key=lambda side: side.stride)
@@ -100,7 +106,14 @@ def _columns(einsum: Einsum, access: Access, parts: list[tuple[str, int]], k: st
         elif len(inside) == 1 and len(inside) + len(outside) == len(dim.terms) and len(outside) <= 1:
             (part, step), (tap, dilation) = inside[0], (outside or [(None, 1)])[0]
             low, high = dim.span(einsum.iterators)
-            if step == 1 and tap is None and low >= 0 and high < dim.extent and part == order[0] and image is None:
+            if (
+                step == 1
+                and tap is None
+                and low >= 0
+                and high < dim.extent
+                and part == order[0]
+                and image is None
+            ):
                 image = (part, dim)
                 continue
             if step < 1 or dilation < 1:
@@ -111,7 +124,11 @@ def _columns(einsum: Einsum, access: Access, parts: list[tuple[str, int]], k: st
     if image is not None and not windows:
         return f"{name} has no window"
     found = [window.part for window in windows]
-    if channel is None or found != order[len(order) - len(found) :] or len(order) - len(found) > (image is not None):
+    if (
+        channel is None
+        or found != order[len(order) - len(found) :]
+        or len(order) - len(found) > (image is not None)
+    ):
         return f"the rows of {name} are not those of a convolution"
     spatial = [dim for dim in access.dims if any(n in found for n, _ in dim.terms)]
     if len(spatial) not in _CORNERS:
@@ -126,5 +143,7 @@ def _columns(einsum: Einsum, access: Access, parts: list[tuple[str, int]], k: st
     sides = [Side(channel.extent, 1, channel.terms)]
     sides += [Side(dim.extent, dim.stride, dim.terms, dim.offset) for dim in reversed(spatial)]
     whole = spatial[0].stride * spatial[0].extent
-    sides.append(Side(1, whole, ()) if image is None else Side(image[1].extent, image[1].stride, image[1].terms))
+    sides.append(
+        Side(1, whole, ()) if image is None else Side(image[1].extent, image[1].stride, image[1].terms)
+    )
     return Boxes(tuple(sides), windows=tuple(reversed(windows)), image=None if image is None else image[0])

@@ -13,7 +13,7 @@ from math import prod
 from typing import Literal
 
 Group = Literal["batch", "m", "n", "k"]
-PointKind = Literal["add", "shift", "clip", "cast"]
+PointKind = Literal["add", "scale", "shift", "clip", "cast"]
 GROUPS: tuple[Group, ...] = ("batch", "m", "n", "k")
 
 
@@ -111,6 +111,7 @@ class PointOp:
     """One step from a finished sum to the output, element by element in the type of the sums.
 
     `add`: an operand, widened to the sums' type; `shift`: to the right by values[0] bits, arithmetically;
+    `scale`: as float32 times an operand, clipped to ±values[0], rounded to the nearest integer, ties to even;
     `clip`: to values[0]..values[1], None where there is no bound; `cast`: to the output's type, always last.
     """
 
@@ -122,8 +123,8 @@ class PointOp:
         if self.kind == "clip":
             low, high = ("" if bound is None else str(bound) for bound in self.values)
             return f"clip {low}..{high}"
-        if self.kind == "add" and self.operand is not None:
-            return f"add {self.operand.name}"
+        if self.operand is not None:
+            return f"{self.kind}{' by' * (self.kind == 'scale')} {self.operand.name}"
         return f"shift {self.values[0]}" if self.kind == "shift" else self.kind
 
 
@@ -142,6 +143,7 @@ class Einsum:
     accumulate: str
     epilogue: tuple[PointOp, ...] = ()
     applied: tuple[str, ...] = ()  # names of the rewrites that led here
+    padded: frozenset[str] = frozenset()  # axes that are longer than their data
 
     @property
     def extents(self) -> dict[str, int]:
@@ -212,6 +214,15 @@ class Einsum:
     def cropped(self) -> tuple[Dim, ...]:
         """Output dimensions whose coordinate leaves the image somewhere (there nothing is written)."""
         return tuple(dim for dim in self.output.dims if dim.leaves(self.iterators))
+
+    @property
+    def edges(self) -> frozenset[str]:
+        """Iterators along which the weight is zero somewhere or the output is cropped: phases and their rows.
+
+        Not those that were padded.
+        """
+        dims = (*self.left_out(), *self.cropped())
+        return frozenset(name for dim in dims for name, _ in dim.terms) - self.padded
 
     def static_edge(self) -> Edge | None:
         """The innermost padded window: the one whose padded taps can be left out at compile time."""

@@ -74,6 +74,8 @@ class _Stage:
         if kind == "TensorLoad":
             self._where(expression)
             return []
+        if kind == "Cast" and kind_of(expression.value) == "Call":
+            return self._scaled(expression)
         if kind == "Cast":
             return [*self.steps(expression.value), PointOp("cast")]
         if kind not in ("Add", "RShift", "Max", "Min"):
@@ -90,6 +92,20 @@ class _Stage:
             *self.steps(mine),
             PointOp("clip", values=(number, None) if kind == "Max" else (None, number)),
         ]
+
+    def _scaled(self, expression: Any) -> list[PointOp]:
+        """Reads integer(nearbyint(max(min(float(x) · scale, most), −most)))."""
+        call = expression.value
+        if not str(call.op.name).endswith("nearbyint"):
+            raise self._refusal(f"calls {call.op.name}; known is nearbyint")
+        upper = call.args[0]
+        if kind_of(upper) != "Max" or kind_of(upper.a) != "Min" or kind_of(upper.a.a) != "Mul":
+            raise self._refusal("rounds something else than a scaled and clipped sum")
+        most = self._number(upper.a.b)
+        mine, scale = self._sides(upper.a.a)
+        if self._number(upper.b) != -most or kind_of(mine) != "Cast" or str(mine.ty) != "float32":
+            raise self._refusal("rounds something else than a scaled and clipped sum")
+        return [*self.steps(mine.value), PointOp("scale", self._operand(scale), (most,))]
 
     def moved(self, access: Access) -> Access:
         """An access of this block over the sum's iterators."""
@@ -133,6 +149,9 @@ class _Stage:
 
     def _moved_to(self, load: Any, extent: int, places: Sequence[int]) -> Affine:
         """The coordinate of an iterator that visits the sum's dimensions at some places."""
+        if len(places) == 1 and kind_of(load.indices[places[0]]) == "Var":
+            dim = self.before.dims[places[0]]
+            return Affine(dim.terms, dim.offset)  # of one element, too: it may be padded later
         names = {name for place in places for name in variables(load.indices[place])}
         at = dict.fromkeys(names, np.arange(extent))
         try:

@@ -128,5 +128,7 @@ class Mark:
     kind: str
 
 
-Primitive = Tensorize | Split | Order | Bind | Hold | Place | Pack | WriteBack | Pipeline | Resident | Raster | Mark
+Primitive = (
+    Tensorize | Split | Order | Bind | Hold | Place | Pack | WriteBack | Pipeline | Resident | Raster | Mark
+)
 P = TypeVar("P", bound=Primitive)

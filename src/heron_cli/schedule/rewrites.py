@@ -12,14 +12,16 @@ def drop_unit_axes(einsum: Einsum) -> Einsum:
     """Remove axes of one iteration: they index nothing.
 
     Kept are the last n-like axis and the last channel when there is no longer one, since an intrinsic may
-    need them (padded to its extent).
+    need them (padded to its extent); phases, which are n-like too, are no lanes.
     """
+    edges = einsum.edges
     kept: list[Axis] = []
     for group in GROUPS:
         axes = [axis for axis in einsum.axes if axis.group == group]
         longer = [axis for axis in axes if axis.extent > 1]
         if group == "n":
-            longer = longer or axes[-1:]
+            plain = [axis for axis in axes if axis.name not in edges]
+            longer += [] if any(axis in longer for axis in plain) else plain[-1:]
         if group == "k":
             channels = [axis for axis in axes if not einsum.window(axis.name)]
             longer += [] if any(axis in longer for axis in channels) else channels[-1:]
@@ -112,7 +114,8 @@ def pad_axis(einsum: Einsum, name: str, multiple: int) -> Einsum:
         return einsum
     longer = replace(axis, parts=(Part(part.name, extent),))
     axes = tuple(longer if other.name == name else other for other in einsum.axes)
-    return einsum.rewritten(f"pad {name} from {part.extent} to {extent}", axes=axes)
+    padded = einsum.padded | {name}
+    return einsum.rewritten(f"pad {name} from {part.extent} to {extent}", axes=axes, padded=padded)
 
 
 def flatten(einsum: Einsum, group: Group) -> Einsum:

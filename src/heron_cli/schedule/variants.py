@@ -131,7 +131,11 @@ def _gathered(einsum: Einsum, accelerator: Accelerator) -> list[Rewriting]:
         for filler in fillers:
             for name in names or (None,):
                 label = "-".join(
-                    [form, *([filler] if len(fillers) > 1 else []), *([name] if name and len(names) > 1 else [])]
+                    [
+                        form,
+                        *([filler] if len(fillers) > 1 else []),
+                        *([name] if name and len(names) > 1 else []),
+                    ]
                 )
                 found.append(Rewriting(label, whole, why, name, filler))
     return found

@@ -26,32 +26,53 @@ class CostModel:
     trials give equal predictions.
     """
 
-    def __init__(self, variant: VariantSpace, boosters: Sequence[Any]) -> None:
+    def __init__(self, variant: VariantSpace, boosters: Sequence[Any], offset: float = 0.0) -> None:
         """Use `CostModel.fit`."""
         self._variant = variant
         self._boosters = boosters
+        self._offset = offset
 
     @classmethod
     def fit(cls, variant: VariantSpace, trials: Sequence[Trial], seed: int = 0) -> CostModel | None:
-        """A model of the variant's trials; None when they are too few or none of them is valid."""
+        """A model of the variant's trials; where they are too few or none of them is valid, the variant's
+        prior alone, and None without one.
+
+        With a prior the trees learn what it gets wrong.
+        """
         told = [trial for trial in trials if trial.measurement.status is not Status.DEVICE_LOST]
         labels = _labels(told)
         if labels is None or len(told) < MINIMUM_TRIALS:
-            return None
+            return None if variant.prior is None else cls(variant, [])
         rows = variant.rows([trial.candidate.values for trial in told])
-        table = feature_table(variant, rows)
-        return cls(variant, [_train(table, labels, ENSEMBLE * seed + each) for each in range(ENSEMBLE)])
+        table, offset = feature_table(variant, rows), 0.0
+        if variant.prior is not None:
+            labels = labels - variant.prior.predict(variant, rows)
+            offset = float(labels.mean())
+            labels = labels - offset
+        boosters = [_train(table, labels, ENSEMBLE * seed + each) for each in range(ENSEMBLE)]
+        return cls(variant, boosters, offset)
 
     def predict(self, rows: Rows) -> npt.NDArray[np.float64]:
-        """The predicted logarithm of the cost of each row, [len(rows)]."""
+        """The predicted logarithm of the cost of each row, [len(rows)]: the mean of the members."""
+        return np.asarray(self.members(rows).mean(axis=0), dtype=np.float64)
+
+    def members(self, rows: Rows) -> npt.NDArray[np.float64]:
+        """What each member of the ensemble predicts, [members, len(rows)]; a prior alone counts as one."""
         if not len(rows):
-            return np.empty(0)
+            return np.empty((max(1, len(self._boosters)), 0))
+        prior = self._variant.prior
+        known = np.zeros(len(rows)) if prior is None else prior.predict(self._variant, rows)
+        if not self._boosters:
+            return known[None, :]
         table = feature_table(self._variant, rows)
         predictions = [booster.predict(table, num_threads=1) for booster in self._boosters]
-        return np.asarray(np.mean(predictions, axis=0), dtype=np.float64)
+        return np.asarray(known + self._offset + np.array(predictions), dtype=np.float64)
 
     def knob_importance(self) -> npt.NDArray[np.float64]:
         """How much each knob reduces the model's error, [knobs]; derived features are not counted."""
+        if not self._boosters:
+            assert self._variant.prior is not None  # see `fit`
+            return self._variant.prior.knob_importance(self._variant)
         gains = [booster.feature_importance(importance_type="gain") for booster in self._boosters]
         return np.asarray(np.sum(gains, axis=0)[: len(self._variant.names)], dtype=np.float64)
 

@@ -59,6 +59,7 @@ def tune(
     """
     versions = current_versions() if versions is None else versions
     spent = Spent(clock)
+    spent.add("solve", problem.solve_seconds)
     proposer = get_method(method)(problem, seed, spent)
     with store.lease(problem.key, problem.digest, threads):
         past = read_past(store, problem, threads, versions, method, seed)
@@ -152,6 +153,8 @@ class _Run:
         room = self.batch if self.budget.trials is None else self.budget.trials - len(self.own)
         if room <= 0:
             return Stopped.TRIALS
+        if self._close():
+            return Stopped.GAP
         if len(before) >= self.batch:
             return None
         if self._late():
@@ -224,6 +227,12 @@ class _Run:
     def _account(self, measurement: Measurement) -> None:
         self.method.spent.add("build", measurement.build_seconds)
         self.method.spent.add("measure", measurement.run_seconds)
+
+    def _close(self) -> bool:
+        """Whether the incumbent is within the budget's gap of the lower bound."""
+        gap, bound = self.budget.gap, self.problem.lower_bound
+        cost = None if self.incumbent is None else self.incumbent.cost
+        return gap is not None and bound is not None and cost is not None and cost <= bound * (1 + gap)
 
     def _late(self) -> bool:
         limit = self.budget.seconds

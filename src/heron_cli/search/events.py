@@ -23,6 +23,14 @@ class Resumed:
 
 
 @dataclass(frozen=True, slots=True)
+class WarmedUp:
+    """A model of `trials` trials of other workloads is known before the first trial of this one."""
+
+    trials: int
+    workloads: int
+
+
+@dataclass(frozen=True, slots=True)
 class RoundStarted:
     """`count` new candidates are about to be measured; `trials` were before."""
 
@@ -77,7 +85,17 @@ class Finished:
     result: TuneResult
 
 
-Event = Resumed | RoundStarted | TrialDone | NewBest | RoundDone | RankingStarted | RankingDone | Finished
+Event = (
+    Resumed
+    | WarmedUp
+    | RoundStarted
+    | TrialDone
+    | NewBest
+    | RoundDone
+    | RankingStarted
+    | RankingDone
+    | Finished
+)
 OnEvent = Callable[[Event], None]
 
 

@@ -28,8 +28,9 @@ GENERATIONS = 5
 CHILDREN = 200  # per generation
 ELITES = 20  # best of everything seen, kept in every generation
 EVALUATIONS = UNIFORM + GENERATIONS * CHILDREN
-GREEDY = 0.75  # share of a batch with the best predictions; roulette picks the rest
-SEED_SHARE = 2  # at most one in this many of a batch is a seed, until all seeds are tried
+GREEDY = 0.5  # share of a batch with the best predictions; the rest are what single members think best
+CONSIDERED = 800  # rows of the best predictions among which the members choose
+SEED_SHARE = 0.75  # at most this share of a batch is of seeds, until all seeds are tried
 
 Floats = npt.NDArray[np.float64]
 
@@ -51,13 +52,17 @@ class ModelGuided(VariantMethod):
         with self.spent.on("model"):
             model = CostModel.fit(variant, trials, self.seed)
         known = variant.seeds if self.seeded else ()
-        seeds = taken.take(variant.rows(known), max(1, count // SEED_SHARE))
+        seeds = taken.take(variant.rows(known), max(1, round(SEED_SHARE * count)))
         count -= len(seeds)
         if model is None:
             return np.concatenate([seeds, self.fresh(variant, count, taken, rng)])
-        rows, scores = self.explore(variant, model, trials, rng)
-        chosen = _select(rows, scores, count, taken, rng)
-        return np.concatenate([seeds, chosen, self.fresh(variant, count - len(chosen), taken, rng)])
+        rows, _ = self.explore(variant, model, trials, rng)
+        with self.spent.on("model"):
+            members = model.members(rows[:CONSIDERED])
+        chosen = _select(rows, members, count, taken)
+        # what other workloads taught comes before the analytic model; where both err, they err differently
+        first, second = (seeds, chosen) if variant.prior is None else (chosen, seeds)
+        return np.concatenate([first, second, self.fresh(variant, count - len(chosen), taken, rng)])
 
     @abstractmethod
     def explore(
@@ -68,10 +73,13 @@ class ModelGuided(VariantMethod):
     def start(
         self, variant: VariantSpace, model: CostModel, trials: Sequence[Trial], rng: np.random.Generator
     ) -> tuple[Rows, Floats]:
-        """`UNIFORM` fresh rows and the best measured ones, best predicted first, and their predictions."""
+        """`UNIFORM` fresh rows, the best measured ones and the seeds, best predicted first, and their
+        predictions.
+        """
         with self.spent.on("solve"):
             uniform = variant.sampler.sample(UNIFORM, rng)
-        return self.rank(model, np.concatenate([uniform, best_measured(variant, trials)]))
+        seeds = variant.rows(variant.seeds if self.seeded else ())
+        return self.rank(model, np.concatenate([uniform, best_measured(variant, trials), seeds]))
 
     def rank(self, model: CostModel, rows: Rows) -> tuple[Rows, Floats]:
         """The distinct rows, best predicted first, and their predictions."""
@@ -105,8 +113,21 @@ def merge(rows: Rows, scores: Floats) -> tuple[Rows, Floats]:
     return rows[order], scores[order]
 
 
-def _select(rows: Rows, scores: Floats, count: int, taken: Taken, rng: np.random.Generator) -> Rows:
-    """The batch: most of it the best predicted, the rest by roulette among what is left."""
-    greedy = taken.take(rows, round(GREEDY * count))
-    order = roulette(scores, min(len(rows), 8 * count), rng)
-    return np.concatenate([greedy, taken.take(rows[order], count - len(greedy))])
+def _select(rows: Rows, members: Floats, count: int, taken: Taken) -> Rows:
+    """The batch: half of it the best predicted, the rest what each member of the ensemble in turn thinks
+    best.
+
+    Members [members, rows] were trained on other draws of the trials, so where they disagree is where little
+    is known: picking for one at a time is Thompson sampling (Biometrika 25, 1933) with the ensemble for a
+    posterior.
+    """
+    chosen = [taken.take(rows, round(GREEDY * count))]
+    missing = count - len(chosen[0])
+    orders = [np.argsort(scores, kind="stable") for scores in members]
+    while missing:
+        picked = taken.take(rows[orders[missing % len(orders)]], 1)
+        if not len(picked):
+            break  # all that was considered is taken
+        chosen.append(picked)
+        missing -= 1
+    return np.concatenate(chosen)

@@ -50,6 +50,16 @@ class Sampler(Protocol):
         """One draw within each restriction, or its fallback row where none is found."""
 
 
+class Prior(Protocol):
+    """A model of the costs that other workloads' trials made."""
+
+    def predict(self, variant: VariantSpace, rows: Rows) -> npt.NDArray[np.float64]:
+        """The predicted logarithm of the cost of each row, up to a constant, [len(rows)]."""
+
+    def knob_importance(self, variant: VariantSpace) -> npt.NDArray[np.float64]:
+        """How much each knob of the variant matters, [knobs]."""
+
+
 def no_features(rows: Rows) -> tuple[Table, Sequence[str]]:
     """No derived features: the cost model sees the knobs alone."""
     return np.empty((len(rows), 0)), ()
@@ -63,7 +73,9 @@ class VariantSpace:
     intensity); `seeds` are assignments worth trying first, as the optimum of an analytic model is; `valid`
     tells which rows satisfy the constraints, so that records made under other rules are left out;
     `violation` tells by how much each row breaks them, 0 for valid rows and above 0 for others: penalty
-    methods follow it.
+    methods follow it. `estimate` is an analytic model's cost of each row, up to a factor; `work` the amount
+    of work where there is none; `prior` is what other workloads' trials make of the rows before any of this
+    one's.
     """
 
     name: str
@@ -73,6 +85,17 @@ class VariantSpace:
     seeds: Sequence[Mapping[str, int]] = ()
     valid: Callable[[Rows], npt.NDArray[np.bool_]] | None = None
     violation: Callable[[Rows], npt.NDArray[np.float64]] | None = None
+    estimate: Callable[[Rows], npt.NDArray[Any]] | None = None
+    work: float = 1.0
+    prior: Prior | None = None
+
+    def base(self, rows: Rows) -> npt.NDArray[np.float64]:
+        """What the cost of each row is compared with across workloads: its estimate, or the work,
+        [len(rows)].
+        """
+        if self.estimate is None:
+            return np.full(len(rows), self.work)
+        return np.maximum(1.0, np.asarray(self.estimate(rows), dtype=np.float64))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -143,6 +166,10 @@ class Problem(Protocol):
     def lower_bound(self) -> float | None:
         """A cost that no kernel can beat, in the unit of the measurements; None when not known."""
 
+    @property
+    def solve_seconds(self) -> float:
+        """What the solver took to make the problem: its seeds and its bound."""
+
 
 @dataclass(frozen=True)
 class PlainProblem:
@@ -155,6 +182,7 @@ class PlainProblem:
     variants: Sequence[VariantSpace]
     definition: Mapping[str, Any] = field(default_factory=dict)
     lower_bound: float | None = None
+    solve_seconds: float = 0.0
 
 
 class Runner(Protocol):

@@ -18,11 +18,13 @@ class Budget:
     """When a search ends: after so many trials of this run, the resumed ones included, or so many seconds.
 
     `seconds` of wall time count from the start of this process's part; the trial under way and the final
-    ranking are finished beyond it. None means no limit; one must be given.
+    ranking are finished beyond it. None means no limit; one must be given. `gap` ends it earlier, after the
+    round in which the best came within this share of the problem's lower bound (0.05: 5 % above it).
     """
 
     trials: int | None = None
     seconds: float | None = None
+    gap: float | None = None
 
     def __post_init__(self) -> None:
         if self.trials is None and self.seconds is None:
@@ -35,6 +37,7 @@ class Stopped(StrEnum):
     TRIALS = "trials"  # the budget of trials is spent
     TIME = "time"  # the budget of seconds is spent
     EXHAUSTED = "exhausted"  # every candidate of the space was tried
+    GAP = "gap"  # the best is as close to the lower bound as was asked for
     DEVICE_LOST = "device-lost"  # a whole round came back without having been measured
 
 
@@ -54,6 +57,13 @@ class TuneResult:
     stopped: Stopped
     seconds_spent: Mapping[str, float]
     lower_bound: float | None = None
+
+    @property
+    def over_bound(self) -> float | None:
+        """The best cost as a multiple of the analytic model's lower bound; None without either."""
+        if self.best is None or self.best.cost is None or not self.lower_bound:
+            return None
+        return self.best.cost / self.lower_bound
 
     @property
     def trials(self) -> int:

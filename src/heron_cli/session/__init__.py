@@ -5,8 +5,9 @@ What the command line does, without its printing, so that benchmarks and tests c
 
 from __future__ import annotations
 
-from .accelerators import default_accelerator, require_measurable
+from .accelerators import default_accelerator, of_family, require_measurable
 from .exporting import export
+from .idle import idle
 from .settings import RunnerKind, Settings
 from .spaces import make_task, problem, variants_with, why_empty
 from .tuning import make_runner, tune
@@ -18,8 +19,10 @@ __all__ = [
     "default_accelerator",
     "definition",
     "export",
+    "idle",
     "make_runner",
     "make_task",
+    "of_family",
     "problem",
     "require_measurable",
     "tune",

@@ -39,6 +39,32 @@ def default_accelerator() -> Accelerator:
     )
 
 
+def of_family(name: str) -> Accelerator:
+    """The accelerator of a family that asks most of a machine, among those whose needs this one meets.
+
+    Raises InputError, with every reason, where it meets none's.
+    """
+    from heron_cli.accelerator import catalog
+    from heron_cli.accelerator.loader import load
+    from heron_cli.doctor import obstacles
+
+    members = [load(entry.name) for entry in catalog.family(name)]
+    refusals: dict[str, list[str]] = {}
+    good = []
+    for accelerator in members:
+        if found := obstacles(accelerator):
+            refusals.setdefault(", ".join(found), []).append(accelerator.name)
+        else:
+            good.append(accelerator)
+    if good:
+        return max(good, key=lambda each: each.requires.demands)
+    reasons = "; ".join(f"{', '.join(names)}: {why}" for why, names in refusals.items())
+    raise InputError(
+        f"'{name}' is whichever of its targets this machine can measure, which is none ({reasons}); "
+        f"to build without measuring, name one: --build-only --target {members[-1].name}"
+    )
+
+
 def require_measurable(accelerator: Accelerator) -> None:
     """Raise InputError, with all reasons, where this machine cannot run kernels for the accelerator."""
     from heron_cli.doctor import obstacles

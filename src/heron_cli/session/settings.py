@@ -17,7 +17,12 @@ class RunnerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to tune. `trials` or `seconds` bounds each workload; `fixed` gives knobs the one value to try."""
+    """How to tune.
+
+    `trials` or `seconds` bounds each workload; `gap` ends it once the best is within that share of the
+    analytic model's bound; `transfer` warms up from
+    the records of other workloads; `fixed` gives knobs the one value to try.
+    """
 
     trials: int | None = 64
     seconds: float | None = None
@@ -27,6 +32,8 @@ class Settings:
     jobs: int | None = None
     sampler: str = "table"
     runner: RunnerKind = RunnerKind.LOCAL
+    gap: float | None = None
+    transfer: bool = True
     fixed: Mapping[str, int] = field(default_factory=dict)
 
     def check(self) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from heron_cli.accelerator.model import Accelerator
     from heron_cli.operators.workload import Workload
     from heron_cli.schedule.task import Task, Variant
+    from heron_cli.search.prior import Prior
     from heron_cli.search.problem import Problem, Sampler, VariantSpace
     from heron_cli.space import Evaluator, Rows, Space
 
@@ -36,20 +39,22 @@ def make_task(workload: Workload, accelerator: Accelerator, threads: int = 1) ->
     return task
 
 
-def problem(task: Task, settings: Settings) -> Problem:
-    """What the search works on: the variants that have a point, with `settings.fixed` posted as constraints.
+def problem(task: Task, settings: Settings, prior: Prior | None = None) -> Problem:
+    """What the search works on: the variants that have a point, with `settings.fixed` posted as constraints;
+    `prior` is what is known from other workloads.
 
     Raises InputError when no variant has a knob of `fixed` or that value for it, SpaceEmptyError with the
     reasons when every variant is proven empty.
     """
     from heron_cli.search.problem import PlainProblem
 
+    started = time.monotonic()
     kept: list[VariantSpace] = []
     reasons: list[str] = []
     for variant, space in variants_with(task, settings.fixed):
         reason = why_empty(space)
         if reason is None:
-            kept.append(_variant_space(variant, space, settings.sampler))
+            kept.append(replace(_variant_space(task, variant, space, settings.sampler), prior=prior))
         else:
             reasons.append(f"{variant.name}: {reason}")
     if not kept:
@@ -61,7 +66,25 @@ def problem(task: Task, settings: Settings) -> Problem:
         digest=task.accelerator.digest,
         variants=kept,
         definition=definition(task.workload),
+        lower_bound=_lower_bound(task, kept),
+        solve_seconds=time.monotonic() - started,
     )
+
+
+def _lower_bound(task: Task, kept: Sequence[VariantSpace]) -> float | None:
+    """The least bound of the variants in the unit of the measurements; None where one has none."""
+    from heron_cli.backends import registry
+    from heron_cli.backends.base import SimulatedBackend
+    from heron_cli.schedule.seeds import lower_bound
+
+    bounds = [lower_bound(task.variant(variant.name).space) for variant in kept]
+    known = [bound for bound in bounds if bound is not None]
+    if len(known) < len(bounds):
+        return None
+    if isinstance(registry.get(task.accelerator.backend), SimulatedBackend):
+        return float(min(known))
+    clock = task.accelerator.clock
+    return None if clock is None else min(known) / clock
 
 
 def variants_with(task: Task, values: Mapping[str, int]) -> list[tuple[Variant, Space]]:
@@ -105,22 +128,34 @@ def why_empty(space: Space) -> str | None:
         return None  # not proven, so the sampler may look for a point
 
 
-def _variant_space(variant: Variant, space: Space, sampler: str) -> VariantSpace:
+def bare_spaces(task: Task) -> list[VariantSpace]:
+    """All variants of a task for reading records of it: without seeds, so nothing is solved."""
+    return [_variant_space(task, variant, variant.space, "table", seeded=False) for variant in task.variants]
+
+
+def _variant_space(
+    task: Task, variant: Variant, space: Space, sampler: str, *, seeded: bool = True
+) -> VariantSpace:
+    from heron_cli.operators import registry
+    from heron_cli.schedule.roofline import CYCLES
     from heron_cli.schedule.seeds import seeds
     from heron_cli.search.problem import VariantSpace
-    from heron_cli.space import CpSampler, Evaluator, TableSampler
+    from heron_cli.space import CpSampler, Evaluator, TableSampler, Var
     from heron_cli.space.violation import violation
 
     drawing: Sampler = CpSampler(space) if sampler == "cpsat" else TableSampler(space)
     evaluator = Evaluator(space)
+    derived = {item.name for item in space.derived}
     return VariantSpace(
         variant.name,
         space,
         drawing,
         partial(_features, evaluator),
-        seeds=seeds(variant.template, space),
+        seeds=seeds(variant.template, space) if seeded else (),
         valid=evaluator.valid,
         violation=partial(violation, evaluator),
+        estimate=partial(evaluator.evaluate, Var(CYCLES)) if CYCLES in derived else None,
+        work=float(registry.get(task.workload.operator).flops(task.workload)),
     )
 
 

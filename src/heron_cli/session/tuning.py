@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from heron_cli.errors import NoValidTrialError
+from heron_cli.errors import InputError, NoValidTrialError
 
 from .settings import RunnerKind, Settings
 from .spaces import problem
+from .transfer import prior_for
 
 if TYPE_CHECKING:
     from heron_cli.records import Store
@@ -64,11 +65,19 @@ def tune(task: Task, store: Store, settings: Settings, on_event: OnEvent | None 
     """
     from heron_cli.records import Store as Records
     from heron_cli.search import driver
-    from heron_cli.search.events import Event, Finished
+    from heron_cli.search.events import Event, Finished, WarmedUp
     from heron_cli.search.result import Budget
 
-    searched = problem(task, settings)
-    budget = Budget(settings.trials, settings.seconds)
+    prior = prior_for(task, store) if settings.transfer else None
+    if prior is not None and on_event is not None:
+        on_event(WarmedUp(prior.trials, len(prior.workloads)))
+    searched = problem(task, settings, prior)
+    if settings.gap is not None and searched.lower_bound is None:
+        raise InputError(
+            f"--stop-at-gap: no bound is known for {task.workload.name} on {task.accelerator.name}; "
+            "the roofline needs a level that fills memories, and limits.bus_bytes"
+        )
+    budget = Budget(settings.trials, settings.seconds, settings.gap)
     recorded = settings.runner is RunnerKind.LOCAL
     finished: list[TuneResult] = []
 

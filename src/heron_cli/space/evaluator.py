@@ -18,13 +18,17 @@ from heron_cli.space.space import Rows, Space
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A constraint that an assignment breaks; `left` and `right` are the sides of a comparison, else None."""
+    """A constraint that an assignment breaks; `left` and `right` are the sides of a comparison, else None.
+
+    `excess` says by how much: the least change of one side that would satisfy it.
+    """
 
     label: str
     origin: Origin | str | None
     prose: str
     left: int | None
     right: int | None
+    excess: int | None = None
 
     def __str__(self) -> str:
         place = f" ({self.origin})" if self.origin else ""
@@ -33,6 +37,8 @@ class Violation:
             if self.left is None or self.right is None
             else f": {number(self.left)} against {number(self.right)}"
         )
+        if sides and self.excess is not None:
+            sides += f", off by {number(self.excess)}"
         return f"{self.label}{place}: {self.prose}{sides}"
 
 
@@ -102,11 +108,12 @@ class Evaluator:
         for constraint, condition in zip(self.space.constraints, self.space.conditions, strict=True):
             if np.all(reader.of(condition)):
                 continue
-            left = right = None
+            left = right = excess = None
             if isinstance(condition, Compare) and not isinstance(condition.left, Modulo):
                 left, right = (int(np.max(reader.of(side))) for side in (condition.left, condition.right))
+                excess = abs(left - right) + (condition.op in ("<", ">", "!="))
             text = to_prose(constraint.condition)
-            found.append(Violation(constraint.label, constraint.origin, text, left, right))
+            found.append(Violation(constraint.label, constraint.origin, text, left, right, excess))
         return found
 
     def _matrix(self, rows: Rows) -> Rows:

@@ -162,7 +162,7 @@ class TableSampler:
         return _Plan(subsets, others, empty)
 
     def _located(self, name: str) -> tuple[Node, int | None]:
-        """What a variable stands for, and the table that holds it, if one does: asked for every child anew."""
+        """What a variable stands for, and the table that holds it, if one does; every child asks anew."""
         if name not in self._places:
             node = self.space.expression(Var(name))
             table = None if isinstance(node, Const) else self._proposals.table_of(node)

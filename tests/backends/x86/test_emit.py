@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from heron_cli.errors import InputError
 from heron_cli.operators import registry
+from heron_cli.operators.epilogue import resolve
 from heron_cli.operators.workload import Workload, make
 
 from .generated import Apart, job
@@ -91,7 +94,31 @@ def others(draw: st.DrawFn) -> Workload:
         raise
 
 
-@settings(relaxed, max_examples=30)
+@st.composite
+def finished(draw: st.DrawFn) -> Workload:
+    """Any operator with any epilogue and output that its sums allow."""
+    workload = draw(gemms() | convolutions() | others())
+    types = replace(workload.dtypes, output=draw(st.sampled_from(["int8", "uint8", "int32", "float32"])))
+    scale, whole = draw(st.booleans()), types.output != "float32"
+    given: dict[str, object] = {
+        "bias": draw(st.booleans()),
+        "residual": whole and draw(st.booleans()),
+        "scale": scale,
+        "shift": 0 if scale else draw(st.sampled_from([0, 8])),
+        "low": draw(st.sampled_from([0, 3, None])),
+        "high": draw(st.sampled_from([100, None] if whole else [None])),
+    }
+    epilogue = resolve({name: (value, "here") for name, value in given.items()}, types)
+    return replace(workload, dtypes=types, epilogue=epilogue)
+
+
+@settings(relaxed, max_examples=12)
+@given(finished(), seeds, threads)
+def test_epilogues(apart: Apart, workload: Workload, seed: int, count: int) -> None:
+    apart.run(job(workload, seed, count))
+
+
+@settings(relaxed, max_examples=12)
 @given(others(), seeds, threads)
 def test_other_operators(apart: Apart, workload: Workload, seed: int, count: int) -> None:
     apart.run(job(workload, seed, count))
@@ -111,7 +138,7 @@ def test_conv2d(apart: Apart, workload: Workload, seed: int, count: int) -> None
 
 @pytest.mark.slow
 @settings(relaxed, max_examples=120)
-@given(gemms() | convolutions() | others(), seeds, threads)
+@given(gemms() | convolutions() | others() | finished(), seeds, threads)
 def test_many(apart: Apart, workload: Workload, seed: int, count: int) -> None:
     apart.run(job(workload, seed, count))
 

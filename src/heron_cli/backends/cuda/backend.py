@@ -58,7 +58,11 @@ class CudaBackend:
         arch = str(target.get("arch", "sm_80"))
         hopper = geometry.grouped or geometry.cluster > 1
         source = whole_source(
-            to_source(functions, target), emitted.instruction, hopper=hopper, cluster=geometry.cluster, blocks=nest.resident
+            to_source(functions, target),
+            emitted.instruction,
+            hopper=hopper,
+            cluster=geometry.cluster,
+            blocks=nest.resident,
         )
         code, metrics = to_cubin(source, arch)
         specs = registry.get(task.workload.operator).specs(task.workload)

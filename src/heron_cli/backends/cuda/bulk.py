@@ -34,7 +34,9 @@ def registers(groups: int, resident: int) -> int:
 class Bulk:
     """Emits both roles of a block."""
 
-    def __init__(self, geometry: Geometry, operands: tuple[Access, Access], shared: Any, names: tuple[Any, Any]) -> None:
+    def __init__(
+        self, geometry: Geometry, operands: tuple[Access, Access], shared: Any, names: tuple[Any, Any]
+    ) -> None:
         self.geometry, self.shared, self.names = geometry, shared, names
         self.maps = (TensorMap.of(geometry, operands[0], "m"), TensorMap.of(geometry, operands[1], "n"))
         self.products: GroupProducts
@@ -51,7 +53,9 @@ class Bulk:
         together = "heron_cluster_barrier" if geometry.cluster > 1 else "heron_barrier"
         return [tir.branch(thread == 0, tir.sequence(gates)), tir.device(together)]
 
-    def copy(self, thread: Any, ranks: Mapping[str, Any], first: Mapping[str, Any], batches: Mapping[str, Any]) -> Any:
+    def copy(
+        self, thread: Any, ranks: Mapping[str, Any], first: Mapping[str, Any], batches: Mapping[str, Any]
+    ) -> Any:
         """The copying warpgroup: its first thread waits for empty stages and fills them."""
         geometry = self.geometry
         size = geometry.operand_bytes("m") + geometry.operand_bytes("n")
@@ -86,7 +90,12 @@ class Bulk:
                     mask = [masks[number]] if shared else []
                     body.append(
                         tir.device(
-                            each.call(shared), to, self._full(slot), tir.address_of(self.names[number]), *mask, *numbers
+                            each.call(shared),
+                            to,
+                            self._full(slot),
+                            tir.address_of(self.names[number]),
+                            *mask,
+                            *numbers,
                         )
                     )
             return tir.sequence(body)
@@ -106,7 +115,8 @@ class Bulk:
             wait = tir.device("heron_gate_wait", self._full(slot), turn // depth % 2)
             products = self.products.multiply(self.shared, slot * geometry.stage_bytes, at)
             release = tir.branch(
-                tir.both(turn > 0, at.lane == 0), tir.sequence(self._release((turn + (depth - 1)) % depth, ranks))
+                tir.both(turn > 0, at.lane == 0),
+                tir.sequence(self._release((turn + (depth - 1)) % depth, ranks)),
             )
             return tir.sequence([wait, *products, release])
 

@@ -71,7 +71,9 @@ class KernelEmitter:
             Loader(geometry, self.weight, "n", self.buffers["weight"]),
         )
         self.products: FragmentProducts | GroupProducts = (
-            GroupProducts(geometry, *self.loaders) if geometry.grouped else FragmentProducts(geometry, *self.loaders)
+            GroupProducts(geometry, *self.loaders)
+            if geometry.grouped
+            else FragmentProducts(geometry, *self.loaders)
         )
         self.epilogue = Epilogue(geometry, self.buffers)
         self.bulk: Bulk | None = None
@@ -101,14 +103,19 @@ class KernelEmitter:
             "n": (tile_n * geometry.shared("n") + ranks["n"]) * geometry.block("n"),
         }
         warp = tir.variable("warp")
-        statements.append(tir.named(warp, tir.device_value("int32", "heron_uniform", thread // geometry.nest.lanes)))
+        statements.append(
+            tir.named(warp, tir.device_value("int32", "heron_uniform", thread // geometry.nest.lanes))
+        )
         at = Position(thread % geometry.nest.lanes, warp % geometry.warps("m"), warp // geometry.warps("m"))
         staged = self.epilogue.stage(self.shared, self.products.sums, self.products.results(at))
         members = geometry.shared("m") * geometry.shared("n")
         sharers = [(share * geometry.shared("m") + ranks["m"]) * geometry.shared("n") + ranks["n"]
                    for share in range(geometry.split)] if members > 1 else list(range(geometry.split))  # fmt: skip
         write = tir.sequence(
-            [*self.epilogue.declare(), self.epilogue.write(self.shared, thread, ranks["k"], sharers, first, batches)]
+            [
+                *self.epilogue.declare(),
+                self.epilogue.write(self.shared, thread, ranks["k"], sharers, first, batches),
+            ]
         )
         together = tir.device("heron_cluster_barrier")
         if self.bulk is None:
@@ -129,7 +136,11 @@ class KernelEmitter:
         """One warpgroup copies, the others multiply; each takes the registers that it needs."""
         groups = self.geometry.workers // 128
         copy = [tir.device("heron_registers_keep<40>"), bulk.copy(thread, ranks, first, batches)]
-        work = [tir.device(f"heron_registers_take<{registers(groups, self.geometry.nest.resident)}>"), *bulk.multiply(at, ranks), *staged]
+        work = [
+            tir.device(f"heron_registers_take<{registers(groups, self.geometry.nest.resident)}>"),
+            *bulk.multiply(at, ranks),
+            *staged,
+        ]
         return [tir.branch(warp == groups, tir.sequence(copy), tir.sequence(work))]
 
     def _ranks(self, statements: list[Any]) -> dict[str, Any]:

@@ -34,7 +34,9 @@ class Epilogue:
         """The dimension (m or n) along which the output is contiguous, and how many elements go at once."""
         for dim in ("n", "m"):
             name, extent = parts_of(self.geometry, self.output, self.geometry.axes[dim])[-1]
-            leaves = any(self.output.dims[i].coefficient(name) for i in outside_of(self.output, self.einsum.iterators))
+            leaves = any(
+                self.output.dims[i].coefficient(name) for i in outside_of(self.output, self.einsum.iterators)
+            )
             if extent > 1 and self.output.stride(name) == 1 and not leaves:
                 return dim, self._width(name, extent)
         return "n", 1
@@ -94,7 +96,9 @@ class Epilogue:
 
         return tir.loop("piece", rounds, one)
 
-    def _piece(self, shared: Any, row: Any, column: Any, first: Mapping[str, Any], batches: Mapping[str, Any]) -> Any:
+    def _piece(
+        self, shared: Any, row: Any, column: Any, first: Mapping[str, Any], batches: Mapping[str, Any]
+    ) -> Any:
         geometry = self.geometry
         statements = self._sums(shared, row, column)
         i, j = first["m"] + row, first["n"] + column
@@ -114,7 +118,9 @@ class Epilogue:
         inner = [statement for op in self.einsum.epilogue for statement in self._step(op, values)]
         kind = _C_TYPES[self.output.dtype]
         to = tir.address(self.buffers["output"], flat(self.output, values))
-        inner.append(tir.device(f"heron_narrow<{self.vector}, {kind}, {self.kind}>", to, tir.address(self.values, 0)))
+        inner.append(
+            tir.device(f"heron_narrow<{self.vector}, {kind}, {self.kind}>", to, tir.address(self.values, 0))
+        )
         condition = tir.both(*conditions)
         whole = tir.sequence([*statements, *inner])
         return whole if condition is None else tir.branch(condition, whole)
@@ -143,7 +149,9 @@ class Epilogue:
             return []  # the writing rounds
 
         def each(change: Any) -> list[Any]:
-            return [tir.store(self.values, i, change(tir.load(self.values, i), i)) for i in range(self.vector)]
+            return [
+                tir.store(self.values, i, change(tir.load(self.values, i), i)) for i in range(self.vector)
+            ]
 
         if op.kind == "shift":
             return each(lambda value, _: tir.shift_right(value, op.values[0]))
@@ -151,7 +159,9 @@ class Epilogue:
             low, high = op.values
 
             def clip(value: Any, _: Any) -> Any:
-                value = value if high is None else tir.minimum(value, tir.constant(high, self.einsum.accumulate))
+                value = (
+                    value if high is None else tir.minimum(value, tir.constant(high, self.einsum.accumulate))
+                )
                 return value if low is None else tir.maximum(value, tir.constant(low, self.einsum.accumulate))
 
             return each(clip)

@@ -108,12 +108,16 @@ class TensorMap:
             return {row: at}
         axis = self.geometry.nest.einsum.axis(row)
         parts, last = axis.parts, axis.extent - 1
-        covered = self.geometry.grid(self.dim) * self.geometry.block(self.dim) * self.geometry.shared(self.dim)
+        covered = (
+            self.geometry.grid(self.dim) * self.geometry.block(self.dim) * self.geometry.shared(self.dim)
+        )
         if covered - self.outer > last:  # a column must begin inside the tensor; what it brings is masked
             at = tir.minimum(at, last)
         return take_apart(at, [(part.name, part.extent) for part in parts])
 
-    def copies(self, begin: Mapping[str, Any], share: Any, taps: Mapping[str, Any], start: Any) -> list[tuple[Any, list[Any]]]:
+    def copies(
+        self, begin: Mapping[str, Any], share: Any, taps: Mapping[str, Any], start: Any
+    ) -> list[tuple[Any, list[Any]]]:
         """(byte in the tile, coordinates and offsets) of every copy of a stage."""
         row, k = self.geometry.axes[self.dim], self.geometry.axes["k"]
         width = self.tile.width * PIECE

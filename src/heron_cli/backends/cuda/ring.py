@@ -25,7 +25,9 @@ class Ring:
         self.geometry, self.products, self.shared = geometry, products, shared
         self.rows, self.columns = loaders
 
-    def emit(self, at: Position, thread: Any, share: Any, first: Mapping[str, Any], batches: Mapping[str, Any]) -> list[Any]:
+    def emit(
+        self, at: Position, thread: Any, share: Any, first: Mapping[str, Any], batches: Mapping[str, Any]
+    ) -> list[Any]:
         """From the first copy to the last product; then all threads have met. `share`: which part of k."""
         self.thread, self.share = thread, share
         statements = []
@@ -56,12 +58,19 @@ class Ring:
                 copies.append(tir.branch(turn + ahead < count, later))
             commit = tir.device("heron_copy_commit")
             products = self.products.multiply(self.shared, turn % depth * geometry.stage_bytes, at)
-            if geometry.grouped:  # copies are issued while the products run, which the last statement waits for
+            if (
+                geometry.grouped
+            ):  # copies are issued while the products run, which the last statement waits for
                 return tir.sequence([*body, *products[:-1], *copies, commit, products[-1]])
             return tir.sequence([*body, *copies, commit, *products])
 
         statements.append(tir.loop("turn", count, stage))
-        return [*statements, *self.products.finish(), tir.device("heron_copy_wait<0>"), tir.device("heron_barrier")]
+        return [
+            *statements,
+            *self.products.finish(),
+            tir.device("heron_copy_wait<0>"),
+            tir.device("heron_barrier"),
+        ]
 
     def _copy(self, turn: Any, slot: Any) -> list[Any]:
         """Copy what iteration `turn` multiplies into a stage."""

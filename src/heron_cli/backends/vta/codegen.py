@@ -7,7 +7,7 @@ tokens are inserted afterwards (`sync`).
 from __future__ import annotations
 
 from heron_cli.backends.vta.config import VtaConfig
-from heron_cli.backends.vta.isa import Alu, AluOperation, Finish, Gemm, Instruction, Load, Memory, Store, Uop
+from heron_cli.backends.vta.isa import Alu, Finish, Gemm, Instruction, Load, Memory, Store, Uop
 from heron_cli.backends.vta.layout import Layouts
 from heron_cli.backends.vta.program import UOPS, Program, Tensor, place
 from heron_cli.backends.vta.transfers import Rectangle, rectangles

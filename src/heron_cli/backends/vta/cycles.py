@@ -185,9 +185,7 @@ class _Times:
             if step.operand is None:
                 found.append(walk.sums * timing.alu_immediate_cycles + timing.alu_fill)
             else:
-                found.append(
-                    walk.kernels[step.kernel].steps * timing.alu_register_cycles + timing.alu_fill
-                )
+                found.append(walk.kernels[step.kernel].steps * timing.alu_register_cycles + timing.alu_fill)
         return found
 
 

@@ -64,8 +64,13 @@ class Layout:
         return tuple(size for _, size in self.element)
 
     def unpack(self, elements: NDArray[Any]) -> NDArray[Any]:
-        """The user's tensor, in the shape of the access, out of [elements, *element block]."""
-        shape = [dim.extent for dim in self.dims] + [size for _, size in self.element]
+        """The user's tensor, in the shape of the access, out of [elements, *element block].
+
+        Along a block's dimension that no axis of the operand has, values are the same: the first is taken.
+        """
+        first = tuple(slice(None) if place >= 0 else slice(0, 1) for place, _ in self.element)
+        elements = elements.reshape(self.elements, *self._block())[(slice(None), *first)]
+        shape = [dim.extent for dim in self.dims] + [size if at >= 0 else 1 for at, size in self.element]
         order = self._order()
         inverse = np.argsort([axis for axis in order if axis is not None])
         squeezed = elements.reshape([s for s, axis in zip(shape, order, strict=True) if axis is not None])

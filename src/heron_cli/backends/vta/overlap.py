@@ -18,18 +18,18 @@ _NEVER = 1 << 62
 
 
 class Transfer(NamedTuple):
-    """`count` transfers alike: each `bus` cycles on the bus, then `own` of padding; after compute's `wait`."""
+    """`times` transfers alike, after compute's `wait`: each `bus` cycles on the bus, then `own` to pad."""
 
-    count: int
+    times: int
     bus: int
     own: int
     wait: int
 
 
 class Computation(NamedTuple):
-    """After load's `load` and store's `store`: `own` cycles, or `count` > 0 transfers as in `Transfer`."""
+    """After load's `load` and store's `store`: `own` cycles, or `times` > 0 transfers as in `Transfer`."""
 
-    count: int
+    times: int
     bus: int
     own: int
     load: int = NONE

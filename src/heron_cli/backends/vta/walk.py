@@ -126,42 +126,33 @@ class Walk:
         tiles, stages, threads = self.visits.shape
         visits = np.arange(tiles * stages * threads)
         units = visits // (stages * threads) * threads + visits % threads
-        first = visits // threads % stages == 0
         sums = self.fills["output"].places
-        none = np.zeros(len(sums), np.int64)
         source, weight = self.fills["input"].places, self.fills["weight"].places
-        each = [np.stack([sums[units], 0 * visits, 0 * visits], 1), np.stack([sums[units], source, weight], 1)]
-        after = [
-            np.stack([sums, self.fills[step.operand].places if step.operand else sums, none], 1)
-            for step in self.epilogue
+        # columns: kernel, step, unit, visit, and what the micro-ops are moved by
+        visiting = [
+            _table(0, RESET, units, visits, sums[units], 0, 0),
+            _table(1, MULTIPLY, units, visits, sums[units], source, weight),
         ]
-        # [tiles, uses of a tile]: those of its visits, then those of its epilogues
-        width = stages * threads * 2
-
-        def joined(visiting: list[Numbers], finishing: list[Numbers]) -> Numbers:
-            inner = np.stack(visiting, axis=1).reshape(tiles, width, -1)
-            outer = [] if not finishing else [np.stack(finishing, axis=1).reshape(tiles, -1, inner.shape[-1])]
-            found: Numbers = np.concatenate([inner, *outer], axis=1)
-            return found.reshape(-1, inner.shape[-1])
-
-        every = range(len(self.epilogue))
-        present = joined([first, first | True], [none == 0 for _ in every])[:, 0].astype(bool)
-        table = joined(
-            [np.stack([0 * visits, visits * 0 + RESET, units, visits], 1),
-             np.stack([0 * visits + 1, visits * 0 + MULTIPLY, units, visits], 1)],
-            [np.stack([none + self.epilogue[i].kernel, none + 2 + i, np.arange(len(sums)), none], 1)
-             for i in every],
-        )[present]  # fmt: skip
-        kernel, step, unit, visit = table.T
-        at = joined(each, after)[present]
+        finishing = [
+            _table(step.kernel, 2 + i, np.arange(len(sums)), 0, sums, self._read(step), 0)
+            for i, step in enumerate(self.epilogue)
+        ]
+        # of each tile the uses of its visits, then those of its epilogues
+        parts = [np.stack(part, axis=1).reshape(tiles, -1, 7) for part in (visiting, finishing) if part]
+        table = np.concatenate(parts, axis=1).reshape(-1, 7)
+        resets = table[:, 1] == RESET
+        table = table[~resets | (table[:, 3] // threads % stages == 0)]
+        kernel, step, unit, visit = table[:, :4].T
         counts = np.array([each.count for each in self.kernels])
         depth = self.config.uop.depth
         if counts.max() > depth:
             raise ProgramError(f"a kernel of {counts.max()} micro-ops; the memory holds {depth}")
-        radix = 1 << 16
-        contents = ((kernel * radix + at[:, 0]) * radix + at[:, 1]) * radix + at[:, 2]
-        held = stack(contents, counts[kernel], depth)
-        return Uses(kernel, at, step, unit, visit, held.places, held.missing)
+        held = stack(_numbers(table[:, [0, 4, 5, 6]]), counts[kernel], depth)
+        return Uses(kernel, table[:, 4:], step, unit, visit, held.places, held.missing)
+
+    def _read(self, step: Step) -> Numbers:
+        """What a step of the epilogue reads besides the sums; an immediate has the sums' own place."""
+        return self.fills[step.operand or "output"].places
 
     def _products(self) -> Folded:
         """The loops of a tile's products."""
@@ -199,9 +190,14 @@ class Walk:
         return fold(loops, self.config.limits.iterations)
 
 
-def _numbers(lows: Numbers) -> Numbers:
+def _table(*columns: Numbers | int) -> Numbers:
+    found: Numbers = np.stack(np.broadcast_arrays(*columns), axis=1)
+    return found
+
+
+def _numbers(rows: Numbers) -> Numbers:
     """A number for every row, equal for equal rows."""
-    least = lows.min(axis=0)
-    radix = lows.max(axis=0) - least + 1
-    found: Numbers = (lows - least) @ np.cumprod([1, *radix[:-1]])
+    least = rows.min(axis=0)
+    radix = rows.max(axis=0) - least + 1
+    found: Numbers = (rows - least) @ np.cumprod([1, *radix[:-1]])
     return found

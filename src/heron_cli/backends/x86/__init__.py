@@ -97,9 +97,6 @@ def _refusal(nest: Nest) -> str | None:
         return (
             f"{nest.instruction}: the x86 back end takes intrinsics of one row, of several lanes and inputs"
         )
-    if nest.einsum.epilogue:
-        steps = ", ".join(map(str, nest.einsum.epilogue))
-        return f"{nest.instruction}: the x86 back end writes sums as they are, without an epilogue ({steps})"
     depth = nest.tilings[nest.intrinsic["k"]].unit * item_bytes(nest.einsum.input.dtype)
     if depth != 4:
         return f"{nest.instruction}: a lane takes {depth} bytes; the x86 back end broadcasts 4"

@@ -13,8 +13,10 @@ from typing import Any
 
 from heron_cli.backends import tir
 from heron_cli.backends.x86.cases import Case, Cases
+from heron_cli.backends.x86.finish import Finish
 from heron_cli.backends.x86.pack import PackedWeight
 from heron_cli.backends.x86.stage import InputStage, Source
+from heron_cli.elements import BYTES
 from heron_cli.schedule.einsum import Axis
 from heron_cli.schedule.nest import ROOT, Loop, Nest
 
@@ -44,16 +46,20 @@ class KernelEmitter:
         self.left_out = [d for d in self.einsum.left_out() if not covered & {name for name, _ in d.terms}]
 
     def emit(self, symbol: str) -> Any:
-        """The kernel as a PrimFunc: symbol(input, weight, output); a constant weight comes packed."""
+        """The kernel as a PrimFunc: symbol(input, weight, operands of the epilogue…, output).
+
+        A constant weight comes packed.
+        """
         einsum, constant = self.einsum, self.einsum.weight.constant
-        sizes = [prod(access.shape()) for access in (einsum.input, einsum.weight, einsum.output)]
-        weight = (self.weight.bytes, 64) if constant else (sizes[1], 1)
+        operands = (einsum.input, einsum.weight, *einsum.finishing, einsum.output)
         data = [
-            tir.argument("input", einsum.input.dtype, sizes[0], 1),
-            tir.argument("weight", einsum.weight.dtype, *weight),
-            tir.argument("output", einsum.output.dtype, sizes[2], 4),
+            tir.argument(access.name, access.dtype, prod(access.shape()), BYTES[access.dtype])
+            for access in operands
         ]
-        self.input, given, self.output = (buffer for _, buffer in data)
+        if constant:
+            data[1] = tir.argument("weight", einsum.weight.dtype, self.weight.bytes, 64)
+        self.input, given, *added, self.output = (buffer for _, buffer in data)
+        self.finish = Finish(self.nest, added)
         source = Source.user(self.input, einsum.input)
         if constant:
             self.packed = given
@@ -283,13 +289,16 @@ class KernelEmitter:
         statements = []
         for p, point in enumerate(points):
             at = c + sum(output.stride(name) * i for name, i in point.at.items())
+            here = {name: starts[name] + point.at.get(name, 0) for name in starts if name != self.lane}
             stores = []
-            for j, buffer in enumerate(acc[p]):
+            for j, sums in enumerate(acc[p]):
                 column = (first + j) * self.width
                 if tiling.extent % self.width and tiling.extent > self.width:
                     column = tir.minimum(column, tiling.extent - self.width)
                 elif tiling.extent < self.width:
                     column = 0
+                before, buffer = self.finish.apply(sums, here, column, valid)
+                stores += before
                 if stride == 1 and valid == self.width:
                     stores.append(
                         tir.store(self.output, at + column, tir.load(buffer, 0, self.width), self.width)

@@ -37,9 +37,10 @@ def command(
 ) -> None:
     """Say why a space is empty, or why a candidate is not allowed.
 
-    With --set for every knob, the rules that this candidate breaks are listed; with some knobs, whether they
-    leave room for the others; without, whether the space holds any program at all. The exit code is 3 when
-    what was asked about is impossible in every variant.
+    With --set for every knob, the rules that this candidate breaks are listed, and by how much; with some
+    knobs, whether they leave room for the others. Either way the nearest candidate that is allowed is told.
+    Without --set, whether the space holds any program at all. The exit code is 3 when what was asked about is
+    impossible in every variant.
     """
     asked = inputs.Asked.check(operator, shape, dtype, epilogue, workloads, only)
     machine = inputs.accelerator(target)
@@ -76,13 +77,29 @@ def _variant(variant: Variant, space: Space, fixed: Mapping[str, int]) -> dict[s
 
     if set(fixed) == set(space.names):
         violations = Evaluator(variant.space).violations(fixed)
-        return _entry(variant, possible=not violations, reasons=[str(each) for each in violations])
+        near = _nearest(variant, fixed) if violations else None
+        return _entry(variant, possible=not violations, reasons=[str(e) for e in violations], nearest=near)
     example = _example(CpBackend(space))
     if example is not None:
         return _entry(variant, possible=True, example=example)
     explanation = explain_empty(space)
     repairs = [each.sentence for each in explanation.repairs]
-    return _entry(variant, possible=False, reasons=list(explanation.sentences), repairs=repairs)
+    near = _nearest(variant, fixed) if fixed else None
+    reasons = list(explanation.sentences)
+    return _entry(variant, possible=False, reasons=reasons, repairs=repairs, nearest=near)
+
+
+def _nearest(variant: Variant, fixed: Mapping[str, int]) -> dict[str, Any] | None:
+    from heron_cli.space import SolverTimeoutError
+    from heron_cli.space.nearest import nearest
+
+    try:
+        found = nearest(variant.space, fixed)
+    except SolverTimeoutError:
+        return None
+    if found is None:
+        return None
+    return {"assignment": dict(found.values), "changed": {k: new for k, (_, new) in found.changed.items()}}
 
 
 def _example(backend: Any) -> dict[str, int] | None:
@@ -99,6 +116,7 @@ def _entry(
     reasons: list[str] | None = None,
     repairs: list[str] | None = None,
     example: dict[str, int] | None = None,
+    nearest: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     return {
         "name": variant.name,
@@ -106,6 +124,7 @@ def _entry(
         "reasons": reasons or [],
         "repairs": repairs or [],
         "example": example,
+        "nearest": nearest,
     }
 
 
@@ -123,3 +142,7 @@ def _print(found: Mapping[str, Any]) -> None:
             click.echo(f"  {reason}")
         for repair in variant["repairs"]:
             click.echo(f"  {repair}")
+        if variant["nearest"] is not None:
+            changes = ", ".join(f"{name}={value}" for name, value in variant["nearest"]["changed"].items())
+            text = ",".join(f"{name}={value}" for name, value in variant["nearest"]["assignment"].items())
+            click.echo(f"  nearest allowed: change {changes}; that is {text}")

@@ -32,13 +32,23 @@ class Found:
 @click.command("lint")
 @click.argument("files", nargs=-1, required=True, metavar="FILE|NAME…")
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@click.option(
+    "--for",
+    "workloads",
+    metavar="FILE|NAME",
+    help="Workloads: find rules that remove nothing from any, and choices that no candidate of any can take.",
+)
 @json_option
-def command(files: tuple[str, ...], strict: bool, as_json: bool) -> None:
+def command(files: tuple[str, ...], strict: bool, workloads: str | None, as_json: bool) -> None:
     """Check accelerator and workload YAML; report everything that is wrong with its line and column.
 
     The exit code is 2 when there is an error.
     """
     findings = {file: _check(file) for file in files}
+    if workloads is not None:
+        for file, found in findings.items():
+            if not any(each.severity == ERROR for each in found):
+                found += _idle(file, workloads)
     if as_json:
         output.document([asdict(each) for found in findings.values() for each in found])
     else:
@@ -70,6 +80,24 @@ def _check(file: str) -> list[Found]:
     return [
         Found(each.origin.file, each.origin.line, each.origin.column, str(each.severity), each.message)
         for each in diagnostics
+    ]
+
+
+def _idle(file: str, workloads: str) -> list[Found]:
+    """What of an accelerator's file decides nothing for some workloads; nothing for a file of workloads."""
+    from heron_cli import session
+    from heron_cli.accelerator import catalog
+    from heron_cli.cli import inputs
+    from heron_cli.operators.workload import SCHEMA
+
+    if _says(catalog.find(file).read_bytes()) == SCHEMA:
+        return []
+    machine = inputs.accelerator(file)
+    asked = inputs.Asked.check(None, None, None, None, workloads, ())
+    tasks = [session.make_task(workload, machine) for workload in asked.workloads(machine)]
+    return [
+        Found(origin.file, origin.line, origin.column, "note", message)
+        for origin, message in session.idle(tasks)
     ]
 
 

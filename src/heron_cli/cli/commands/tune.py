@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from heron_cli.cli import inputs, options
-from heron_cli.cli.parameters import duration, integer_pairs
+from heron_cli.cli.parameters import duration, integer_pairs, percent
 
 DEFAULT_TRIALS = 64
 
@@ -21,6 +21,19 @@ DEFAULT_TRIALS = 64
     "--trials", type=click.IntRange(min=1), help="Trials per workload. Default: 64, or as --time allows."
 )
 @click.option("--time", "seconds", callback=duration, metavar="TIME", help="Time per workload: 90s, 5m, 1h.")
+@click.option(
+    "--stop-at-gap",
+    "gap",
+    callback=percent,
+    metavar="PERCENT",
+    help="Stop once the best is within this of the analytic model's bound: 5%.",
+)
+@click.option(
+    "--transfer/--no-transfer",
+    default=True,
+    show_default=True,
+    help="Warm up from the records of the operator's other shapes, or from an imported model.",
+)
 @options.seed_option
 @options.threads_option
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes that build. Default: as cores allow.")
@@ -57,6 +70,8 @@ def command(
     db: Path,
     trials: int | None,
     seconds: float | None,
+    gap: float | None,
+    transfer: bool,
     seed: int,
     threads: int,
     jobs: int | None,
@@ -90,6 +105,8 @@ def command(
         jobs=jobs,
         sampler=sampler,
         runner=kind,
+        gap=gap,
+        transfer=transfer,
         fixed=fixed or {},
     )
     machine = inputs.accelerator(target, measured=kind is session.RunnerKind.LOCAL)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from heron_cli.elements import BYTES
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.primitives import Hold
 from heron_cli.space import Expression, at_most, ceil_div, const, maximum, product, total
 
-_BYTES = {"int8": 1, "uint8": 1, "float16": 2, "bfloat16": 2, "int32": 4, "float32": 4}
 _GROUPS = {"input": ("m", "k"), "weight": ("n", "k")}  # dimensions of a tile, also those of a unit axis
 _ATOM = 1024  # bytes after which an XOR swizzle repeats, eight rows of 128; swizzled tiles begin there
 _GATES = 16  # bytes of the two barriers of a stage, behind everything else: filled, and free again
@@ -62,10 +62,10 @@ class MemoryLimit(ConstraintRule):
             units = [template.split(axis.name).unit for axis in einsum.spatial]
             moving = [axis.name for axis in einsum.spatial if einsum.moves(axis, sums[hold.operand])]
             factors = [poster.factor(level, axis) for axis in moving for level in levels]
-            return product([buffers, _BYTES[einsum.accumulate], *units, *factors])
+            return product([buffers, BYTES[einsum.accumulate], *units, *factors])
         access = {"input": einsum.input, "weight": einsum.weight}[hold.operand]
         tiles = {axis.name: poster.tile(axis.name, levels) for axis in einsum.axes}
-        return product([buffers, _BYTES[access.dtype], *(poster.length(dim, tiles) for dim in access.dims)])
+        return product([buffers, BYTES[access.dtype], *(poster.length(dim, tiles) for dim in access.dims)])
 
     def _gathered(self, poster: Poster, hold: Hold, levels: list[str]) -> Expression:
         einsum = poster.template.einsum
@@ -77,8 +77,8 @@ class MemoryLimit(ConstraintRule):
         units = [poster.template.split(axis.name).unit for axis in axes]
         factors = [poster.factor(level, axis.name) for axis in axes for level in levels]
         if hold.operand == "accumulate":
-            return product([poster.buffers(hold.memory), _BYTES[einsum.accumulate], *units, *factors])
-        tile = product([_BYTES[access.dtype], *units, *factors])
+            return product([poster.buffers(hold.memory), BYTES[einsum.accumulate], *units, *factors])
+        tile = product([BYTES[access.dtype], *units, *factors])
         if "xor" in poster.template.accelerator.memory(hold.memory).swizzle:
             tile = ceil_div(tile, _ATOM) * _ATOM
         return poster.depth(hold) * tile
@@ -95,4 +95,4 @@ class MemoryLimit(ConstraintRule):
             factors = [poster.factor(level, axis) for level in levels]
             extents.append(product([poster.template.split(axis).unit, *factors]))
         rows, columns = extents
-        return _BYTES[einsum.accumulate] * rows * (columns + (31 * columns + 8) % 32)
+        return BYTES[einsum.accumulate] * rows * (columns + (31 * columns + 8) % 32)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from heron_cli.accelerator import nodes
 from heron_cli.accelerator.expression import to_prose
 from heron_cli.accelerator.nodes import Name, Node
-from heron_cli.accelerator.words import LEVEL_NUMBERS
+from heron_cli.accelerator.words import COPIED, COPIES, LEVEL_NUMBERS
 from heron_cli.errors import InputError
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
+from heron_cli.schedule.copies import copies
 from heron_cli.space import (
     Boolean,
     Expression,
@@ -129,6 +130,8 @@ class _Resolver:
         if head in levels:
             names = [a.name for a in template.einsum.axes if tail in template.words(a.name)]
             return product([const(1), *(poster.factor(head, name) for name in names)])
+        if tail == COPIES and head in COPIED:
+            return copies(poster, head)
         if tail == "length" and head in template.accelerator.stages:
             return self.length(head, str(node.argument))
         raise InputError(f"{node.origin}: {node} means nothing for this operator")

@@ -29,7 +29,9 @@ class AccumulatorDistance(ConstraintRule):
             return
         order = orders[-1]
         kept = [
-            implies(all_of(*chosen, at_least(poster.factor(order.level, axis), 2)), at_least(inside, required))
+            implies(
+                all_of(*chosen, at_least(poster.factor(order.level, axis), 2)), at_least(inside, required)
+            )
             for chosen, candidate in _choices(order)
             for axis, inside in _inside(poster, order.level, candidate)
         ]

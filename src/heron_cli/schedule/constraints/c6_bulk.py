@@ -51,7 +51,9 @@ class BulkTiles(ConstraintRule):
                 space.require(f"{self.name} {axis} atoms", divides(sharers * _ATOM, sliced), f"axis {k}", why)
                 continue
             why = f"every block of a cluster copies its share of the rows of {axis}, whole swizzle atoms"
-            space.require(f"{self.name} {axis} atoms", divides(sharers * _ATOM, rows[dim]), f"axis {axis}", why)
+            space.require(
+                f"{self.name} {axis} atoms", divides(sharers * _ATOM, rows[dim]), f"axis {axis}", why
+            )
             space.require(
                 f"{self.name} {axis} box",
                 at_most(rows[dim], sharers * _SIDE),

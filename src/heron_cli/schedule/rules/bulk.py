@@ -19,7 +19,9 @@ class BulkCopies(ScheduleRule):
             return "threads copy"
         einsum, tensorize = template.einsum, template.tensorize
         if tensorize.intrinsic.scope != "warpgroup":
-            raise NotApplicableError(f"{tensorize.intrinsic.name} reads fragments, which its own threads copy")
+            raise NotApplicableError(
+                f"{tensorize.intrinsic.name} reads fragments, which its own threads copy"
+            )
         for dim, access in (("m", einsum.input), ("n", einsum.weight)):
             if access.constant:
                 continue  # packed in boxes

@@ -5,14 +5,14 @@ from __future__ import annotations
 from heron_cli.schedule.rules.base import ScheduleRule, UnsupportedError
 from heron_cli.schedule.template import Template
 
-_MARKS = ("bias", "residual", "output")
+_MARKS = ("bias", "scale", "residual", "output")
 
 
 class FuseEpilogue(ScheduleRule):
     """Checks that there is a place for it; records nothing, since the einsum says what is to be done.
 
-    A place is a memory that holds what comes after the sum (bias, residual or output), and one for every
-    operand that the epilogue reads. Elsewhere sums leave the registers as they are.
+    A place is a memory that holds, or implies, what comes after the sum (bias, scale, residual or output),
+    and one for every operand that the epilogue reads. Elsewhere sums leave the registers as they are.
     """
 
     name = "fuse epilogue"

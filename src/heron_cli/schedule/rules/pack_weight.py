@@ -21,6 +21,8 @@ class PackWeight(ScheduleRule):
         """Raises NotApplicableError for a weight that nothing can lay out."""
         if template.einsum.weight.constant or STAGE in template.accelerator.stages:
             return None
+        if template.accelerator.gathers:
+            return "the weight is not constant; it is gathered from where it lies"
         held = next((hold.memory for hold in template.holds if hold.operand == "weight"), None)
         if held is not None:
             return f"what fills {held} lays it out"

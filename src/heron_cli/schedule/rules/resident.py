@@ -19,5 +19,11 @@ class ResidentBlocks(ScheduleRule):
 
     def rewrite(self, template: Template) -> tuple[Template, str]:
         """One primitive a level."""
-        found = [Resident(each.name, each.resident) for each in template.accelerator.levels if len(each.resident) > 1]
-        return template.add(*found), ", ".join(f"{each.level}: {'/'.join(map(str, each.counts))}" for each in found)
+        found = [
+            Resident(each.name, each.resident)
+            for each in template.accelerator.levels
+            if len(each.resident) > 1
+        ]
+        return template.add(*found), ", ".join(
+            f"{each.level}: {'/'.join(map(str, each.counts))}" for each in found
+        )

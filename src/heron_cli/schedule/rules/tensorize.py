@@ -81,8 +81,13 @@ def _takes(intrinsic: Intrinsic, einsum: Einsum) -> bool:
 
 
 def _best(einsum: Einsum, dim: Group, extent: int, least: int) -> Axis | None:
-    """The axis of a group for one dimension of the intrinsic; a reduction must be contiguous, long enough."""
+    """The axis of a group for one dimension of the intrinsic.
+
+    A reduction must be contiguous and long enough; lanes are never phases, some of which do not exist.
+    """
     candidates = einsum.group(dim)
+    if dim == "n":
+        candidates = tuple(axis for axis in candidates if axis.name not in einsum.edges)
     if dim == "k":
         usable = [axis for axis in candidates if axis.extent >= least and einsum.reducible(axis.name)]
         channels = [axis for axis in usable if not einsum.window(axis.name)]

@@ -1,8 +1,9 @@
-"""`heron space`."""
+"""`heron space show`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from heron_cli.space import Constraint, Space
 
 
-@click.command("space")
+@click.command("show")
 @options.workload_options
 @options.target_option
 @options.threads_option
@@ -84,6 +85,7 @@ def _variant(variant: Variant, space: Space, pruning: bool, seed: int) -> dict[s
         "exact": count.exact,
         "low": count.low,
         "high": count.high,
+        "unconstrained": prod(len(knob.values) for knob in space.knobs),
         "digest": space.digest,
         "schedule": [
             {"rule": each.rule, "applied": each.applied, "reason": each.reason}
@@ -119,6 +121,8 @@ def _print(found: Mapping[str, Any], *, rules: bool) -> None:
         else:
             count = f"about {variant['size']:.3g} ({variant['low']:.3g} to {variant['high']:.3g})"
         click.echo(f"\n{variant['name']}: {count} assignments of {len(variant['knobs'])} knobs")
+        share = variant["size"] / variant["unconstrained"]
+        click.echo(f"  {share:.3g} of the {variant['unconstrained']:.3g} combinations of the knobs' values")
         if variant["why"]:
             click.echo(f"  {variant['why']}")
         shares = {each["label"]: each["removes"] for each in variant["rules"] if "removes" in each}

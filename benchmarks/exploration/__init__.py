@@ -1,0 +1,1 @@
+"""Search methods compared: `python -m benchmarks.exploration`."""

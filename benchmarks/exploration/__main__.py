@@ -1,0 +1,164 @@
+"""Compare the search methods, and write benchmarks/results/exploration.md.
+
+    python -m benchmarks.exploration                      # everything; hours
+    python -m benchmarks.exploration --trials 64          # shorter
+
+Runs are kept in build/exploration/ as they end; the same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from benchmarks import machine
+from benchmarks.exploration import report, runs
+from benchmarks.exploration.beds import VTA_BEDS, X86_BEDS, Bed, MeasuredBed, unavailable
+from benchmarks.exploration.contestants import ABLATIONS, METHODS
+from benchmarks.exploration.validity import validity
+from heron_cli import session
+from heron_cli.records import Store
+from heron_cli.session import Settings
+
+RESULTS = Path(__file__).parents[1] / "results" / "exploration.md"
+PARTS = ("vta", "transfer", "dlboost")
+TRANSFER_LAYERS = ("C3", "C5", "C6", "C8", "C11", "C12")
+
+
+def main() -> None:
+    """Run what is missing and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--trials", type=int, default=256, help="of every run with a cost model")
+    parser.add_argument("--random-trials", type=int, default=1024, help="of random search on recorded tables")
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--measured-seeds", type=int, default=3)
+    parser.add_argument("--transfer-seeds", type=int, default=10)
+    parser.add_argument("--transfer-trials", type=int, default=48)
+    parser.add_argument("--work", type=Path, default=Path("build/exploration"))
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument(
+        "--parts", nargs="*", choices=PARTS, default=PARTS, help="what to run; none: only report"
+    )
+    options = parser.parse_args()
+    beds = [Bed(*pair) for pair in VTA_BEDS]
+    kept = runs.Runs(options.work / "vta.jsonl")
+    others = runs.Runs(options.work / "transfer.jsonl")
+    x86 = runs.Runs(options.work / "dlboost.jsonl")
+    layers = [Bed("vta", layer) for layer in TRANSFER_LAYERS]
+    reasons = unavailable()
+    if "vta" in options.parts:
+        for bed in beds:
+            modelled = [method for method in (*METHODS, *ABLATIONS) if method != "random"]
+            runs.compare(kept, bed, modelled, options.seeds, options.trials)
+            budget = 4 * options.trials if bed.optimum is None else options.random_trials
+            runs.compare(kept, bed, ["random"], options.seeds, budget)
+    if "transfer" in options.parts:
+        runs.transfer(others, layers, options.transfer_seeds, options.transfer_trials, told=64)
+        for layer in layers:
+            cold = ["cga", "cga-unseeded", "cga-blind"]
+            runs.compare(others, layer, cold, options.transfer_seeds, options.transfer_trials)
+    if "dlboost" in options.parts and not reasons:
+        for name, operator, shape in X86_BEDS:
+            measured = MeasuredBed(name, operator, shape, options.work)
+            runs.compare(x86, measured, METHODS, options.measured_seeds, options.trials)
+    optima = {bed.name: bed.optimum for bed in (*beds, *layers)}
+    best = report.best_known([*kept.all, *others.all], optima)
+    budgets = sorted({run.budget for run in kept.all})
+    lines = [
+        "# Search methods compared",
+        "",
+        "Written by `python -m benchmarks.exploration "
+        f"--trials {options.trials} --seeds {options.seeds} --transfer-trials {options.transfer_trials}`",
+        f"on {time.strftime('%Y-%m-%d')}. On VTA's spaces the cost is the timing model's cycles, which",
+        "any machine",
+        "repeats: where a whole space is recorded (`benchmarks/exploration/tables`) from there, else",
+        "computed. All",
+        "methods have the same cost model, see as many assignments a round and are measured in batches",
+        "of 16.",
+        f"Budgets in trials: {', '.join(map(str, budgets))} (the largest for `random`).",
+        "",
+        *(f"* {label}: {text}" for label, text in machine.describe(0).items() if label in _LABELS),
+        "",
+        f"## Trials to {report.SHARE:.0%} of the best known",
+        "",
+        "Geometric means over seeds. A run that never got there counts twice its budget. × CGA's:",
+        "geometric mean of",
+        "the ratios, space by space and seed by seed; p: Wilcoxon's signed-rank test on those pairs.",
+        "",
+        *report.needed(kept.all, best, METHODS),
+        "",
+        *report.bars(kept.all, best),
+        "",
+        "### What CGA is made of",
+        "",
+        "`cga-unseeded` has no generation 0, `cga-blind` neither that nor the roofline's features;",
+        "`…-seeded` and",
+        "`…-unseeded` give or take generation 0 elsewhere, so that it is not mistaken for the merit of",
+        "evolution.",
+        "",
+        *report.needed(kept.all, best, ("cga", *ABLATIONS)),
+        "",
+        "## Transfer",
+        "",
+        "CGA on each layer after 64 trials of CGA without generation 0 on each of the other layers of",
+        "the table.",
+        "",
+        *report.transferred(others.all, best),
+        "",
+        "## Best so far",
+        "",
+        "Share of the best known speed after so many trials: median over seeds (lower to upper quartile).",
+        *report.comparison(kept.all, best, optima),
+        "",
+        "## DL Boost",
+        "",
+        *(_dlboost(x86, reasons)),
+        "",
+        "## Validity",
+        "",
+        "Share of valid candidates. MetaSchedule has no schedules for VTA, so it cannot be compared on",
+        "these spaces.",
+        "",
+        *report.valid([validity(bed) for bed in beds]),
+        "",
+        "## Where the time goes",
+        "",
+        *_seconds(beds[:1]),
+        "",
+    ]
+    options.out.write_text("\n".join(lines))
+
+
+_LABELS = {"CPU", "cores", "system", "Python", "packages", "heron"}
+
+
+def _dlboost(kept: runs.Runs, reasons: list[str]) -> list[str]:
+    if not kept.all:
+        return [f"Not measured on this machine: {'; '.join(reasons) or 'no runs'}."]
+    best = report.best_known(kept.all, {})
+    needed = report.needed(kept.all, best, METHODS)
+    return [*needed, "", *report.bars(kept.all, best), *report.comparison(kept.all, best, {})]
+
+
+def _seconds(beds: list[Bed]) -> list[str]:
+    """The phases of one real run: building and simulating programs instead of looking cycles up."""
+    lines = ["| run | solve | model | build | simulate | solver's share |", "|---|---|---|---|---|---|"]
+    for bed in beds:
+        started = time.monotonic()
+        with Store.in_memory() as store:
+            found = session.tune(bed.task, store, Settings(trials=64, transfer=False)).seconds_spent
+        wall = time.monotonic() - started
+        cells = [f"{found[name]:.1f} s" for name in ("solve", "model", "build", "measure")]
+        lines.append(f"| {bed.name}, 64 trials | " + " | ".join(cells) + f" | {found['solve'] / wall:.0%} |")
+    lines += [
+        "",
+        "The bar is 5 % of the wall time. A modelled machine answers in milliseconds, where one trial on",
+        "hardware takes",
+        "0.2 to 2 s; this run is the worst case for the solver's share.",
+    ]
+    return lines
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""The spaces on which methods are compared, and where the cost of an assignment comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.exploration import tables
+from heron_cli import session
+from heron_cli.backends.vta.config import VtaConfig
+from heron_cli.backends.vta.cycles import CycleModel
+from heron_cli.search.driver import BATCH
+from heron_cli.search.prior import Prior
+from heron_cli.search.problem import Problem
+from heron_cli.search.protocol import get_method
+from heron_cli.session import Settings
+from heron_cli.trial import Candidate, Measurement, Status, Trial
+
+NEAR = 0.999  # a run that came so near to the known optimum of its space is over
+
+
+@dataclass
+class Bed:
+    """A layer on VTA, costs from the recorded table where there is one, else from the timing model."""
+
+    machine: str
+    layer: str
+    known: dict[bytes, int] = field(default_factory=dict)
+    optimum: int | None = None  # of the whole space, where all of it is recorded
+
+    def __post_init__(self) -> None:
+        if tables.path_of(self.machine, self.layer).exists():
+            table = tables.read(self.machine, self.layer)
+            self.known, self.optimum = table.lookup(), table.best
+
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+        return f"{self.machine} {self.layer}"
+
+    @cached_property
+    def task(self) -> Any:
+        """The layer's task."""
+        return tables.task(self.machine, self.layer)
+
+    @cached_property
+    def problem(self) -> Problem:
+        """The cold problem, with seeds."""
+        return session.problem(self.task, Settings())
+
+    @cached_property
+    def _model(self) -> CycleModel:
+        return CycleModel(self.task.variants[0], VtaConfig.of(self.task.accelerator))
+
+    def warm(self, prior: Prior) -> Problem:
+        """The problem as it is after other layers were tuned."""
+        variants = [replace(variant, prior=prior) for variant in self.problem.variants]
+        return replace(self.problem, variants=variants)  # type: ignore[type-var]  # a PlainProblem
+
+    def costs(self, candidates: Sequence[Candidate]) -> list[int]:
+        """Cycles of each."""
+        rows = self.problem.variants[0].rows([candidate.values for candidate in candidates])
+        new = [row for row in rows if row.tobytes() not in self.known]
+        if new:
+            fresh = self._model.of(np.array(new))
+            self.known.update((row.tobytes(), int(c)) for row, c in zip(new, fresh, strict=True))
+        return [self.known[row.tobytes()] for row in rows]
+
+    def search(self, method: str, seed: int, trials: int, problem: Problem | None = None) -> list[Trial]:
+        """One search, in the driver's rounds; shorter when it came `NEAR` the optimum of the whole space."""
+        proposer = get_method(method)(problem or self.problem, seed)
+        history: list[Trial] = []
+        number = 0
+        while len(history) < trials:
+            batch = proposer.propose(BATCH, history, number)
+            if not batch:
+                break
+            for candidate, cycles in zip(batch, self.costs(batch), strict=True):
+                history.append(Trial(candidate, Measurement(Status.OK, cycles=cycles, verified=False)))
+            number += 1
+            best = min(trial.measurement.cycles or 0 for trial in history)
+            if self.optimum is not None and best <= self.optimum / NEAR:
+                break
+        return history[:trials]
+
+
+VTA_BEDS = (("vta", "C11"), ("vta-1x32x32", "C3"), ("vta", "C6"))
+X86_BEDS = (
+    ("gemm 1024³", "gemm", {"m": 1024, "n": 1024, "k": 1024}),
+    ("gemm 16×4096×1024", "gemm", {"m": 16, "n": 4096, "k": 1024}),
+    ("conv2d 28² 128→128", "conv2d", {"height": 28, "width": 28, "in_channels": 128, "out_channels": 128,
+                                      "kernel": 3, "padding": 1}),
+    ("conv2d 14² 1024→256 1×1", "conv2d", {"height": 14, "width": 14, "in_channels": 1024,
+                                           "out_channels": 256, "kernel": 1}),
+)  # fmt: skip
+
+
+@dataclass
+class MeasuredBed:
+    """A workload on this machine's DL Boost; every trial is measured by `session.tune`."""
+
+    name: str
+    operator: str
+    shape: dict[str, object]
+    folder: Path
+    optimum: int | None = None
+
+    def search(self, method: str, seed: int, trials: int) -> list[Trial]:
+        """One search with a store of its own, resumed where it stopped."""
+        from heron_cli.accelerator.loader import load
+        from heron_cli.operators.workload import make
+        from heron_cli.records import Purpose, Query, Store
+
+        machine = load("dlboost")
+        types = machine.intrinsics[0].dtypes
+        dtypes = {"input": types.input, "weight": types.weight, "accumulate": types.accumulate}
+        task = session.make_task(make(self.operator, self.shape, dtypes=dtypes), machine)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        slug = "".join(c if c.isalnum() and c.isascii() else "-" for c in self.name)
+        with Store.open(self.folder / f"{slug}-{method}-{seed}.db") as store:
+            session.tune(task, store, Settings(trials=trials, seed=seed, method=method, transfer=False))
+            query = Query(workload=task.key, method=method, seed=seed, purpose=Purpose.TRIAL)
+            records = sorted(store.all(query), key=lambda record: (record.round, record.position))
+        return [record.trial for record in records]
+
+
+def unavailable() -> list[str]:
+    """Why dlboost cannot be measured here; empty where it can."""
+    from heron_cli.accelerator.loader import load
+    from heron_cli.doctor import obstacles
+
+    return list(obstacles(load("dlboost")))

@@ -1,0 +1,81 @@
+"""Who takes part: the methods that ship, and what CGA is made of taken away piece by piece (ablations)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from heron_cli.search.methods.cga import Cga
+from heron_cli.search.methods.ga_repair import GaRepair
+from heron_cli.search.methods.model_random import ModelRandom
+from heron_cli.search.problem import Problem, Rows, VariantSpace
+from heron_cli.search.protocol import register
+from heron_cli.search.spent import Spent
+
+METHODS = ("cga", "cga-random-keys", "ga-repair", "ga-penalty", "sa", "model-random", "random")
+CONTRAST = "model-random"
+
+
+@register
+class CgaUnseeded(Cga):
+    """CGA without generation 0."""
+
+    name = "cga-unseeded"
+    summary = "cga that starts from uniform rows (ablation)"
+    seeded = False
+
+
+@register
+class CgaBlind(CgaUnseeded):
+    """CGA that knows nothing of the roofline: neither seeds nor features, as published."""
+
+    name = "cga-blind"
+    summary = "cga without generation 0 and without the roofline's features (ablation)"
+
+    def __init__(self, problem: Problem, seed: int, spent: Spent | None = None) -> None:
+        variants = [replace(each, features=_without_roofline(each)) for each in problem.variants]
+        super().__init__(_Same(problem, variants), seed, spent)
+
+
+@register
+class ModelRandomSeeded(ModelRandom):
+    """Model-ranked random search that is given CGA's generation 0."""
+
+    name = "model-random-seeded"
+    summary = "model-random that starts from cga's generation 0 (ablation)"
+    seeded = True
+
+
+@register
+class GaRepairUnseeded(GaRepair):
+    """GA with repair, without generation 0."""
+
+    name = "ga-repair-unseeded"
+    summary = "ga-repair that starts from uniform rows (ablation)"
+    seeded = False
+
+
+ABLATIONS = ("cga-unseeded", "cga-blind", "model-random-seeded", "ga-repair-unseeded")
+
+
+class _Same:
+    """A problem with other variants."""
+
+    def __init__(self, problem: Problem, variants: list[VariantSpace]) -> None:
+        self._problem = problem
+        self.variants = variants
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._problem, name)
+
+
+def _without_roofline(variant: VariantSpace) -> Callable[[Rows], tuple[Any, list[str]]]:
+    def features(rows: Rows) -> tuple[Any, list[str]]:
+        table, names = variant.features(rows)
+        kept = [i for i, name in enumerate(names) if not name.startswith("roofline.")]
+        return np.asarray(table)[:, kept], [names[i] for i in kept]
+
+    return features

@@ -1,0 +1,140 @@
+"""The Markdown of benchmarks/results/exploration.md, from the runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from benchmarks.exploration.runs import WARM
+from benchmarks.exploration.statistics import Run, geomean, paired, quartiles, trials_to
+from benchmarks.exploration.validity import Validity
+
+CHECKPOINTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+SHARE = 0.95
+BARS = {"model-random": 2.0, "random": 4.0}  # trials of these over trials of CGA
+TRANSFER_BAR = 5.0
+
+Chosen = dict[str, list[Run]]
+
+
+def best_known(runs: Sequence[Run], optima: Mapping[str, int | None]) -> dict[str, float]:
+    """The least cost by bed: of the whole space where it is recorded, else of all runs."""
+    found: dict[str, float] = {}
+    for run in runs:
+        known = optima.get(run.bed)
+        found[run.bed] = float(known) if known else min(found.get(run.bed, float("inf")), min(run.costs))
+    return found
+
+
+def comparison(runs: Sequence[Run], best: Mapping[str, float], optima: Mapping[str, int | None]) -> list[str]:
+    """Curves of every bed, trials to 95 %, and the bars."""
+    lines: list[str] = []
+    for bed in dict.fromkeys(run.bed for run in runs):
+        mine = [run for run in runs if run.bed == bed]
+        seeds = len({run.seed for run in mine})
+        lines += ["", f"### {bed}, {seeds} seeds", "", *_curves(mine, best[bed])]
+        kind = "of the whole space (recorded)" if optima.get(bed) else "found by any run"
+        unit = "cycles" if best[bed] > 1 else "s"
+        lines += ["", f"Best {kind}: {best[bed]:,.6g} {unit}."]
+    return lines
+
+
+def _curves(runs: Sequence[Run], best: float) -> list[str]:
+    most = max(run.budget for run in runs)
+    points = [count for count in CHECKPOINTS if count <= most]
+    lines = ["| method | " + " | ".join(map(str, points)) + " |", "|---|" + "---|" * len(points)]
+    for method in dict.fromkeys(run.method for run in runs):
+        mine = [run for run in runs if run.method == method]
+        cells = []
+        for count in points:
+            if count > max(run.budget for run in mine):
+                cells.append("")
+                continue
+            low, middle, high = quartiles(mine, best, count)
+            cells.append(f"{middle:.3f} ({low:.2f}–{high:.2f})")
+        lines.append(f"| {method} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def needed(runs: Sequence[Run], best: Mapping[str, float], methods: Sequence[str]) -> list[str]:
+    """The table of trials to 95 %: per bed the geometric mean over seeds, and CGA's advantage."""
+    beds = list(dict.fromkeys(run.bed for run in runs))
+    lines = [
+        "| method | " + " | ".join(beds) + " | geomean | × CGA's | p |",
+        "|---|" + "---|" * (len(beds) + 3),
+    ]
+    own = _trials(runs, best, "cga")
+    for method in methods:
+        mine = _trials(runs, best, method)
+        if not mine:
+            continue
+        cells = [_cell([r for r in runs if r.bed == bed and r.method == method], best[bed]) for bed in beds]
+        shared = sorted(set(mine) & set(own))
+        ratio = geomean([mine[key] / own[key] for key in shared])
+        p = paired([mine[key] for key in shared], [own[key] for key in shared])
+        lines.append(
+            f"| {method} | " + " | ".join(cells) + f" | {geomean(list(mine.values())):.1f} "
+            f"| {ratio:.2f} | {'' if method == 'cga' else f'{p:.1e}'} |"
+        )
+    return lines
+
+
+def _trials(runs: Sequence[Run], best: Mapping[str, float], method: str) -> dict[tuple[str, int], float]:
+    return {(run.bed, run.seed): trials_to(run, best[run.bed], SHARE) for run in runs if run.method == method}
+
+
+def _cell(runs: Sequence[Run], best: float) -> str:
+    if not runs:
+        return ""
+    failed = sum(run.reaches(best / SHARE) is None for run in runs)
+    text = f"{geomean([trials_to(run, best, SHARE) for run in runs]):.1f}"
+    return f"{text} ({failed} of {len(runs)} never)" if failed else text
+
+
+def bars(runs: Sequence[Run], best: Mapping[str, float]) -> list[str]:
+    """One line per bar: met or missed."""
+    own, lines = _trials(runs, best, "cga"), []
+    for method, bar in BARS.items():
+        other = _trials(runs, best, method)
+        shared = sorted(set(own) & set(other))
+        ratio = geomean([other[key] / own[key] for key in shared])
+        state = "met" if ratio >= bar else "**missed**"
+        lines.append(f"* CGA needs at most 1/{bar:g} of the trials of `{method}`: {state} (1/{ratio:.1f}).")
+    return lines
+
+
+def transferred(runs: Sequence[Run], best: Mapping[str, float]) -> list[str]:
+    """Trials to 95 % with and without the other layers' records."""
+    warm = _trials(runs, best, WARM)
+    lines = [
+        "| layer | cold, as published | cold, no generation 0 | cold | after other layers |",
+        "|---|---|---|---|---|",
+    ]
+    methods = ("cga-blind", "cga-unseeded", "cga", WARM)
+    for bed in dict.fromkeys(bed for bed, _ in warm):
+        cells = [_cell([r for r in runs if r.bed == bed and r.method == m], best[bed]) for m in methods]
+        lines.append(f"| {bed} | " + " | ".join(cells) + " |")
+    lines.append("")
+    for method in methods[:-1]:
+        cold = _trials(runs, best, method)
+        shared = sorted(set(cold) & set(warm))
+        if not shared:
+            continue
+        ratio = geomean([cold[key] / warm[key] for key in shared])
+        p = paired([cold[key] for key in shared], [warm[key] for key in shared])
+        state = "met" if ratio >= TRANSFER_BAR else "**missed**"
+        lines.append(
+            f"* {ratio:.1f}× fewer trials than `{method}` (p = {p:.1e}); bar {TRANSFER_BAR:g}×: {state}."
+        )
+    return lines
+
+
+def valid(found: Sequence[Validity]) -> list[str]:
+    """The table of validity."""
+    lines = [
+        "| space | every knob by itself | GA's children | repaired | heron's sampler |",
+        "|---|---|---|---|---|",
+    ]
+    for each in found:
+        shares = (each.unconstrained, each.children, each.repaired, each.ours)
+        lines.append(f"| {each.bed} | " + " | ".join(f"{share.value:.2%}" for share in shares) + " |")
+    return lines

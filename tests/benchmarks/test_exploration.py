@@ -1,0 +1,77 @@
+"""The comparison of search methods: its arithmetic, its table, and that the table answers like a device."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from benchmarks.exploration import tables
+from benchmarks.exploration.beds import Bed
+from benchmarks.exploration.statistics import Run, geomean, paired, quartiles, trials_to
+from heron_cli import session
+from heron_cli.records import Purpose, Record, Store, current_versions
+from heron_cli.search.driver import tune
+from heron_cli.search.replay import ReplayRunner
+from heron_cli.search.result import Budget
+from heron_cli.trial import Candidate, Measurement, Status, Trial
+
+
+def run(*costs: float, budget: int = 8, seed: int = 0) -> Run:
+    return Run("bed", "cga", seed, budget, costs)
+
+
+def test_trials_to_a_share() -> None:
+    assert trials_to(run(4.0, 2.0, 1.0), best=1.0, share=0.5) == 2
+    assert trials_to(run(4.0, 2.0, 1.0), best=1.0, share=0.95) == 3
+    assert trials_to(run(4.0, 2.0), best=1.0, share=0.95) == 16  # twice the budget
+    assert run(3.0, math.inf, 2.0).best_after(2) == 3.0
+
+
+def test_summaries() -> None:
+    assert geomean([1.0, 4.0]) == pytest.approx(2.0)
+    assert quartiles([run(2.0), run(1.0), run(4.0)], 1.0, 1) == pytest.approx((0.375, 0.5, 0.75))
+    assert paired([1.0, 2.0], [1.0, 2.0]) == 1.0
+    assert paired(list(range(2, 22)), list(range(1, 21))) < 1e-3
+
+
+def test_the_tables_are_of_the_present_spaces_and_model() -> None:
+    for machine, layer in tables.TABLES:
+        table = tables.read(machine, layer)
+        assert len(table.rows) == len(table.cycles) > 10_000
+
+
+def test_heron_tune_replays_the_table_as_the_comparison_does() -> None:
+    bed = Bed(*tables.TABLES[-1])
+    (variant,) = bed.problem.variants
+    candidates = [variant.candidate(row) for row in tables.read(bed.machine, bed.layer).rows]
+    costs = bed.costs(candidates)
+    recorded = [record(bed, *pair, place) for place, pair in enumerate(zip(candidates, costs, strict=True))]
+    with Store.in_memory() as store:
+        runner = ReplayRunner(recorded)
+        result = tune(bed.problem, "cga", runner, store, Budget(trials=32), seed=3)
+    history = bed.search("cga", 3, 32)
+    replayed = [each.trial.measurement.cycles for each in result.records]
+    assert replayed[: len(history)] == [trial.measurement.cycles for trial in history]
+    assert bed.optimum is not None
+    assert result.best is not None and result.best.cost is not None
+    assert bed.optimum <= result.best.cost <= 1.5 * bed.optimum
+
+
+def record(bed: Bed, candidate: Candidate, cycles: int, position: int) -> Record:
+    measurement = Measurement(Status.OK, cycles=cycles, verified=True)
+    return Record(
+        workload=bed.task.key,
+        definition=session.definition(bed.task.workload),
+        operator="conv2d",
+        target=bed.machine,
+        target_digest=bed.task.accelerator.digest,
+        threads=1,
+        trial=Trial(candidate, measurement),
+        seed=0,
+        method="table",
+        versions=current_versions(),
+        created="2026-11-25T20:00:00.000000+00:00",
+        purpose=Purpose.TRIAL,
+        position=position,
+    )

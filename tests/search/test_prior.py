@@ -1,0 +1,131 @@
+"""What other workloads' trials are worth to a new one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from heron_cli.search.cost_model import MINIMUM_TRIALS, CostModel
+from heron_cli.search.prior import Prior, PriorError, train
+from heron_cli.search.problem import VariantSpace
+from heron_cli.search.protocol import get_method
+from heron_cli.trial import Measurement, Status, Trial
+
+from .toy import FakeRunner, cost, problem, variant
+
+SHAPES = [(128, 384, 512), (256, 192, 256), (384, 256, 384)]
+NEW = variant(m=256, n=384, k=512)
+
+
+def trials(space: VariantSpace, count: int, seed: int = 0) -> list[Trial]:
+    rows = space.sampler.sample(count, np.random.default_rng(seed))
+    runner = FakeRunner([space])
+    return [Trial(each, runner.measure(each)) for each in map(space.candidate, rows)]
+
+
+def told(count: int = 80) -> dict[str, list[tuple[VariantSpace, list[Trial]]]]:
+    found = {}
+    for m, n, k in SHAPES:
+        space = variant(m=m, n=n, k=k)
+        found[f"gemm {m}"] = [(space, trials(space, count, m))]
+    return found
+
+
+@pytest.fixture(scope="module")
+def prior() -> Prior:
+    made = train("gemm", "toy", "digest", told())
+    assert made is not None
+    return made
+
+
+def rank(predicted: np.ndarray, truth: np.ndarray) -> float:
+    a, b = (np.argsort(np.argsort(each)) for each in (predicted, truth))
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def test_it_ranks_a_shape_it_never_saw(prior: Prior) -> None:
+    rows = NEW.sampler.sample(500, np.random.default_rng(5))
+    assert rank(prior.predict(NEW, rows), cost(rows)) > 0.6
+
+
+def test_with_a_prior_there_is_a_model_before_the_first_trial(prior: Prior) -> None:
+    warm = replace(NEW, prior=prior)
+    assert CostModel.fit(NEW, []) is None
+    model = CostModel.fit(warm, [])
+    assert model is not None
+    rows = NEW.sampler.sample(50, np.random.default_rng(6))
+    assert np.array_equal(model.predict(rows), prior.predict(NEW, rows))
+    assert model.members(rows).shape == (1, 50)
+    assert len(model.knob_importance()) == len(NEW.names)
+
+
+def test_trials_correct_the_prior(prior: Prior) -> None:
+    warm = replace(NEW, prior=prior)
+    known = trials(NEW, 64, 7)
+    rows = NEW.sampler.sample(500, np.random.default_rng(8))
+    model = CostModel.fit(warm, known)
+    assert model is not None
+    error = np.log(cost(rows)) - model.predict(rows)
+    before = np.log(cost(rows)) - prior.predict(NEW, rows)
+    assert np.std(error) < np.std(before)
+    assert abs(np.mean(error)) < 0.2  # the constant that a prior does not know is learned
+
+
+def test_the_first_batch_is_better_than_chance(prior: Prior) -> None:
+    cold, warm = NEW, replace(NEW, prior=prior)
+    first = [get_method("cga")(problem(space), 0).propose(16, [], 0) for space in (cold, warm)]
+    means = [np.log(cost(NEW.rows([c.values for c in batch]))).mean() for batch in first]
+    assert means[1] < means[0] - 0.3
+
+
+def test_few_trials_make_no_model() -> None:
+    assert train("gemm", "toy", "digest", told(5)) is None
+    assert MINIMUM_TRIALS <= 32
+
+
+def test_failures_count_as_worst() -> None:
+    examples = told(40)
+    for ((space, known),) in examples.values():
+        slow = [replace_status(trial) for trial in known if trial.candidate.values["order"] == 0]
+        known[:] = [t for t in known if t.candidate.values["order"] != 0] + slow
+        del space
+    made = train("gemm", "toy", "digest", examples)
+    assert made is not None
+    rows = NEW.sampler.sample(400, np.random.default_rng(9))
+    failing = rows[:, NEW.names.index("order")] == 0
+    predicted = made.predict(NEW, rows)
+    assert predicted[failing].mean() > predicted[~failing].mean()
+
+
+def replace_status(trial: Trial) -> Trial:
+    return Trial(trial.candidate, Measurement(Status.BUILD_ERROR, reason="no such instruction"))
+
+
+def test_text_and_back(prior: Prior) -> None:
+    import json
+
+    again = Prior.parse(json.dumps(prior.to_json()))
+    assert again == prior
+    rows = NEW.sampler.sample(20, np.random.default_rng(1))
+    assert np.array_equal(again.predict(NEW, rows), prior.predict(NEW, rows))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"schema": "heron/model/2"}, "'schema' must be heron/model/1"),
+        ({"trials": "many"}, "trials: missing or no int"),
+        ({"columns": [1, 2]}, "lists of texts"),
+        ({"columns": ["knob.m0"]}, "its trees have"),
+        ({"booster": "tree\n"}, "booster: "),
+    ],
+)
+def test_what_is_no_model_is_refused(prior: Prior, change: dict[str, object], message: str) -> None:
+    import json
+
+    with pytest.raises(PriorError, match=message):
+        Prior.parse(json.dumps({**prior.to_json(), **change}))
+    with pytest.raises(PriorError, match="no JSON"):
+        Prior.parse("{")
