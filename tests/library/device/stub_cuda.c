@@ -266,6 +266,7 @@ int cuMemcpyDtoH_v2(void *target, uintptr_t source, size_t bytes) {
   memcpy(target, (const void *)source, bytes);
   return 0;
 }
+int cuCtxSynchronize(void) { return now() == NULL ? INVALID_CONTEXT : 0; }
 int cuStreamCreate(void **stream, unsigned flags) {
   *stream = (void *)(uintptr_t)(0x5000 + flags);
   return 0;
