@@ -17,7 +17,7 @@ def width(einsum: Einsum, access: Access, row: str, k: str) -> int:
     """Elements that one copy may move, by the operand's layout alone; packed weights have k innermost."""
     item = BYTES[access.dtype]
     if access.constant:
-        return gcd(PIECE // item, einsum.axis(k).extent)
+        return PIECE // item
     if access.stride(k) == 1:
         return _aligned(access, k, einsum.axis(k).extent)
     names = access.names()

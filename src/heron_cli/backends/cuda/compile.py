@@ -15,7 +15,7 @@ from heron_cli.backends.base import BuildError
 from heron_cli.errors import InputError
 
 _DEVICE = Path(__file__).parent / "device"
-_FLAGS = ("-O3", "-std=c++17", "-lineinfo")
+_FLAGS = ("-O3", "-std=c++17")
 _TYPES = ("#include <cuda.h>", "#include <cuda_fp16.h>", "#include <cuda_bf16.h>")
 _BOUNDS = re.compile(r"__launch_bounds__\((\d+)\)( heron_kernel\()")  # not of the function that packs
 

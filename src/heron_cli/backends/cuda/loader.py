@@ -58,7 +58,7 @@ class Loader:
         k_stride, row_part = self.access.stride(self.k_axis), self._innermost_row()
         across = Tiled(self.rows, self.depth * self.item // PIECE)
         if k_stride == 1:
-            return Plan("along-k", self._vector(self.k_axis, self.geometry.extent("k"), self.depth), across)
+            return Plan("along-k", self._vector(self.k_axis, self._filled(), self.depth), across)
         if row_part is not None:
             name, extent = row_part
             vector = 1 if self._leaves(name) else self._vector(name, extent, self.rows)
@@ -66,6 +66,10 @@ class Loader:
                 return Plan("along-rows", vector, Tiled(self.depth, self.rows * self.item // PIECE))
             return Plan("along-rows", 1, across)
         return Plan("along-k", 1, across)
+
+    def _filled(self) -> int:
+        """Iterations of k that the operand has elements for: a packed weight is filled up with zeros."""
+        return self._k_extent() if self.access.constant else self.geometry.extent("k")
 
     def _innermost_row(self) -> tuple[str, int] | None:
         """The part of the row axis that neighbours in memory, and its extent."""
