@@ -8,6 +8,7 @@ import pytest
 
 from heron_cli.records import Store
 from heron_cli.search.driver import tune
+from heron_cli.search.model_guided import SEED_SHARE
 from heron_cli.search.protocol import get_method
 from heron_cli.search.result import Budget, TuneResult
 from heron_cli.trial import Trial
@@ -69,4 +70,6 @@ def test_seeds_never_take_the_whole_batch() -> None:
     seeded = variant(seeds=[variant().candidate(row).values for row in rows])
     proposed = get_method("cga")(problem(seeded), 0).propose(16, [], 0)
     known = {tuple(row) for row in rows.tolist()}
-    assert sum(tuple(seeded.rows([c.values])[0].tolist()) in known for c in proposed) == 8
+    assert sum(tuple(seeded.rows([c.values])[0].tolist()) in known for c in proposed) == round(
+        SEED_SHARE * 16
+    )
