@@ -119,6 +119,8 @@ def _sums(entry: Mapping[str, Any], data: Tensor, weight: Tensor) -> Tensor:
 def _finished(entry: Mapping[str, Any], arrays: Mapping[str, Tensor], sums: Tensor) -> Tensor:
     """clip(((sum + bias) >> shift) + residual), integers wrapping in the sums' type."""
     epilogue, shape = entry["epilogue"], entry["shape"]
+    if epilogue.get("scale"):
+        raise NotImplementedError("no reference for an epilogue that scales")
     accumulate = getattr(torch, entry["dtypes"]["accumulate"])
     if not accumulate.is_floating_point:
         sums = sums.round().long().to(accumulate)
