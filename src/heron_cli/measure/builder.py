@@ -9,10 +9,11 @@ from typing import Any
 
 from heron_cli.backends.base import Backend, BuildError, Kernel
 from heron_cli.measure.channel import Channel
-from heron_cli.measure.child import NurseryHandle, Place
+from heron_cli.measure.child import Place
 from heron_cli.measure.desk import Desk
 from heron_cli.measure.lane import Failure, Lane, Reply, wait
 from heron_cli.measure.limits import Limits
+from heron_cli.measure.nurseries import Nurseries
 from heron_cli.measure.text import of_exception, one_line
 from heron_cli.trial import Candidate, Measurement, Status
 
@@ -62,7 +63,7 @@ class BuildPool:
 
     A process that crashes, hangs or runs out of memory costs the candidate that it was building. When the
     candidate may not be at fault it is tried once more, in a new process. `preload` names the modules that
-    are imported once, before forking.
+    are imported once, before forking. `nurseries` given are left open on `close`.
     """
 
     def __init__(
@@ -75,9 +76,12 @@ class BuildPool:
         limits: Limits | None = None,
         preload: Sequence[str] = ("tvm",),
         cores: Sequence[int] = (),
+        nurseries: Nurseries | None = None,
     ) -> None:
         limits = limits or Limits()
-        self.nursery = NurseryHandle(("heron_cli.measure.builder", type(backend).__module__, *preload))
+        self._nurseries = nurseries or Nurseries()
+        self._shared = nurseries is not None
+        self.nursery = self._nurseries.get("heron_cli.measure.builder", type(backend).__module__, *preload)
         place = Place(tuple(cores), limits.memory_bytes, nice=5, output_bytes=limits.output_bytes)
         setup = _Setup(backend, task, threads, limits)
         self.lanes = [
@@ -137,7 +141,8 @@ class BuildPool:
         self.cancel()
         for lane in self.lanes:
             lane.close()
-        self.nursery.close()
+        if not self._shared:
+            self._nurseries.close()
 
     def _place(self, order: _Order) -> bool:
         for number, lane in enumerate(self.lanes):

@@ -108,6 +108,7 @@ class Search:
         self.method: Method = get_method(method)(problem, seed, Spent(clock))
         self.own: list[Record] = []
         self.stopped: Stopped | None = None
+        self._until: float | None = None
         self._lease = ExitStack()
         self._lease.enter_context(store.lease(problem.key, problem.digest, threads))
         try:
@@ -128,11 +129,13 @@ class Search:
         # only the last round can be incomplete: a round starts when the one before it is done
         self._begun: Sequence[Record] = self.past.rounds.get(self._next, ())
 
-    def step(self, runner: Runner) -> Stopped | None:
+    def step(self, runner: Runner, until: float | None = None) -> Stopped | None:
         """One round (or the rest of one begun by an earlier process); a reason to stop after it.
 
-        Raises SpaceEmptyError when a space has no point.
+        `until` is a moment of `clock` that bounds the search as the seconds of the budget do. Raises
+        SpaceEmptyError when a space has no point.
         """
+        self._until = until
         begun, self._begun = self._begun, ()
         self.stopped = self._round(runner, self._next, begun)
         self._next += 1
@@ -271,8 +274,10 @@ class Search:
         self.method.spent.add("measure", measurement.run_seconds)
 
     def _late(self) -> bool:
-        limit = self.budget.seconds
-        return limit is not None and self.clock() - self.started >= limit
+        limit, moment = self.budget.seconds, self.clock()
+        if self._until is not None and moment >= self._until:
+            return True
+        return limit is not None and moment - self.started >= limit
 
 
 @contextmanager

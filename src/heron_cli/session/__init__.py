@@ -9,7 +9,7 @@ from .accelerators import default_accelerator, require_measurable
 from .exporting import export
 from .settings import RunnerKind, Settings
 from .spaces import make_task, problem, variants_with, why_empty
-from .tuning import make_runner, tune
+from .tuning import make_runner, open_search, tune
 from .workloads import definition, workload_of
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "export",
     "make_runner",
     "make_task",
+    "open_search",
     "problem",
     "require_measurable",
     "tune",

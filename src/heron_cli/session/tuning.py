@@ -13,16 +13,18 @@ from .settings import RunnerKind, Settings
 from .spaces import problem
 
 if TYPE_CHECKING:
+    from heron_cli.measure.nurseries import Nurseries
     from heron_cli.operators.workload import Workload
     from heron_cli.records import Store
     from heron_cli.schedule.task import Task
+    from heron_cli.search.driver import Search
     from heron_cli.search.events import OnEvent
     from heron_cli.search.problem import Runner
     from heron_cli.search.result import TuneResult
 
 
-def make_runner(task: Task, settings: Settings, store: Store) -> Runner:
-    """The runner that `settings` asks for; the caller closes it."""
+def make_runner(task: Task, settings: Settings, store: Store, nurseries: Nurseries | None = None) -> Runner:
+    """The runner that `settings` asks for; the caller closes it, and the `nurseries` that it shares."""
     from heron_cli.backends import registry
     from heron_cli.backends.base import SimulatedBackend
     from heron_cli.measure.build_only import BuildOnlyRunner
@@ -54,7 +56,18 @@ def make_runner(task: Task, settings: Settings, store: Store) -> Runner:
         seed=settings.seed,
         incumbent=None if best is None else best.trial.measurement.seconds,
         known=known,
+        nurseries=nurseries,
     )
+
+
+def open_search(task: Task, store: Store, settings: Settings, on_event: OnEvent) -> Search:
+    """A search of one workload to be stepped by the caller, who closes it; raises as `tune` does."""
+    from heron_cli.search.driver import Search
+    from heron_cli.search.result import Budget
+
+    budget = Budget(settings.trials, settings.seconds)
+    searched = problem(task, settings)
+    return Search(searched, settings.method, store, budget, settings.seed, on_event, threads=settings.threads)
 
 
 def tune(task: Task, store: Store, settings: Settings, on_event: OnEvent | None = None) -> TuneResult:

@@ -92,8 +92,8 @@ def command(
         runner=kind,
         fixed=fixed or {},
     )
-    machine = inputs.accelerator(target, measured=kind is session.RunnerKind.LOCAL)
     settings.check()
+    machine = inputs.accelerator(target, measured=kind is session.RunnerKind.LOCAL)
     from heron_cli.cli.tuning import tune_all
 
     tasks = [session.make_task(workload, machine, threads) for workload in asked.workloads(machine)]
