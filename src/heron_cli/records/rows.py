@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..trial import Candidate, Measurement, Status, Trial
+from .codec import RecordError
 from .record import Purpose, Record, canonical_json
 
 _WORKLOAD = ("workload", "operator", "definition")
@@ -48,7 +49,7 @@ def select(connection: sqlite3.Connection, query: Query) -> list[Record]:
     chosen = {name: value for name, value in chosen.items() if value is not None}
     where = " AND ".join(f"{name} = :{name}" for name in chosen) or "1"
     rows = connection.execute(f"{_SELECT} WHERE {where} ORDER BY created, trials.id", chosen)
-    return [_record(row) for row in rows]
+    return [_checked(row) for row in rows]
 
 
 def insert(connection: sqlite3.Connection, record: Record) -> Record:
@@ -77,6 +78,14 @@ def _intern(
         connection.execute(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", values)
         row = connection.execute(find, values).fetchone()
     return int(row["id"])
+
+
+def _checked(row: sqlite3.Row) -> Record:
+    """The record of a row. Raises RecordError for one that heron did not write so."""
+    try:
+        return _record(row)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise RecordError(f"the record {row['id']} is damaged: {error}") from error
 
 
 def _record(row: sqlite3.Row) -> Record:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from . import manifest
 from .errors import LibraryError, MachineError
 from .kernel import Kernel
 from .shapes import distance, plain_shape
 
-SCHEMA = "heron/library/1"
 _SHARED = "lib/libheron_kernels.so"
 _UNSUPPORTED_CPU, _KERNEL_FAILED = 2, 6  # of heron_status
 
@@ -24,7 +23,7 @@ class Library:
     def __init__(self, path: Path | str) -> None:
         """`path` is the exported directory. Raises LibraryError when it is damaged or cannot run here."""
         self.path = Path(path)
-        self.manifest = _read_manifest(self.path)
+        self.manifest = manifest.read(self.path)
         _check_code(self.path, self.manifest["files"])
         try:
             self._native = ctypes.CDLL(str((self.path / _SHARED).resolve()))
@@ -120,19 +119,6 @@ class Library:
         if status == _UNSUPPORTED_CPU:
             detail = str(kernel.missing_cpu_feature)
         raise LibraryError(f"{kernel.workload}: {reason}{': ' if detail else ''}{detail}")
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LibraryError(f"{path}: no exported library: manifest.json: {error.strerror}") from error
-    except ValueError as error:
-        raise LibraryError(f"{path}: manifest.json is damaged: {error}") from error
-    schema = manifest.get("schema") if isinstance(manifest, dict) else None
-    if schema != SCHEMA:
-        raise LibraryError(f"{path}: manifest.json has schema {schema!r}; this loader reads {SCHEMA!r}")
-    return dict(manifest)
 
 
 def _check_code(path: Path, digests: Mapping[str, str]) -> None:
