@@ -88,17 +88,24 @@ def _checked(row: sqlite3.Row) -> Record:
         raise RecordError(f"the record {row['id']} is damaged: {error}") from error
 
 
+def _map(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"{text[:40]} is no JSON object")
+    return found
+
+
 def _record(row: sqlite3.Row) -> Record:
     measurement = Measurement(
         status=Status(row["status"]),
         verified=bool(row["verified"]),
-        metrics=json.loads(row["metrics"]),
+        metrics=_map(row["metrics"]),
         **{name: row[name] for name in _MEASUREMENT},
     )
     return Record(
-        definition=json.loads(row["definition"]),
-        versions=json.loads(row["versions"]),
-        trial=Trial(Candidate.of(row["variant"], json.loads(row["assignment"])), measurement),
+        definition=_map(row["definition"]),
+        versions=_map(row["versions"]),
+        trial=Trial(Candidate.of(row["variant"], _map(row["assignment"])), measurement),
         purpose=Purpose(row["purpose"]),
         **{name: row[name] for name in ("id", "workload", "operator", "target", "target_digest", "threads")},
         **{name: row[name] for name in ("seed", "method", "round", "position", "created")},
