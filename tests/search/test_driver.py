@@ -371,3 +371,22 @@ class Lazy(FakeRunner):
 def test_a_runner_that_forgets_candidates_is_found_out() -> None:
     with pytest.raises(RuntimeError, match="answered for 1 of 8 candidates"):
         search(runner=Lazy(VARIANTS))
+
+
+def test_a_clock_that_is_set_back_reorders_nothing() -> None:
+    """A later ranking decides, whatever the clock says of when it was; monotonic time bounds the run."""
+    store = Store.in_memory()
+    days = iter(range(27, 0, -1))
+
+    def backwards() -> str:
+        return f"2026-11-{next(days, 1):02}T00:00:00.000000+00:00"
+
+    first = search(store, trials=16, now=backwards)
+    again = search(store, trials=32, now=lambda: "2001-01-01T00:00:00.000000+00:00")
+    moments = [record.created for record in sorted(store.all(), key=lambda record: record.id or 0)]
+    trials = [r for r in sorted(store.all(), key=lambda r: r.id or 0) if r.purpose is Purpose.TRIAL]
+    assert moments == sorted(moments)
+    assert len({record.created for record in trials}) == len(trials) == 32
+    assert first.best is not None
+    assert again.best is not None
+    assert (again.best.cost or 0) <= (first.best.cost or 0)

@@ -39,6 +39,23 @@ class ReferenceSource(Protocol):
         """The files, written on the first call for these operands."""
 
 
+def reference_arrays(reference: Reference, operands: Sequence[Operand], seed: int = 0) -> list[Array]:
+    """Random operands in call order and the expected output last.
+
+    Raises HeronError when `reference` gives another shape or type than kernels write.
+    """
+    arrays = random_operands(operands, seed)
+    output = operands[-1]
+    expected = np.ascontiguousarray(reference(arrays))
+    dtype = element_type(output)
+    if expected.shape != output.shape or (expected.dtype != dtype and dtype.kind != "f"):
+        raise HeronError(
+            f"the reference gives {expected.dtype} {expected.shape}, "
+            f"but kernels write {output.dtype} {output.shape}"
+        )
+    return [*arrays.values(), expected]
+
+
 class References:
     """Computes the reference result for each signature of operands once and keeps it in `directory`.
 
@@ -59,19 +76,11 @@ class References:
         return files
 
     def _compute(self, operands: tuple[Operand, ...]) -> ReferenceFiles:
-        arrays = random_operands(operands, self._seed)
-        output = operands[-1]
-        expected = np.ascontiguousarray(self._reference(arrays))
-        dtype = element_type(output)
-        if expected.shape != output.shape or (expected.dtype != dtype and dtype.kind != "f"):
-            raise HeronError(
-                f"the reference gives {expected.dtype} {expected.shape}, "
-                f"but kernels write {output.dtype} {output.shape}"
-            )
+        arrays = reference_arrays(self._reference, operands, self._seed)
         key = hashlib.sha256(repr((operands, self._seed)).encode()).hexdigest()[:16]
         paths: list[str] = []
         try:
-            for operand, array in zip(operands, (*arrays.values(), expected), strict=True):
+            for operand, array in zip(operands, arrays, strict=True):
                 path = self._directory / f"{key}-{len(paths)}-{operand.name}.npy"
                 np.save(path, array, allow_pickle=False)
                 paths.append(str(path))

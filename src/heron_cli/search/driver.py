@@ -10,7 +10,7 @@ from typing import Self
 
 from ..errors import NoValidTrialError
 from ..records import Purpose, Record, Store, best_of, current_versions
-from ..records.record import utc_now
+from ..records.record import after, utc_now
 from ..trial import Candidate, Measurement, Status, Trial
 from .events import (
     Finished,
@@ -118,6 +118,7 @@ class Search:
             raise
         self.started = self.clock()
         self.rankings = list(self.past.rankings)
+        self._last = max((record.created for record in self.past.records()), default="")
         held = [record for records in self.past.rounds.values() for record in records]
         self.resumed = len(held)
         self.incumbent = best_of([*self.past.others, *held, *self.rankings])
@@ -182,7 +183,7 @@ class Search:
             return
         self.on_event(RankingStarted(chosen))
         measured = runner.remeasure([record.trial.candidate for record in chosen])
-        moment = self.now()  # shared: it marks the records as one ranking
+        moment = self._moment()  # shared: it marks the records as one ranking
         round_index = max((record.round for record in self.own), default=0)
         records = []
         for place, (rival, measurement) in enumerate(zip(chosen, measured, strict=True)):
@@ -231,7 +232,7 @@ class Search:
             for index, measurement in results:
                 position, candidate = places[index]
                 trial = Trial(candidate, measurement)
-                record = self.store.add(self._record(trial, number, position, Purpose.TRIAL, self.now()))
+                record = self.store.add(self._record(trial, number, position, Purpose.TRIAL, self._moment()))
                 records.append(record)
                 self._account(measurement)
                 self.on_event(TrialDone(len(self.own) + len(records), record))
@@ -268,6 +269,11 @@ class Search:
             round=number,
             position=position,
         )
+
+    def _moment(self) -> str:
+        """Now, and later than every record before: a clock that was set back must not reorder them."""
+        self._last = after(self.now(), self._last)
+        return self._last
 
     def _account(self, measurement: Measurement) -> None:
         self.method.spent.add("build", measurement.build_seconds)
