@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from .parameters import pairs
+from .parameters import address, pairs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -54,6 +54,24 @@ sampler_option = click.option(
 )
 
 out_help = "Directory to write; must be empty unless --force is given."
+
+_RPC_OPTIONS = (
+    click.option(
+        "--tracker",
+        callback=address,
+        metavar="HOST:PORT",
+        help="TVM RPC tracker that knows the servers, for --runner rpc.",
+    ),
+    click.option("--key", metavar="WORD", help="Key of the servers to use. Default: the accelerator's name."),
+)
+
+
+def rpc_options(command: Command) -> Command:
+    """Add --tracker and --key."""
+    for option in reversed(_RPC_OPTIONS):
+        command = option(command)
+    return command
+
 
 _WORKLOAD_OPTIONS = (
     click.argument("operator", required=False),

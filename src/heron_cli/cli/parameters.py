@@ -46,3 +46,17 @@ def integer_pairs(
             message = f"'{name}={value}': the value is an integer"
             raise click.BadParameter(message, context, option) from None
     return numbers if text is not None else None
+
+
+def address(
+    context: click.Context | None, option: click.Parameter | None, text: str | None
+) -> tuple[str, int] | None:
+    """`HOST:PORT` as a pair. Fails for anything else."""
+    if text is None:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise click.BadParameter(
+            f"'{text}' is not of the form host:port, like 127.0.0.1:9190", context, option
+        )
+    return host.strip("[]"), int(port)

@@ -87,7 +87,7 @@ def keep_interruptible() -> None:
 
 
 def _interrupted(settings: Settings, db: Path) -> NoReturn:
-    if settings.runner is RunnerKind.LOCAL:
+    if settings.measures:
         complain(f"interrupted; what was measured is kept in {db}; the same command goes on from there")
     else:
         complain("interrupted")

@@ -12,6 +12,7 @@ class RunnerKind(StrEnum):
 
     LOCAL = "local"  # this machine
     REPLAY = "replay"  # the records of the database
+    RPC = "rpc"  # machines that run `heron serve`, found by a TVM RPC tracker
     BUILD_ONLY = "build-only"  # none: candidates are built and not run
 
 
@@ -27,7 +28,14 @@ class Settings:
     jobs: int | None = None
     sampler: str = "table"
     runner: RunnerKind = RunnerKind.LOCAL
+    tracker: tuple[str, int] | None = None  # host and port, for RPC
+    key: str | None = None  # of the servers, for RPC; None: the accelerator's name
     fixed: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def measures(self) -> bool:
+        """Whether what the runner says is a measurement, to be recorded."""
+        return self.runner not in (RunnerKind.REPLAY, RunnerKind.BUILD_ONLY)
 
     def check(self) -> None:
         """Raise InputError when there is no such search method."""

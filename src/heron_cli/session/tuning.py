@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from heron_cli.errors import NoValidTrialError
 
+from .remote import rpc_runner, versions_of
 from .settings import RunnerKind, Settings
 from .spaces import problem
 
@@ -30,7 +31,7 @@ def make_runner(task: Task, settings: Settings, store: Store, nurseries: Nurseri
     from heron_cli.measure.build_only import BuildOnlyRunner
     from heron_cli.measure.local import LocalRunner
     from heron_cli.measure.simulated import SimulatedRunner
-    from heron_cli.records import best_of, current_versions
+    from heron_cli.records import best_of
     from heron_cli.search.replay import ReplayRunner
 
     workload, digest = task.workload.key, task.accelerator.digest
@@ -39,14 +40,17 @@ def make_runner(task: Task, settings: Settings, store: Store, nurseries: Nurseri
     backend = registry.get(task.accelerator.backend)
     if settings.runner is RunnerKind.BUILD_ONLY:
         return BuildOnlyRunner(task, backend, jobs=settings.jobs, threads=settings.threads)
-    past = store.trials(workload, digest, settings.threads, current_versions(), purpose=None)
+    past = store.trials(workload, digest, settings.threads, versions_of(task, settings), purpose=None)
     best = best_of(past)
-    if isinstance(backend, SimulatedBackend):
-        incumbent = None if best is None else best.trial.measurement.cycles
-        reference = partial(_reference, task.workload)
-        return SimulatedRunner(task, backend, reference, seed=settings.seed, incumbent=incumbent)
     known = {each.trial.measurement.program: each.trial.measurement for each in past}
     known.pop("", None)
+    incumbent = None if best is None else best.trial.measurement.seconds
+    if settings.runner is RunnerKind.RPC:
+        return rpc_runner(task, backend, settings, incumbent, known, nurseries)
+    if isinstance(backend, SimulatedBackend):
+        cycles = None if best is None else best.trial.measurement.cycles
+        reference = partial(_reference, task.workload)
+        return SimulatedRunner(task, backend, reference, seed=settings.seed, incumbent=cycles)
     return LocalRunner(
         task,
         backend,
@@ -54,7 +58,7 @@ def make_runner(task: Task, settings: Settings, store: Store, nurseries: Nurseri
         jobs=settings.jobs,
         threads=settings.threads,
         seed=settings.seed,
-        incumbent=None if best is None else best.trial.measurement.seconds,
+        incumbent=incumbent,
         known=known,
         nurseries=nurseries,
     )
@@ -67,7 +71,16 @@ def open_search(task: Task, store: Store, settings: Settings, on_event: OnEvent)
 
     budget = Budget(settings.trials, settings.seconds)
     searched = problem(task, settings)
-    return Search(searched, settings.method, store, budget, settings.seed, on_event, threads=settings.threads)
+    return Search(
+        searched,
+        settings.method,
+        store,
+        budget,
+        settings.seed,
+        on_event,
+        threads=settings.threads,
+        versions=versions_of(task, settings),
+    )
 
 
 def tune(task: Task, store: Store, settings: Settings, on_event: OnEvent | None = None) -> TuneResult:
@@ -83,7 +96,7 @@ def tune(task: Task, store: Store, settings: Settings, on_event: OnEvent | None 
 
     searched = problem(task, settings)
     budget = Budget(settings.trials, settings.seconds)
-    recorded = settings.runner is RunnerKind.LOCAL
+    recorded = settings.measures
     finished: list[TuneResult] = []
 
     def notice(event: Event) -> None:
@@ -104,6 +117,7 @@ def tune(task: Task, store: Store, settings: Settings, on_event: OnEvent | None 
             settings.seed,
             notice,
             threads=settings.threads,
+            versions=versions_of(task, settings),
         )
     except NoValidTrialError:
         if settings.runner is not RunnerKind.BUILD_ONLY or not finished or not finished[0].valid:

@@ -34,11 +34,12 @@ DEFAULT_TRIALS = 64
 @options.sampler_option
 @click.option(
     "--runner",
-    type=click.Choice(["local", "replay"]),
+    type=click.Choice(["local", "rpc", "replay"]),
     default="local",
     show_default=True,
-    help="Measure on this machine, or take measurements from the records of --db.",
+    help="Measure on this machine, on servers (`heron serve`), or take the records of --db.",
 )
+@options.rpc_options
 @click.option(
     "--build-only", is_flag=True, help="Build candidates without running them; nothing is recorded."
 )
@@ -63,6 +64,8 @@ def command(
     method: str,
     sampler: str,
     runner: str,
+    tracker: tuple[str, int] | None,
+    key: str | None,
     build_only: bool,
     fixed: Mapping[str, int] | None,
     as_json: bool,
@@ -77,6 +80,8 @@ def command(
     """  # noqa: D301  (click wants the character, not an escape)
     if build_only and runner != "local":
         raise click.UsageError("--build-only runs nothing, so there is nothing for --runner to choose")
+    if (runner == "rpc") != (tracker is not None):
+        raise click.UsageError("--runner rpc needs --tracker HOST:PORT, and --tracker needs --runner rpc")
     asked = inputs.Asked.check(operator, shape, dtype, epilogue, workloads, only)
     from heron_cli import session
 
@@ -90,6 +95,8 @@ def command(
         jobs=jobs,
         sampler=sampler,
         runner=kind,
+        tracker=tracker,
+        key=key,
         fixed=fixed or {},
     )
     settings.check()
