@@ -30,14 +30,16 @@ if TYPE_CHECKING:
     from heron_cli.jobs.job import Job
 
 
-def run_job(job: Job, db: Path, out: Path | None, *, live: bool, as_json: bool) -> int:
+def run_job(
+    job: Job, settings: session.Settings, db: Path, out: Path | None, *, live: bool, as_json: bool
+) -> int:
     """Run it, print a line per workload, write the files into `out` and the libraries; the exit code.
 
     `live` redraws one line of progress; otherwise each slice is a line. Raises InputError when something that
     the job names cannot be used or `out` cannot be written.
     """
     started, clock = utc_now(), time.monotonic()
-    tasks = tasks_of(job)
+    tasks = tasks_of(job, here=settings.runner is session.RunnerKind.LOCAL)
     if out is not None:
         with _written(out):
             out.mkdir(parents=True, exist_ok=True)
@@ -52,7 +54,7 @@ def run_job(job: Job, db: Path, out: Path | None, *, live: bool, as_json: bool) 
 
     with Store.open(db) as store:
         try:
-            outcomes = run(job, tasks, store, show)
+            outcomes = run(job, tasks, store, show, settings=settings)
         except KeyboardInterrupt:
             complain(f"interrupted; what was measured is kept in {db}; the same command goes on from there")
             return INTERRUPTED

@@ -58,17 +58,19 @@ class Slice:
 OnSlice = Callable[[Slice], None]
 
 
-def tasks_of(job: Job) -> list[Task]:
+def tasks_of(job: Job, *, here: bool = True) -> list[Task]:
     """Every workload on every accelerator of the job, each once, in the order of the file.
 
-    Raises InputError when an accelerator, a file or a workload of it cannot be used.
+    `here` says that this machine must be able to measure them. Raises InputError when an accelerator, a file
+    or a workload of it cannot be used.
     """
     from heron_cli.accelerator.loader import load
 
     tasks: dict[tuple[str, str], Task] = {}
     for name in job.accelerators:
         machine = load(name)
-        session.require_measurable(machine)
+        if here:
+            session.require_measurable(machine)
         for choice in job.workloads:
             for workload in workloads_of_file(choice.file, choice.only, native_types(machine)):
                 key = (machine.name, workload.key)
@@ -83,6 +85,7 @@ def run(
     store: Store,
     on_slice: OnSlice = lambda _: None,
     *,
+    settings: session.Settings | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[Outcome]:
     """Tune the tasks within the job's budget and judge them; one outcome each, in their order.
@@ -93,10 +96,13 @@ def run(
     bar = None
     if job.acceptance is not None:
         bar = read_bar(job.acceptance.against, job.acceptance.min_speedup, required=job.acceptance.required)
-    settings = session.Settings(trials=job.trials, seed=job.seed, method=job.method, threads=job.threads)
-    if job.trials is None:
+    if settings is None:
         settings = session.Settings(
-            trials=None, seconds=job.seconds, seed=job.seed, method=job.method, threads=job.threads
+            trials=job.trials,
+            seconds=job.seconds if job.trials is None else None,
+            seed=job.seed,
+            method=job.method,
+            threads=job.threads,
         )
     settings.check()
     with _Desk(tasks, store, settings, job.seconds, clock) as desk:

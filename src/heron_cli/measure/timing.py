@@ -57,7 +57,8 @@ class Timing:
     """Median seconds per call, relative inter-quartile range, number of slices and of calls per slice.
 
     `gave_up` says that the kernel was dropped after its first slice, as clearly slower than the incumbent;
-    `disturbed` that there were too few slices without preemption, so that the others count as well.
+    `disturbed` that there were too few slices without preemption, so that the others count as well. `pace` is
+    how many times as long as at best a fixed piece of work took before or after (yardstick.py).
     """
 
     seconds: float
@@ -66,6 +67,7 @@ class Timing:
     calls: int
     gave_up: bool = False
     disturbed: bool = False
+    pace: float = 1.0
 
 
 def summarise(samples: Sequence[float], calls: int) -> Timing:

@@ -13,9 +13,11 @@ from .workloads import definition
 
 if TYPE_CHECKING:
     from heron_cli.backends.base import Backend
+    from heron_cli.measure.cluster.runner import RayRunner
     from heron_cli.measure.nurseries import Nurseries
     from heron_cli.measure.rpc.client import Tracker
     from heron_cli.measure.rpc.runner import RpcRunner
+    from heron_cli.measure.rpc.wire import Opening
     from heron_cli.schedule.task import Task
     from heron_cli.trial import Measurement
 
@@ -36,6 +38,8 @@ def versions_of(task: Task, settings: Settings) -> dict[str, str]:
                 f"{task.accelerator.name} as described here; start them with the same file"
             )
         versions["cpu"] = str(machine["cpu"])
+    elif settings.runner is RunnerKind.RAY:
+        versions["cpu"] = _cluster_cpu(settings.cluster)
     return versions
 
 
@@ -59,25 +63,46 @@ def rpc_runner(
 ) -> RpcRunner:
     """The runner for the servers that the tracker knows."""
     from heron_cli.measure.rpc.runner import RpcRunner
-    from heron_cli.measure.rpc.wire import Opening
 
-    opening = Opening(
-        target=task.accelerator.name,
-        digest=task.accelerator.digest,
-        definition=definition(task.workload),
-        threads=settings.threads,
-        seed=settings.seed,
-    )
     return RpcRunner(
         task,
         backend,
-        opening,
+        _opening(task, settings),
         tracker_of(task, settings),
         jobs=settings.jobs,
         incumbent=incumbent,
         known=known,
         nurseries=nurseries,
     )
+
+
+def ray_runner(task: Task, backend: Backend, settings: Settings, incumbent: float | None) -> RayRunner:
+    """The runner for the nodes of a Ray cluster."""
+    from heron_cli.measure.cluster.runner import RayRunner
+
+    return RayRunner(task, backend, _opening(task, settings), address=settings.cluster, incumbent=incumbent)
+
+
+def _opening(task: Task, settings: Settings) -> Opening:
+    from heron_cli.measure.rpc.wire import Opening
+
+    return Opening(
+        target=task.accelerator.name,
+        digest=task.accelerator.digest,
+        definition=definition(task.workload),
+        threads=settings.threads,
+        seed=settings.seed,
+    )
+
+
+@cache
+def _cluster_cpu(address: str | None) -> str:
+    """The processor of a node of the cluster; the runner checks that all have the same."""
+    from heron_cli.measure.cluster.runner import connect
+    from heron_cli.records.versions import cpu_model
+
+    ray = connect(address)
+    return str(ray.get(ray.remote(num_cpus=1)(cpu_model).remote()))
 
 
 @cache

@@ -13,6 +13,7 @@ class RunnerKind(StrEnum):
     LOCAL = "local"  # this machine
     REPLAY = "replay"  # the records of the database
     RPC = "rpc"  # machines that run `heron serve`, found by a TVM RPC tracker
+    RAY = "ray"  # the nodes of a Ray cluster
     BUILD_ONLY = "build-only"  # none: candidates are built and not run
 
 
@@ -29,6 +30,7 @@ class Settings:
     sampler: str = "table"
     runner: RunnerKind = RunnerKind.LOCAL
     tracker: tuple[str, int] | None = None  # host and port, for RPC
+    cluster: str | None = None  # address for Ray; None: this machine
     key: str | None = None  # of the servers, for RPC; None: the accelerator's name
     fixed: Mapping[str, int] = field(default_factory=dict)
 

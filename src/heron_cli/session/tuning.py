@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from heron_cli.errors import NoValidTrialError
 
-from .remote import rpc_runner, versions_of
+from .remote import ray_runner, rpc_runner, versions_of
 from .settings import RunnerKind, Settings
 from .spaces import problem
 
@@ -47,6 +47,8 @@ def make_runner(task: Task, settings: Settings, store: Store, nurseries: Nurseri
     incumbent = None if best is None else best.trial.measurement.seconds
     if settings.runner is RunnerKind.RPC:
         return rpc_runner(task, backend, settings, incumbent, known, nurseries)
+    if settings.runner is RunnerKind.RAY:
+        return ray_runner(task, backend, settings, incumbent)
     if isinstance(backend, SimulatedBackend):
         cycles = None if best is None else best.trial.measurement.cycles
         reference = partial(_reference, task.workload)

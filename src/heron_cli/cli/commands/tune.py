@@ -32,14 +32,7 @@ DEFAULT_TRIALS = 64
     help="Search method; docs/cli.md lists them.",
 )
 @options.sampler_option
-@click.option(
-    "--runner",
-    type=click.Choice(["local", "rpc", "replay"]),
-    default="local",
-    show_default=True,
-    help="Measure on this machine, on servers (`heron serve`), or take the records of --db.",
-)
-@options.rpc_options
+@options.runner_options
 @click.option(
     "--build-only", is_flag=True, help="Build candidates without running them; nothing is recorded."
 )
@@ -66,6 +59,7 @@ def command(
     runner: str,
     tracker: tuple[str, int] | None,
     key: str | None,
+    cluster: str | None,
     build_only: bool,
     fixed: Mapping[str, int] | None,
     as_json: bool,
@@ -80,8 +74,7 @@ def command(
     """  # noqa: D301  (click wants the character, not an escape)
     if build_only and runner != "local":
         raise click.UsageError("--build-only runs nothing, so there is nothing for --runner to choose")
-    if (runner == "rpc") != (tracker is not None):
-        raise click.UsageError("--runner rpc needs --tracker HOST:PORT, and --tracker needs --runner rpc")
+    options.check_runner(runner, tracker, key, cluster)
     asked = inputs.Asked.check(operator, shape, dtype, epilogue, workloads, only)
     from heron_cli import session
 
@@ -97,6 +90,7 @@ def command(
         runner=kind,
         tracker=tracker,
         key=key,
+        cluster=cluster,
         fixed=fixed or {},
     )
     settings.check()
