@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.fuzz.targets import TARGETS
 from heron_cli.records import current_versions
 
-OUT = Path(__file__).resolve().parents[1] / "results" / "fuzz.json"
+OUT = Path(__file__).resolve().parents[1] / "results" / "reliability" / "fuzz.json"
 
 
 def main() -> None:

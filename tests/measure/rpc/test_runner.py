@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.reliability.lab import Lab
 from heron_cli.backends import registry
 from heron_cli.errors import HeronError, InputError
 from heron_cli.measure.protocol import Runner
@@ -19,7 +20,7 @@ from heron_cli.measure.rpc.client import Tracker, describe, servers
 from heron_cli.measure.rpc.runner import RpcRunner
 from heron_cli.trial import Status
 
-from .conftest import Lab, children
+from .conftest import children
 
 pytestmark = pytest.mark.slow
 

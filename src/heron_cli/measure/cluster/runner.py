@@ -62,7 +62,7 @@ class RayRunner(Closing):
         actor = ray.remote(
             num_cpus=opening.threads,
             max_restarts=-1,
-            max_task_retries=_RETRIES,
+            max_task_retries=-1,  # each try while the actor moves to another node counts; `_overdue` ends it
             scheduling_strategy="SPREAD",
         )(Station)
         self._stations = [actor.remote(opening, task.accelerator) for _ in range(stations)]
