@@ -50,7 +50,8 @@ def ray(counts: tuple[int, ...] = (1, 2), seconds: float = 15.0) -> dict[str, An
     found: dict[str, Any] = {}
     task, candidates, opening = problem(_SIMULATED)
     for count in counts:
-        head = {"num_cpus": 2, "include_dashboard": False}
+        patient = {"health_check_timeout_ms": 60_000, "health_check_initial_delay_ms": 60_000}
+        head = {"num_cpus": 2, "include_dashboard": False, "_system_config": patient}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
             for _ in range(count - 1):

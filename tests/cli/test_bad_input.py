@@ -82,7 +82,7 @@ def test_dtype_that_the_accelerator_cannot_compute(heron: Heron) -> None:
     [
         (["gemm"], "the shape lacks m, n, k"),
         ([*GEMM, "--method", "magic"], "--method magic: no such search method; there are "),
-        (["gem", "--shape", "m=1"], "no operator is called 'gem'; did you mean gemm?"),
+        (["gem", "--shape", "m=1"], "no operator is called 'gem'; did you mean gemm or gemv?"),
         (["--workloads", "sarter"], "did you mean 'starter'?"),
         (["--workloads", "starter", "--only", "x*"], "no workload of "),
         (["--workloads", "./none.yaml"], "cannot be read"),

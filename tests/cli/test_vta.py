@@ -132,7 +132,7 @@ def test_bad_input_is_one_line(command: str, library: Path, tmp_path: Path) -> N
         (('"kernels": [', '"kernels": 1, "x": ['), "lists no kernels"),
         (('"programs/', '"../programs/'), "names a file outside the library"),
         (('"target_digest": "', '"target_digest": "0'), "another description of vta; give it by --target"),
-        (('"operator": "gemm"', '"operator": "gemmm"'), "did you mean gemm?"),
+        (('"operator": "gemm"', '"operator": "gemmm"'), "did you mean gemm or gemv?"),
         (('"m": 20', '"m": 21'), "but describes gemm[m=21"),
         (('"dims"', '"dimensions"'), "the manifest describes no tensors"),
         (('"extent": 20', '"extent": 19'), "the manifest describes no tensors: its dims do not cover"),

@@ -127,7 +127,11 @@ def test_operands_that_disagree() -> None:
 
 
 def test_field_refuses_what_c_cannot_say() -> None:
-    number, pair, word = Field("n", "", 0, ()), Field("p", "", 2, ()), Field("w", "", 0, ("A", "B"))
+    number, pair, word = (
+        Field("a", "n", "", 0, ()),
+        Field("b", "p", "", 2, ()),
+        Field("c", "w", "", 0, ("A", "B")),
+    )
     assert number.flatten(5, "w") == (5,)
     assert pair.flatten((1, 2), "w") == (1, 2)
     assert word.flatten("B", "w") == (1,)

@@ -6,7 +6,7 @@ import ctypes
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from heron_cli.backends.base import BuildError, Kernel, Operand
 from heron_cli.measure.arena import ALIGNMENT
 from heron_cli.measure.channel import Channel
+from heron_cli.operators.expected import Expected
 from heron_cli.trial import Candidate
 
 M, N, K = 4, 3, 8
@@ -27,8 +28,27 @@ OPERANDS = (
 )
 
 
-def reference(arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+@dataclass
+class Exactly:
+    """A reference whose result must be met exactly; `calls` counts how often it was computed."""
+
+    compute: Callable[[Mapping[str, NDArray[Any]]], NDArray[Any]]
+    given: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    calls: int = 0
+
+    def __call__(self, arrays: Mapping[str, NDArray[Any]]) -> Expected:
+        self.calls += 1
+        return Expected(self.compute(arrays))
+
+    def prescribed(self) -> Mapping[str, NDArray[Any]]:
+        return self.given
+
+
+def product(arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
     return arrays["input"].astype(np.int32) @ arrays["weight"].astype(np.int32).T
+
+
+reference = Exactly(product)
 
 
 def candidate(variant: str, **knobs: int) -> Candidate:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from heron_cli.backends.base import Operand
+from heron_cli.elements import numpy_type, smallest
 from heron_cli.errors import InputError
 from heron_cli.measure.inputs import random_operands
 
@@ -30,11 +31,21 @@ def test_extremes_meet_often_enough_to_saturate_sixteen_bits() -> None:
     assert (np.abs(pairs) > 32768).any(axis=-1).mean() > 0.9
 
 
-def test_floats_are_bounded() -> None:
-    values = random_operands([Operand("input", (100,), "float16"), OUTPUT], 0)["input"]
-    assert values.dtype == np.float16
-    assert (np.abs(values) <= 1).all()
-    assert len(np.unique(values)) > 50
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_floats_are_bounded_with_their_extremes(dtype: str) -> None:
+    values = random_operands([Operand("input", (4000,), dtype), OUTPUT], 0)["input"]
+    assert values.dtype == numpy_type(dtype)
+    sizes = np.abs(values.astype(np.float64))
+    assert (sizes <= 1).all() and len(np.unique(sizes)) > 100
+    assert {1.0, 0.0, smallest(dtype)} <= set(sizes.tolist())
+    assert np.signbit(values.astype(np.float64)[sizes == 0]).any()
+
+
+def test_prescribed_operands_are_taken_as_they_are() -> None:
+    given = np.arange(6, dtype=np.int8)
+    operands = [Operand("input", (6,), "int8"), Operand("weight", (6,), "int8"), OUTPUT]
+    arrays = random_operands(operands, 0, {"weight": given})
+    assert arrays["weight"] is given and (arrays["input"] != given).any()
 
 
 def test_the_seed_decides() -> None:
@@ -44,5 +55,5 @@ def test_the_seed_decides() -> None:
 
 
 def test_a_type_that_numpy_lacks_is_named() -> None:
-    with pytest.raises(InputError, match="operand 'input' has element type bfloat16"):
-        random_operands([Operand("input", (1,), "bfloat16"), OUTPUT], 0)
+    with pytest.raises(InputError, match="operand 'input' has element type float8"):
+        random_operands([Operand("input", (1,), "float8"), OUTPUT], 0)

@@ -4,13 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from measure_fakes import FakeBackend, Task, candidate, reference
-from numpy.typing import NDArray
+from measure_fakes import Exactly, FakeBackend, Task, candidate, product, reference
 
 from conftest import HERE, eventually, processes_naming
 from heron_cli.measure import cpu
@@ -105,16 +104,11 @@ def test_programs_known_from_earlier_runs_are_not_run_again(library: str) -> Non
 
 
 def test_the_reference_is_computed_once(library: str) -> None:
-    calls: list[int] = []
-
-    def counted(arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-        calls.append(1)
-        return reference(arrays)
-
+    counted = Exactly(product)
     with make(library, reference=counted) as runner:
         list(runner.run([candidate("good"), candidate("segfaults"), candidate("good_twin")]))
         runner.remeasure([candidate("good"), candidate("slow")])
-    assert len(calls) == 1
+    assert counted.calls == 1
 
 
 def test_remeasuring_keeps_the_order_and_reports_every_status(library: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from heron_cli.operators import registry
 
 
 def test_every_name_loads_an_operator_of_that_name() -> None:
-    assert {"gemm", "conv2d"} <= set(registry.names())
+    assert {"gemm", "gemv", "bmm", "conv1d", "conv2d", "conv3d"} <= set(registry.names())
     for name in registry.names():
         operator = registry.get(name)
         assert operator.name == name and operator.summary
@@ -17,7 +17,7 @@ def test_every_name_loads_an_operator_of_that_name() -> None:
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("gem", "did you mean gemm?"), ("softmax", "there are conv2d, gemm"), ("", "there are")],
+    [("bmmm", "did you mean bmm?"), ("softmax", "there are bmm, "), ("", "there are")],
 )
 def test_unknown_operator(name: str, hint: str) -> None:
     with pytest.raises(InputError) as caught:

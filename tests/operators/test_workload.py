@@ -89,5 +89,5 @@ def test_dtypes_are_checked() -> None:
 
 
 def test_unknown_operator() -> None:
-    with pytest.raises(InputError, match=r"no operator is called 'gemn'; did you mean gemm\?"):
+    with pytest.raises(InputError, match=r"no operator is called 'gemn'; did you mean gemm or gemv\?"):
         make("gemn", {})

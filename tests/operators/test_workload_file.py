@@ -105,7 +105,7 @@ BAD = [
     (ROW + f"{{name: a, operator: [gemm], {GEMM}}}", "3:25: operator is ['gemm']; it is a word"),
     (
         HEAD + f"workloads:\n  - name: a\n    operator: gem\n    {GEMM}",
-        "4:15: no operator is called 'gem'; did you mean gemm?",
+        "4:15: no operator is called 'gem'; did you mean gemm or gemv?",
     ),
     (
         SHAPE + "{m: 4, n: 16, kk: 8}}",

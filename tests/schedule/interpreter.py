@@ -39,24 +39,24 @@ def addresses(access: Access, at: Mapping[str, Array]) -> tuple[Array, Array]:
 
 
 def evaluate(einsum: Einsum, arrays: Mapping[str, Array], output_size: int) -> Array:
-    """The flat output after the epilogue; what lies outside an operand reads as zero."""
+    """The flat output after the epilogue; what lies outside an operand reads as zero, or is not written."""
     at = iterators(einsum)
     product = np.ones(len(next(iter(at.values()))), np.int64)
     for access in (einsum.input, einsum.weight):
         flat, inside = addresses(access, at)
         values = arrays[access.name].ravel().astype(np.int64)
         product *= np.where(inside, values[np.where(inside, flat, 0)], 0)
-    flat, inside = addresses(einsum.output, at)
-    assert inside.all(), "the output has no outside"
+    flat, written = addresses(einsum.output, at)
+    flat = flat[written]
     result = np.zeros(output_size, np.int64)
-    np.add.at(result, flat, product)
+    np.add.at(result, flat, product[written])
     sums = result.astype(einsum.accumulate)
     for op in einsum.epilogue:
         if op.operand is not None:
             values = arrays[op.operand.name].ravel().astype(einsum.accumulate)
             place, there = addresses(op.operand, at)
             added = np.zeros_like(sums)
-            added[flat] = np.where(there, values[np.where(there, place, 0)], 0)
+            added[flat] = np.where(there, values[np.where(there, place, 0)], 0)[written]
             sums = sums + added
         elif op.kind == "shift":
             wide = sums.astype(np.int64) // (1 << (op.values[0] or 0))

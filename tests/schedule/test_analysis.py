@@ -157,8 +157,8 @@ def test_a_padding_stage_becomes_an_offset() -> None:
     ("value", "reason"),
     [
         (_guarded(1, 7, other=5), "stage pad is not zero outside its input"),
-        (_guarded(2, 7), "stage pad guards k by something else than the data's range"),
-        (_guarded(1, 6), "stage pad guards k by something else than the data's range"),
+        (_guarded(2, 7), "stage pad guards something else than the data's range"),
+        (_guarded(1, 6), "stage pad guards something else than the data's range"),
         (_guarded(1, 7, scale=2), "stage pad computes; only shifting and padding can be inlined"),
         (lambda a, i, k: a[i, (k + 1) % 6], "is not affine"),
     ],

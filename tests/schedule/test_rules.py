@@ -188,12 +188,16 @@ def test_scratch_pads(vary: Vary, dlboost: Accelerator) -> None:
 
 
 def test_pack(dlboost: Accelerator) -> None:
-    after, _ = run("pack constants", gemm(), dlboost)
+    after, _ = run("pack the weight", gemm(), dlboost)
     assert list(after.all(Pack)) == [Pack("weight")]
-    template = until("pack constants", start(gemm(), dlboost))
+    template = until("pack the weight", start(gemm(), dlboost))
     weight = replace(template.einsum.weight, constant=False)
     changed = replace(template, einsum=replace(template.einsum, weight=weight))
-    assert refusal("pack constants", changed).startswith("the weight is not constant")
+    after = rule("pack the weight").run(changed)
+    assert list(after.all(Pack)) == [Pack("weight", in_advance=False)]
+    assert after.log[-1].reason.endswith("by every call")
+    nowhere = replace(changed, accelerator=replace(dlboost, stages={}))
+    assert refusal("pack the weight", nowhere).startswith("the weight is not constant, and dlboost has no stage")
 
 
 @pytest.mark.parametrize(

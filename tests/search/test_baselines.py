@@ -37,11 +37,11 @@ def test_each_beats_constrained_random_on_every_seed(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["cga", *MODEL_BASED])
-def test_all_start_from_the_same_seeds(method: str) -> None:
+def test_all_but_random_search_start_from_the_same_seeds(method: str) -> None:
     rows = variant().sampler.sample(3, np.random.default_rng(9))
     seeds = [variant().candidate(row).values for row in rows]
     proposed = get_method(method)(problem(variant(seeds=seeds)), 0).propose(16, [], 0)
-    assert [candidate.values for candidate in proposed[:3]] == seeds
+    assert ([candidate.values for candidate in proposed[:3]] == seeds) == (method != "model-random")
 
 
 def history() -> list[Trial]:

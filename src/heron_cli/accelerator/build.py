@@ -50,6 +50,7 @@ def build(document: Document, expressions: Expressions, root: Tree) -> Accelerat
         "backend": document.backend,
         "tvm_target": target,
         "requires": sorted(document.requires.cpu_flags),
+        **_gpu(document),
         "clock": clock,
         "tails": document.tails,
         "intrinsics": [_content(item) for item in intrinsics],
@@ -66,7 +67,11 @@ def build(document: Document, expressions: Expressions, root: Tree) -> Accelerat
         backend=document.backend,
         sources=tuple(document.sources),
         tvm_target=FrozenMap(target),
-        requires=Requires(tuple(document.requires.cpu_flags)),
+        requires=Requires(
+            tuple(document.requires.cpu_flags),
+            document.requires.compute_capability,
+            document.requires.exact_capability,
+        ),
         clock=clock,
         tails=document.tails,
         intrinsics=intrinsics,
@@ -81,6 +86,14 @@ def build(document: Document, expressions: Expressions, root: Tree) -> Accelerat
     )
 
 
+def _gpu(document: Document) -> dict[str, object]:
+    """What is asked of a GPU; nothing where none is asked for, so that such files keep their digest."""
+    asked = document.requires
+    if asked.compute_capability is None:
+        return {}
+    return {"gpu": [asked.compute_capability, asked.exact_capability]}
+
+
 def _content(item: Intrinsic | Memory | Level) -> dict[str, object]:
     """All fields that matter; key order is json's, so the model's field order is free to change."""
     fields = {name: getattr(item, name) for name in item.__slots__ if name != "origin"}
@@ -89,8 +102,12 @@ def _content(item: Intrinsic | Memory | Level) -> dict[str, object]:
         types = item.dtypes
         fields["dtypes"] = [types.input, types.weight, types.accumulate, *filter(None, [types.output])]
         fields["extra"] = dict(item.extra)
+    if isinstance(item, Level) and item.resident == (1,):
+        del fields["resident"]  # as below
     if isinstance(item, Memory):
         fields["units"] = dict(item.units)
+        if item.filled_by == ("threads",):
+            del fields["filled_by"]  # files from before the key keep their digest
     return fields
 
 
@@ -106,7 +123,9 @@ def _intrinsic(keys: IntrinsicKeys, origin: Origin) -> Intrinsic:
         lanes=keys.lanes or 1,
         shapes=tuple(FrozenMap({"m": shape.m, "n": shape.n, "k": shape.k}) for shape in keys.shape),
         dtypes=Dtypes(keys.dtypes.input, keys.dtypes.weight, keys.dtypes.accumulate, keys.dtypes.output),
-        extra=FrozenMap({} if keys.llvm is None else {"llvm": keys.llvm}),
+        extra=FrozenMap(
+            {name: text for name, text in (("llvm", keys.llvm), ("ptx", keys.ptx)) if text is not None}
+        ),
         origin=origin,
     )
 
@@ -124,6 +143,7 @@ def _memory(keys: MemoryKeys, origin: Origin) -> Memory:
         copies=tuple(keys.copies),
         pad=tuple(keys.pad),
         swizzle=tuple(keys.swizzle),
+        filled_by=tuple(keys.filled_by),
         bandwidth=None if keys.bandwidth is None else float(keys.bandwidth.value),
         origin=origin,
     )
@@ -139,5 +159,6 @@ def _level(keys: LevelKeys, origin: Origin) -> Level:
         at_most=keys.at_most,
         fills=tuple(keys.fills),
         pipeline=tuple(keys.pipeline.depth) if keys.pipeline else (),
+        resident=tuple(keys.resident),
         origin=origin,
     )

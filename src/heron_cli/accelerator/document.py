@@ -58,6 +58,11 @@ class IntrinsicKeys(Strict):
     )
     dtypes: DtypesKeys = Field(description="its element types", examples=[_DTYPES])
     llvm: f.Text | None = Field(None, description="the LLVM intrinsic that emits it")
+    ptx: f.Text | None = Field(
+        None,
+        description="the PTX instruction that emits it; {n} stands for its columns",
+        examples=["mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32"],
+    )
 
     @model_validator(mode="after")
     def _lanes_fit(self) -> IntrinsicKeys:
@@ -83,6 +88,9 @@ class MemoryKeys(Strict):
     copies: f.PositiveInts = Field(default=[1], description="numbers of copies to try (2: double buffering)")
     pad: f.NaturalInts = Field(default=[0], description="elements to add to each row, to try")
     swizzle: f.Swizzles = Field(default=["none"], description="layouts of the rows, to try")
+    filled_by: f.Fillers = Field(
+        default=["threads"], description="what fills it, to try: threads, or bulk copies of whole tiles"
+    )
     bandwidth: f.Bandwidth | None = Field(None, description="rate at which it is read", examples=["100 GB/s"])
 
     @model_validator(mode="after")
@@ -110,6 +118,9 @@ class LevelKeys(Strict):
     unroll: bool = Field(False, description="whether its loops are unrolled")
     at_most: f.Natural | None = Field(None, description="largest factor (product of factors if bound)")
     fills: f.Fills = Field(default=[], description="memories that are loaded after its last loop")
+    resident: f.PositiveInts = Field(
+        default=[1], description="how many blocks of a processor the registers are shared among, to try"
+    )
     pipeline: PipelineKeys | None = Field(None, description="software pipelining of its loop")
 
 
@@ -123,6 +134,13 @@ class RequiresKeys(Strict):
     """What a machine must have to run the kernels."""
 
     cpu_flags: f.Texts = Field(default=[], description="flags of /proc/cpuinfo", examples=[["avx512_vnni"]])
+    compute_capability: f.Positive | None = Field(
+        default=None, description="least compute capability of an NVIDIA GPU, without its dot", examples=[80]
+    )
+    exact_capability: bool = Field(
+        default=False,
+        description="whether the GPU must have that very capability (sm_90a code runs on 9.0 only)",
+    )
 
 
 class RuleKeys(Strict):

@@ -61,6 +61,7 @@ class Memory:
     copies: tuple[int, ...]
     pad: tuple[int, ...]
     swizzle: tuple[str, ...]
+    filled_by: tuple[str, ...]
     bandwidth: float | None
     origin: Origin = field(compare=False)
 
@@ -87,6 +88,7 @@ class Level:
     at_most: int | None
     fills: tuple[str, ...]
     pipeline: tuple[int, ...]
+    resident: tuple[int, ...]
     origin: Origin = field(compare=False)
 
 
@@ -103,6 +105,8 @@ class Requires:
     """What a machine must have to run the kernels."""
 
     cpu_flags: tuple[str, ...] = ()
+    compute_capability: int | None = None
+    exact_capability: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +152,14 @@ class Accelerator:
 
     def __hash__(self) -> int:
         return hash(self.digest)
+
+    @property
+    def gathers(self) -> bool:
+        """Whether threads fill the near memories element by element, from any address, zeros where masked.
+
+        Such a machine needs no layout in far memory, pads where it reads and masks what exceeds the data.
+        """
+        return self.tails == "mask"
 
     def memory(self, name: str) -> Memory:
         """The memory of that name; KeyError if there is none."""

@@ -76,9 +76,10 @@ class Vocabulary:
                     return None
                 return f"'{name}' is no limit; {suggest('.'.join(rest), sorted(self.limits), 'known limits')}"
             case (words.INTRINSIC, dim), _:
-                if dim in words.DIMS:
+                if dim in words.INTRINSIC_NUMBERS:
                     return None
-                return f"'{name}': an intrinsic has no '{dim}'; {suggest(dim, words.DIMS, 'it has')}"
+                known = suggest(dim, words.INTRINSIC_NUMBERS, "it has")
+                return f"'{name}': an intrinsic has no '{dim}'; {known}"
             case (level, group), _:
                 return self._factor(name, level, group)
         return self._shape(name)
@@ -107,6 +108,10 @@ class Vocabulary:
         if level not in self.levels:
             choices = [*self.levels, "memories", "limits", words.INTRINSIC]
             return f"unknown level '{level}' in '{name}'; {suggest(level, choices, 'known')}"
+        if group in words.LEVEL_NUMBERS:
+            if group in self.levels[level]:
+                return None
+            return f"'{name}': level '{level}' has no {group}; add '{words.LEVEL_NUMBERS[group]}' to it"
         if refused := self._group(name, group):
             return refused
         if group not in self.levels[level]:
@@ -151,9 +156,10 @@ def _keys(tree: Tree | None) -> list[str]:
 
 def _groups(level: Tree) -> frozenset[str]:
     axes = [str(item.value) for item in level.items("axes")]
+    depth = frozenset(n for n, key in words.LEVEL_KEYS.items() if level.child(key) is not None)
     if any(axis not in words.AXES for axis in axes):
-        return frozenset(words.GROUPS)
-    return frozenset().union(*(words.AXES[axis] for axis in axes))
+        return depth | frozenset(words.GROUPS)
+    return depth.union(*(words.AXES[axis] for axis in axes))
 
 
 def _units(memory: Tree) -> frozenset[str] | None:

@@ -8,11 +8,13 @@ COMPUTES = ("gemm",)
 SCOPES = ("thread", "warp", "warpgroup")
 SHARERS = ("thread", "warp", "block", "core")
 ORDERS = ("fixed", "free", "mixed", "rasterised")
-TAILS = ("overlap", "pad", "none")
+TAILS = ("overlap", "pad", "mask", "none")
 SWIZZLES = ("none", "xor")
+FILLERS = ("threads", "bulk")
 BINDS = (
     "parallel",
     "virtual",
+    "cluster",
     *(f"blockIdx.{dimension}" for dimension in "xyz"),
     *(f"threadIdx.{dimension}" for dimension in "xyz"),
 )
@@ -22,6 +24,7 @@ DTYPES = (
     *("float16", "bfloat16", "float32", "float64", "float8_e4m3fn", "float8_e5m2"),
 )
 DIMS = ("m", "n", "k")
+INTRINSIC_NUMBERS = (*DIMS, "lanes")
 
 _SPATIAL = frozenset({"spatial", "batch", "m", "n"})
 _REDUCTION = frozenset({"reduction", "k", "channel", "window"})
@@ -39,5 +42,8 @@ AXES: dict[str, frozenset[str]] = {
 """A level's axis word -> the groups of axes in which a rule may ask for that level's factors."""
 
 GROUPS = ("batch", "m", "n", "k", "spatial", "reduction", "channel", "window")
+LEVEL_KEYS = {"depth": "pipeline", "resident": "resident"}
+LEVEL_NUMBERS = {"depth": "pipeline: {depth: [2, 3]}", "resident": "resident: [1, 2]"}
+"""What else of a level a rule may name, the key that gives it and an example."""
 ROOT, SKIP, INTRINSIC = "root", "skip", "intrinsic"
 RESERVED = frozenset({"memories", "limits", "min", "max", ROOT, SKIP, "true", "false", "null"})

@@ -41,6 +41,9 @@ class Kernel:
     ``int32_t SYMBOL(const void *operand0, …, void *output)`` and, when an operand is packed,
     ``int32_t SYMBOL_pack(const void *operand, void *packed)``; both return 0. All pointers are 64-byte
     aligned. `program` is a digest of the generated code: equal digests are the same program.
+    For machines that are launched, `code` is what their driver loads, with kernels of the same names and
+    arguments, and `launch` says on how many blocks and threads,
+    in plain JSON values.
     """
 
     symbol: str
@@ -48,6 +51,7 @@ class Kernel:
     code: bytes
     program: str
     metrics: Mapping[str, float] = field(default_factory=dict)
+    launch: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def output(self) -> Operand:

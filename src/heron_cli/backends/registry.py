@@ -8,7 +8,11 @@ from importlib.metadata import entry_points
 from heron_cli.backends.base import Backend
 from heron_cli.errors import InputError
 
-_BUILT_IN = {"vta": "heron_cli.backends.vta.backend:backend", "x86": "heron_cli.backends.x86:backend"}
+_BUILT_IN = {
+    "cuda": "heron_cli.backends.cuda.backend:backend",
+    "vta": "heron_cli.backends.vta.backend:backend",
+    "x86": "heron_cli.backends.x86:backend",
+}
 _GROUP = "heron.backends"
 
 

@@ -174,7 +174,8 @@ class _Desk:
     def outcome(self, part: _Part, bar: Bar | None) -> Outcome:
         """Rank what a workload brought, and judge it."""
         began = self._clock()
-        if part.search is not None and part.error is None:
+        begun = part.search is not None and bool(part.search.own or part.search.incumbent)
+        if part.search is not None and begun and part.error is None:
             try:
                 part.search.finish(self._runner_of(part))
             except HeronError as error:
@@ -182,7 +183,7 @@ class _Desk:
         result = part.finished[0] if part.finished else None
         best = result.best if result else None
         key = (part.task.workload.key, part.task.accelerator.name, self._settings.threads)
-        reached = part.search is not None or part.error is not None
+        reached = begun or part.error is not None
         verdict = bar.judge(key, best) if bar is not None and reached else None
         seconds = part.progress.seconds + self._clock() - began
         return Outcome(part.task, result, part.error, seconds, part.slices, verdict)
@@ -199,7 +200,7 @@ class _Desk:
             stack.callback(self._drop)
 
     def _open(self, part: _Part) -> Search:
-        search = session.open_search(part.task, self._store, self._settings, part.note)
+        search = session.open_search(part.task, self._store, self._settings, part.note, self._clock)
         part.search = search
         part.progress.bound = search.problem.lower_bound or 0.0
         best = search.incumbent

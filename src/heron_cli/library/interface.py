@@ -28,8 +28,12 @@ _KEYWORDS = """
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A member of a descriptor: an integer (`length` 0), an array, or one of `choices` (an enumeration)."""
+    """A member of a descriptor: an integer (`length` 0), an array, or one of `choices` (an enumeration).
 
+    `parameter` is the operator's name for it.
+    """
+
+    parameter: str
     name: str
     meaning: str
     length: int
@@ -146,19 +150,24 @@ def derive(items: Sequence[ExportItem], operator_of: Callable[[str], Operator]) 
     descriptors: dict[str, Descriptor] = {}
     for (name, types), group in sorted(groups.items()):
         operator = operator_of(name)
-        descriptors[name] = _descriptor(operator)
+        if name not in descriptors:
+            alike = [item.workload for item in items if item.workload.operator == name]
+            descriptors[name] = _descriptor(operator, alike)
         first = sum(len(function.entries) for function in functions)
         functions.append(_function(f"heron_{name}_{types}", descriptors[name], operator, group, first))
     return Interface(tuple(descriptors.values()), tuple(functions))
 
 
-def _descriptor(operator: Operator) -> Descriptor:
-    return Descriptor(operator.name, operator.summary, tuple(_field(p) for p in operator.parameters))
+def _descriptor(operator: Operator, workloads: Sequence[Workload]) -> Descriptor:
+    """One member a parameter; those that are implied only where a kernel needs them."""
+    said = {name for workload in workloads for name in workload.shape}
+    shown = (p for p in operator.parameters if not p.implied or p.name in said)
+    return Descriptor(operator.name, operator.summary, tuple(_field(p) for p in shown))
 
 
 def _field(parameter: Parameter) -> Field:
     name = f"{parameter.name}_" if parameter.name in _KEYWORDS.split() else parameter.name
-    return Field(_identifier(name), parameter.meaning, parameter.rank, parameter.choices)
+    return Field(parameter.name, _identifier(name), parameter.meaning, parameter.rank, parameter.choices)
 
 
 def _function(
@@ -206,9 +215,9 @@ def _arguments(operator: Operator, item: ExportItem) -> tuple[Argument, ...]:
 
 def _flatten(descriptor: Descriptor, operator: Operator, workload: Workload) -> tuple[int, ...]:
     complete = operator.normalise(workload.shape, workload.key)
-    pairs = zip(descriptor.fields, operator.parameters, strict=True)
+    values = {p.name: p.default for p in operator.parameters if p.default is not None} | complete
     return tuple(
-        value for field, parameter in pairs for value in field.flatten(complete[parameter.name], workload.key)
+        value for field in descriptor.fields for value in field.flatten(values[field.parameter], workload.key)
     )
 
 

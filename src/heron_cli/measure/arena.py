@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heron_cli.elements import is_float, numpy_type
+
 ALIGNMENT = 64
 _CANARY = 0x5C
 _POISON_INTEGER = 0xA5  # neither 0, -1 nor a value where 8-bit types saturate
-_POISON_FLOAT = 0xFF  # NaN in every IEEE format
+_POISON_FLOAT = 0xFF  # NaN in every float format
 _HUGE = 4 << 20  # from this size on numpy asks for huge pages too, so kernels meet them in real use
 _PROT_NONE = 0
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -36,7 +38,7 @@ class Guarded:
     """An array of `shape` and `dtype`, 64-byte aligned, in memory of its own."""
 
     def __init__(self, shape: Sequence[int], dtype: np.dtype[Any] | str) -> None:
-        element = np.dtype(dtype)
+        element = numpy_type(dtype) if isinstance(dtype, str) else dtype
         size = int(np.prod(shape, dtype=np.int64)) * element.itemsize
         page = mmap.PAGESIZE
         slot = -(-size // ALIGNMENT) * ALIGNMENT
@@ -55,7 +57,7 @@ class Guarded:
         self._after = whole[first + size : first + slot]
         self._before[:] = _CANARY
         self._after[:] = _CANARY
-        self._poison = _POISON_FLOAT if element.kind == "f" else _POISON_INTEGER
+        self._poison = _POISON_FLOAT if is_float(element) else _POISON_INTEGER
         self.array: NDArray[Any] = self._bytes.view(element).reshape(tuple(shape))
 
     @classmethod

@@ -9,11 +9,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from numpy.typing import NDArray
-
 from heron_cli.backends.base import BuildError, Kernel, Operand, SimulatedBackend
 from heron_cli.measure.closing import Closing
-from heron_cli.measure.verify import Reference, compare, reference_arrays
+from heron_cli.measure.verify import Array, Reference, compare, expected_arrays
+from heron_cli.operators.expected import Expected
 from heron_cli.trial import Candidate, Measurement, Status
 
 
@@ -35,7 +34,7 @@ class SimulatedRunner(Closing):
     ) -> None:
         self._task, self._backend, self._best = task, backend, incumbent
         self._reference, self._seed = reference, seed
-        self._known: dict[tuple[Operand, ...], list[NDArray[Any]]] = {}
+        self._known: dict[tuple[Operand, ...], tuple[dict[str, Array], Expected]] = {}
 
     def run(self, candidates: Sequence[Candidate]) -> Iterator[tuple[int, Measurement]]:
         """Measure each candidate in order."""
@@ -74,9 +73,9 @@ class SimulatedRunner(Closing):
     def _wrong(self, candidate: Candidate, kernel: Kernel) -> str:
         """What is wrong with the simulated output; empty if nothing."""
         if kernel.operands not in self._known:
-            self._known[kernel.operands] = reference_arrays(self._reference, kernel.operands, self._seed)
-        *operands, expected = self._known[kernel.operands]
-        arrays = {operand.name: array for operand, array in zip(kernel.operands, operands, strict=False)}
+            found = expected_arrays(self._reference, kernel.operands, self._seed)
+            self._known[kernel.operands] = found
+        arrays, expected = self._known[kernel.operands]
         try:
             output = self._backend.simulate(self._task, candidate, kernel, arrays)
         except BuildError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,24 +12,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heron_cli.backends.base import Operand
+from heron_cli.elements import is_float, numpy_type
 from heron_cli.errors import HeronError
 from heron_cli.measure.inputs import element_type, random_operands
+from heron_cli.operators.expected import Expected
 
 Array = NDArray[Any]
-Reference = Callable[[Mapping[str, Array]], Array]
-_FLOAT_TOLERANCE = {2: 1e-2, 4: 1e-4, 8: 1e-9}  # by bytes of the element
+_CHUNK = 1 << 20  # elements that are compared at once
+
+
+class Reference(Protocol):
+    """What kernels of one workload compute. Instances are pickled to measuring processes."""
+
+    def __call__(self, arrays: Mapping[str, Array]) -> Expected:
+        """The right output for the operands by name."""
+
+    def prescribed(self) -> Mapping[str, Array]:
+        """The operands whose values are part of the workload."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceFiles:
-    """Where the operands (in call order, the expected output last) lie as .npy files."""
+    """Where the operands in call order, the expected output, and the bound of its error lie as .npy files.
+
+    `types` are the element types of the operands; a file of bfloat16 does not say so itself.
+    """
 
     key: str
-    paths: tuple[str, ...]
+    operands: tuple[str, ...]
+    types: tuple[str, ...]
+    values: str
+    bound: str | None
 
-    def load(self) -> list[Array]:
-        """The arrays, mapped read-only from the files."""
-        return [np.load(path, mmap_mode="r", allow_pickle=False) for path in self.paths]
+    def load(self) -> tuple[list[Array], Expected]:
+        """The operands and what is expected, mapped read-only from the files."""
+        arrays = [
+            _mapped(path).view(numpy_type(name)) for path, name in zip(self.operands, self.types, strict=True)
+        ]
+        return arrays, Expected(_mapped(self.values), None if self.bound is None else _mapped(self.bound))
+
+
+def _mapped(path: str) -> Array:
+    array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
 
 
 class ReferenceSource(Protocol):
@@ -39,29 +64,27 @@ class ReferenceSource(Protocol):
         """The files, written on the first call for these operands."""
 
 
-def reference_arrays(reference: Reference, operands: Sequence[Operand], seed: int = 0) -> list[Array]:
-    """Random operands in call order and the expected output last.
+def expected_arrays(
+    reference: Reference, operands: Sequence[Operand], seed: int = 0
+) -> tuple[dict[str, Array], Expected]:
+    """Random operands by name, and what a kernel is to write.
 
     Raises HeronError when `reference` gives another shape or type than kernels write.
     """
-    arrays = random_operands(operands, seed)
+    arrays = random_operands(operands, seed, reference.prescribed())
     output = operands[-1]
-    expected = np.ascontiguousarray(reference(arrays))
-    dtype = element_type(output)
-    if expected.shape != output.shape or (expected.dtype != dtype and dtype.kind != "f"):
+    expected = reference(arrays)
+    values, dtype = expected.values, element_type(output)
+    if values.shape != output.shape or (values.dtype != dtype and not is_float(dtype)):
         raise HeronError(
-            f"the reference gives {expected.dtype} {expected.shape}, "
+            f"the reference gives {values.dtype} {values.shape}, "
             f"but kernels write {output.dtype} {output.shape}"
         )
-    return [*arrays.values(), expected]
+    return arrays, expected
 
 
 class References:
-    """Computes the reference result for each signature of operands once and keeps it in `directory`.
-
-    `reference` takes the operands by name and returns the output, in the output's own type or, for
-    floats, a wider one.
-    """
+    """Computes the expected result for each signature of operands once and keeps it in `directory`."""
 
     def __init__(self, reference: Reference, directory: Path, seed: int = 0) -> None:
         self._reference, self._directory, self._seed = reference, directory, seed
@@ -76,41 +99,51 @@ class References:
         return files
 
     def _compute(self, operands: tuple[Operand, ...]) -> ReferenceFiles:
-        arrays = reference_arrays(self._reference, operands, self._seed)
+        arrays, expected = expected_arrays(self._reference, operands, self._seed)
+        values = expected.values
         key = hashlib.sha256(repr((operands, self._seed)).encode()).hexdigest()[:16]
-        paths: list[str] = []
+
+        def saved(name: str, array: Array) -> str:
+            path = self._directory / f"{key}-{name}.npy"
+            raw = array.view(np.uint16) if array.dtype.name == "bfloat16" else array
+            np.save(path, np.ascontiguousarray(raw), allow_pickle=False)
+            return str(path)
+
         try:
-            for operand, array in zip(operands, arrays, strict=True):
-                path = self._directory / f"{key}-{len(paths)}-{operand.name}.npy"
-                np.save(path, array, allow_pickle=False)
-                paths.append(str(path))
+            return ReferenceFiles(
+                key,
+                tuple(saved(f"operand-{name}", array) for name, array in arrays.items()),
+                tuple(operand.dtype for operand in operands[:-1]),
+                saved("values", values),
+                None if expected.bound is None else saved("bound", expected.bound),
+            )
         except OSError as error:
             raise HeronError(f"cannot write the reference to {self._directory}: {error.strerror}") from error
-        return ReferenceFiles(key, tuple(paths))
 
 
-def compare(output: Array, expected: Array) -> str:
+def compare(output: Array, expected: Expected) -> str:
     """What is wrong with `output`, in one line; empty if nothing is.
 
-    Integers must be equal. Floats may differ by a share (1e-4 for single, 1e-2 for half precision) of the
-    element plus the root mean square of the result: sums in another order differ by that little, a missing
-    or doubled product does not. NaN is never right.
+    Without a bound elements must be equal; with one they differ by at most that. NaN is never right.
     """
-    if output.dtype.kind == "f":
-        wide = expected.astype(np.float64)
-        scale = float(np.sqrt(np.mean(np.square(wide)))) if wide.size else 0.0
-        bound = _FLOAT_TOLERANCE[output.dtype.itemsize] * (np.abs(wide) + scale)
-        wrong = ~(np.abs(output.astype(np.float64) - wide) <= bound)
-    else:
-        if np.array_equal(output, expected):
-            return ""
-        wrong = output != expected
-    count = int(np.count_nonzero(wrong))
+    values, bound = expected.values.reshape(-1), expected.bound
+    flat = output.reshape(-1)
+    count, first = 0, -1
+    for begin in range(0, flat.size, _CHUNK):
+        here = slice(begin, begin + _CHUNK)
+        if bound is None:
+            wrong = flat[here] != values[here]
+        else:
+            error = np.abs(flat[here].astype(np.float64) - values[here])
+            wrong = ~(error <= bound.reshape(-1)[here])
+        if found := int(np.count_nonzero(wrong)):
+            first = begin + int(np.argmax(wrong)) if count == 0 else first
+            count += found
     if count == 0:
         return ""
-    flat = int(np.argmax(wrong))
-    index = ", ".join(str(int(i)) for i in np.unravel_index(flat, output.shape))
+    index = ", ".join(str(int(i)) for i in np.unravel_index(first, output.shape))
+    more = "" if bound is None else f" (± {bound.reshape(-1)[first]:.3g})"
     return (
         f"{count} of {output.size} elements are wrong, the first at [{index}]: "
-        f"{output.flat[flat]} instead of {expected.flat[flat]}"
+        f"{flat[first]} instead of {values[first]}{more}"
     )

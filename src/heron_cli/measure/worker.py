@@ -24,6 +24,7 @@ from heron_cli.measure.text import of_exception, one_line
 from heron_cli.measure.timing import Timing, TimingError, TimingOptions, interleave, time_kernel
 from heron_cli.measure.verify import ReferenceFiles, compare
 from heron_cli.measure.yardstick import Yardstick, interfered, watched
+from heron_cli.operators.expected import Expected
 from heron_cli.trial import Status
 
 T = TypeVar("T")
@@ -84,7 +85,7 @@ class Bench:
         self._yardstick = Yardstick()
         self._key = ""
         self._inputs: list[Guarded] = []
-        self._expected: NDArray[Any]
+        self._expected: Expected
         self._output: Guarded
 
     def run(self, job: Job) -> list[Outcome]:
@@ -108,7 +109,7 @@ class Bench:
         if job.reference.key == self._key:
             return
         self._desk.phase("copying the operands", self._setup.limits.load_seconds)
-        *inputs, self._expected = job.reference.load()
+        inputs, self._expected = job.reference.load()
         self._inputs = [Guarded.holding(values) for values in inputs]
         output = job.kernels[0].output
         self._output = Guarded(output.shape, output.dtype)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from heron_cli.elements import BYTES
+from heron_cli.operators.expected import Expected, expect
 from heron_cli.operators.parameter import Parameter, Value, normalise_shape
 
 if TYPE_CHECKING:
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from heron_cli.operators.workload import Workload
-
-_ITEM_BYTES = {"uint8": 1, "int8": 1, "int32": 4, "float16": 2, "bfloat16": 2, "float32": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class TensorSpec:
     @property
     def bytes(self) -> int:
         """Size of the dense tensor."""
-        return prod(self.shape) * _ITEM_BYTES[self.dtype]
+        return prod(self.shape) * BYTES[self.dtype]
 
 
 class Operator(ABC):
@@ -50,15 +50,34 @@ class Operator(ABC):
 
     @abstractmethod
     def compute(self, workload: Workload) -> list[Any]:
-        """The TE tensors in the order of `specs`. Tensors are named like their operand. Imports TVM."""
+        """The TE tensors in the order of `specs`. Tensors are named like their operand. Imports TVM.
+
+        They are views: a dimension may be split into several (groups apart from channels), the elements and
+        their order in memory are those of `specs`.
+        """
 
     @abstractmethod
     def reference(self, workload: Workload, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.generic]:
-        """The exact result by numpy, from the arrays of the operands that are read."""
+        """The exact result by numpy, from the arrays of the operands that are read.
+
+        Integers in the output's type, floats in a wider one, not rounded (`exact.sum_type`).
+        """
+
+    def expected(self, workload: Workload, arrays: Mapping[str, NDArray[Any]]) -> Expected:
+        """The reference and how far a kernel's output may be from it."""
+        return expect(self, workload, arrays)
+
+    def prescribed(self, workload: Workload) -> dict[str, NDArray[Any]]:
+        """The operands whose values are part of the workload; all others may hold anything."""
+        return {}
 
     @abstractmethod
     def macs(self, workload: Workload) -> int:
         """Multiply-accumulate operations, padded taps counted (the number that vendors quote)."""
+
+    def products(self, workload: Workload) -> int:
+        """Products in the longest sum."""
+        return -(-self.macs(workload) // prod(self.specs(workload)["output"].shape))
 
     def flops(self, workload: Workload) -> int:
         """Operations: two per multiply-accumulate."""

@@ -1,7 +1,8 @@
 """Exact products for the references.
 
 Integer products go through float64 BLAS: every partial sum of b-bit integers stays below 2**53 for any
-realistic length, so the result is exact, and it is far faster than numpy's integer matmul.
+realistic length, so the result is exact, and it is far faster than numpy's integer matmul. Products of
+floats are summed in float64, which is exact next to the types that kernels compute in.
 """
 
 from __future__ import annotations
@@ -11,19 +12,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from heron_cli.elements import is_float, numpy_type
 from heron_cli.operators.workload import DTypes
 
 _EXACT_BITS = 53
 
 
+def sum_type(types: DTypes) -> np.dtype[Any]:
+    """The type in which references hold sums.
+
+    Integers: the accumulator's own. Floats: float64, or float32 where outputs have half of its precision
+    and less, so that large references fit into memory.
+    """
+    accumulate, output = numpy_type(types.accumulate), numpy_type(types.output)
+    if not is_float(accumulate):
+        return accumulate
+    return np.dtype(np.float32 if is_float(output) and output.itemsize < 4 else np.float64)
+
+
 def matmul(a: NDArray[Any], b: NDArray[Any], types: DTypes) -> NDArray[Any]:
-    """`a @ b` in the type `types.accumulate` (integers wrap at 32 bits, as the hardware does)."""
-    if np.issubdtype(a.dtype, np.integer):
+    """`a @ b` in `sum_type` (integers wrap at 32 bits, as the hardware does).
+
+    Either both have the same leading axes, or `b` is one matrix.
+    """
+    if b.ndim == 2:
+        return _product(a.reshape(-1, a.shape[-1]), b, types).reshape(*a.shape[:-1], b.shape[-1])
+    result = np.empty((*a.shape[:-1], b.shape[-1]), sum_type(types))
+    for index in np.ndindex(a.shape[:-2]):  # one at a time: float64 copies of all would not fit into memory
+        result[index] = _product(a[index], b[index], types)
+    return result
+
+
+def _product(a: NDArray[Any], b: NDArray[Any], types: DTypes) -> NDArray[Any]:
+    if not is_float(a.dtype):
         length = a.shape[-1]
         bits = 8 * (a.dtype.itemsize + b.dtype.itemsize) + length.bit_length()
         assert bits <= _EXACT_BITS, f"a sum of {length} products needs {bits} bits"
-        wide = np.matmul(a.astype(np.float64), b.astype(np.float64))
-        exact: NDArray[Any] = wide.astype(np.int64).astype(types.accumulate)
-        return exact
-    rounded: NDArray[Any] = np.matmul(a.astype(np.float32), b.astype(np.float32))
-    return rounded.astype(types.accumulate)
+    wide = np.matmul(a.astype(np.float64), b.astype(np.float64))
+    whole = sum_type(types)
+    product: NDArray[Any] = wide.astype(whole) if is_float(whole) else wide.astype(np.int64).astype(whole)
+    return product

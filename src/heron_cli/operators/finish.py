@@ -35,15 +35,19 @@ def sum_name(workload: Workload) -> str:
     return OUTPUT if workload.epilogue.empty and types.output == types.accumulate else "sum"
 
 
-def stages(workload: Workload, sums: Any, channel: int) -> list[Any]:
-    """The TE tensors of `operands`, in order; one stage for every step from `sums` to the output."""
+def stages(workload: Workload, sums: Any, channel: tuple[int, ...]) -> list[Any]:
+    """The TE tensors of `operands`, in order; one stage for every step from `sums` to the output.
+
+    `channel` lists the dimensions of `sums` that count channels: several where the TE views them so.
+    """
     from tvm import te, tirx
 
     epilogue, types = workload.epilogue, workload.dtypes
     shape = tuple(int(extent) for extent in sums.shape)
+    shapes = {"bias": tuple(shape[axis] for axis in channel), "residual": shape}
     read = {
-        name: te.placeholder(spec.shape, spec.dtype, name=name)
-        for name, spec in operands(workload, shape, channel).items()
+        name: te.placeholder(shapes[name], spec.dtype, name=name)
+        for name, spec in operands(workload, shape, channel[0]).items()
         if name != OUTPUT
     }
 
@@ -60,7 +64,7 @@ def stages(workload: Workload, sums: Any, channel: int) -> list[Any]:
         return value if epilogue.low is None else tirx.max(value, number(epilogue.low))
 
     if epilogue.bias:
-        step("biased", lambda value, index: value + read["bias"][index[channel]])
+        step("biased", lambda value, index: value + read["bias"][tuple(index[axis] for axis in channel)])
     if epilogue.shift:
         step("shifted", lambda value, index: value >> number(epilogue.shift))
     if epilogue.residual:
@@ -75,12 +79,19 @@ def stages(workload: Workload, sums: Any, channel: int) -> list[Any]:
 def apply(
     workload: Workload, sums: NDArray[Any], arrays: Mapping[str, NDArray[Any]], channel: int
 ) -> NDArray[Any]:
-    """The output by numpy. Integers wrap in the sums' type and shift arithmetically, as the hardware does."""
+    """The output by numpy, from the sums as `exact.matmul` gives them.
+
+    Integers wrap in the sums' type and shift arithmetically, as the hardware does. A float output is not
+    rounded: `expected` says by how much a kernel may differ.
+    """
     import numpy as np
 
-    epilogue, types = workload.epilogue, workload.dtypes
+    from heron_cli.elements import is_float, numpy_type
+
+    epilogue, output = workload.epilogue, numpy_type(workload.dtypes.output)
     if epilogue.bias:
-        sums = sums + arrays["bias"].reshape([-1 if i == channel else 1 for i in range(sums.ndim)])
+        bias = arrays["bias"].astype(sums.dtype)
+        sums = sums + bias.reshape([-1 if i == channel else 1 for i in range(sums.ndim)])
     if epilogue.shift:
         sums = sums >> sums.dtype.type(epilogue.shift)
     if epilogue.residual:
@@ -88,4 +99,6 @@ def apply(
     if epilogue.clips:
         bounds = (None if b is None else sums.dtype.type(b) for b in (epilogue.low, epilogue.high))
         sums = np.clip(sums, *bounds)
-    return np.ascontiguousarray(sums.astype(types.output))
+    if is_float(output):
+        output = sums.dtype if is_float(sums.dtype) else np.dtype(np.float64)
+    return np.ascontiguousarray(sums.astype(output))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from heron_cli.operators import finish
 from heron_cli.operators.base import Operator, TensorSpec
-from heron_cli.operators.parameter import Parameter
+from heron_cli.operators.parameter import Parameter, integer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class Gemm(Operator):
             lambda i, j: te.sum(a[i, r].astype(types.accumulate) * b[j, r].astype(types.accumulate), axis=r),
             name=finish.sum_name(workload),
         )
-        return [a, b, *finish.stages(workload, c, channel=1)]
+        return [a, b, *finish.stages(workload, c, (1,))]
 
     def reference(self, workload: Workload, arrays: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """The product in the accumulator's type (`exact.matmul` says how)."""
@@ -66,8 +66,7 @@ class Gemm(Operator):
 
 
 def _mnk(workload: Workload) -> tuple[int, int, int]:
-    m, n, k = (workload.shape[name] for name in "mnk")
-    assert isinstance(m, int) and isinstance(n, int) and isinstance(k, int)
+    m, n, k = (integer(workload.shape, name) for name in "mnk")
     return m, n, k
 
 

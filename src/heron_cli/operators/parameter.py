@@ -16,7 +16,8 @@ class Parameter:
     """One entry of a shape.
 
     `rank` 0 takes an integer; a larger rank takes that many integers, or one that stands for all of them.
-    `choices` makes it a word. `default` None means that the parameter must be given.
+    `choices` makes it a word. `default` None means that the parameter must be given. `implied`: a shape does
+    not name it where it has its default, so that the names of workloads outlive a new parameter.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Parameter:
     default: Value | None = None
     rank: int = 0
     choices: tuple[str, ...] = ()
+    implied: bool = False
 
     def normalise(self, value: object, where: str) -> Value:
         """The canonical form of `value`. Raises InputError, prefixed with `where`, if it is not legal."""
@@ -53,7 +55,7 @@ class Parameter:
 def normalise_shape(
     parameters: tuple[Parameter, ...], shape: Mapping[str, object], where: str
 ) -> dict[str, Value]:
-    """Every parameter with its value, in the order of `parameters`.
+    """Every parameter with its value, in the order of `parameters`; implied defaults are left out.
 
     Raises InputError for an unknown, missing or illegal entry; the message begins with `where`.
     """
@@ -66,4 +68,19 @@ def normalise_shape(
     missing = [p.name for p in parameters if p.default is None and p.name not in shape]
     if missing:
         raise InputError(f"{where}: the shape lacks {', '.join(missing)}")
-    return {p.name: p.normalise(shape.get(p.name, p.default), where) for p in parameters}
+    complete = {p.name: p.normalise(shape.get(p.name, p.default), where) for p in parameters}
+    return {p.name: complete[p.name] for p in parameters if not p.implied or complete[p.name] != p.default}
+
+
+def integer(shape: Mapping[str, Value], name: str) -> int:
+    """The value of a parameter of rank 0 in a complete shape."""
+    value = shape[name]
+    assert isinstance(value, int), f"{name} is {value!r}"
+    return value
+
+
+def integers(shape: Mapping[str, Value], name: str) -> tuple[int, ...]:
+    """The values of a parameter of any rank in a complete shape."""
+    value = shape[name]
+    assert isinstance(value, int | tuple), f"{name} is {value!r}"
+    return value if isinstance(value, tuple) else (value,)

@@ -85,6 +85,8 @@ def _index_variables(expression: Any) -> list[Any]:
 
 def _inlined(stage: Any, at: list[Affine], inline: Mapping[str, Any]) -> Access:
     """The access behind a stage `if inside: X[affine] else 0`, read at the affine indices `at`."""
+    from heron_cli.schedule.guard import check
+
     value = stage.body.value
     condition = None
     if kind_of(value) == "Call" and str(value.op.name).endswith("if_then_else"):
@@ -95,10 +97,8 @@ def _inlined(stage: Any, at: list[Affine], inline: Mapping[str, Any]) -> Access:
         raise NotAnEinsum(f"stage {stage.name_hint} computes; only shifting and padding can be inlined")
     where = {name_of(v.var): affine for v, affine in zip(stage.iter_vars, at, strict=True)}
     inner = access_of(value.source, value.indices, inline)
-    bounds = {} if condition is None else _bounds(condition)
-    for dim in inner.dims:
-        for name, _ in dim.terms:
-            _check_bounds(stage, dim, name, bounds)
+    extents = {name_of(v.var): int(v.dom.extent) for v in stage.iter_vars}
+    check(str(stage.name_hint), condition, inner.dims, extents)
     dims = tuple(substitute(dim, where) for dim in inner.dims)
     return Access(inner.name, inner.dtype, dims)
 
@@ -108,41 +108,3 @@ def substitute(dim: Dim, where: Mapping[str, Affine]) -> Dim:
     terms = [(n, c * k) for name, c in dim.terms for n, k in where[name].terms]
     offset = dim.offset + sum(c * where[name].offset for name, c in dim.terms)
     return Dim(dim.extent, dim.stride, merge_terms(terms), offset)
-
-
-def _bounds(condition: Any) -> dict[str, tuple[int | None, int | None]]:
-    """Half-open range of every variable that a conjunction of comparisons with constants allows."""
-    if kind_of(condition) in ("And", "Call") and not hasattr(condition, "a"):
-        raise NotAnEinsum(f"the condition {condition} is not a conjunction of bounds")
-    if kind_of(condition) == "And":
-        left, right = _bounds(condition.a), _bounds(condition.b)
-        for name, (low, high) in right.items():
-            old = left.get(name, (None, None))
-            left[name] = (old[0] if low is None else low, old[1] if high is None else high)
-        return left
-    kind, a, b = kind_of(condition), condition.a, condition.b
-    flipped = {"LE": "GE", "LT": "GT", "GE": "LE", "GT": "LT"}
-    if kind not in flipped:
-        raise NotAnEinsum(f"the condition {condition} is not a bound")
-    if kind_of(b) == "Var":
-        kind, a, b = flipped[kind], b, a
-    if kind_of(a) != "Var" or not hasattr(b, "value"):
-        raise NotAnEinsum(f"the condition {condition} is not a bound of one index")
-    name, limit = name_of(a), int(b.value)
-    if kind in ("GE", "GT"):
-        return {name: (limit + (kind == "GT"), None)}
-    return {name: (None, limit + (kind == "LE"))}
-
-
-def _check_bounds(
-    stage: Any, dim: Dim, name: str, bounds: Mapping[str, tuple[int | None, int | None]]
-) -> None:
-    """The guard must be exactly 'the coordinate lies in the data' (or absent where it always does)."""
-    if dim.terms != ((name, 1),):
-        raise NotAnEinsum(f"stage {stage.name_hint} does more than shift")
-    extent = next(int(v.dom.extent) for v in stage.iter_vars if name_of(v.var) == name)
-    low, high = bounds.get(name, (None, None))
-    low_exact = low == -dim.offset or (low is None and dim.offset >= 0)
-    high_exact = high == dim.extent - dim.offset or (high is None and extent + dim.offset <= dim.extent)
-    if not (low_exact and high_exact):
-        raise NotAnEinsum(f"stage {stage.name_hint} guards {name} by something else than the data's range")

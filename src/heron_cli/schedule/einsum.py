@@ -1,4 +1,6 @@
-"""The normal form of an operator: axes, affine operands (what lies outside one reads as zero), an epilogue.
+"""The normal form of an operator: axes, affine operands, an epilogue.
+
+What lies outside an operand reads as zero; what lies outside the output is not written.
 
 Everything after the analysis works on this value; operators and TVM are no longer visible.
 """
@@ -62,6 +64,11 @@ class Dim:
         low = self.offset + sum(min(0, c * (extents[name] - 1)) for name, c in self.terms)
         high = self.offset + sum(max(0, c * (extents[name] - 1)) for name, c in self.terms)
         return low, high
+
+    def leaves(self, extents: Mapping[str, int]) -> bool:
+        """Whether a coordinate lies outside the data when every iterator runs over its extent."""
+        low, high = self.span(extents)
+        return low < 0 or high >= self.extent
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,12 @@ class Einsum:
         """Extent by axis name."""
         return {axis.name: axis.extent for axis in self.axes}
 
+    @property
+    def iterators(self) -> dict[str, int]:
+        """Extent by name of what the terms of dynamic operands name: axes, and parts of flattened ones."""
+        parts = {part.name: part.extent for axis in self.axes for part in axis.parts}
+        return parts | self.extents
+
     def axis(self, name: str) -> Axis:
         """The axis called `name`. Raises KeyError."""
         return next((axis for axis in self.axes if axis.name == name), None) or _missing(name)
@@ -171,7 +184,7 @@ class Einsum:
 
     def window(self, name: str) -> Dim | None:
         """The input dimension that a reduction axis shares with an m-like axis, if it is a window's tap."""
-        spatial = {axis.name for axis in self.spatial}
+        spatial = {each for axis in self.spatial for each in (axis.name, *(part.name for part in axis.parts))}
         for dim in self.input.dims:
             members = {term for term, _ in dim.terms}
             if name in members and members & spatial:
@@ -185,9 +198,20 @@ class Einsum:
 
     def outside(self) -> tuple[int, ...]:
         """Input dimensions whose coordinate leaves the data somewhere (there the input reads as zero)."""
-        extents = self.extents
-        spans = [dim.span(extents) for dim in self.input.dims]
-        return tuple(i for i, (low, high) in enumerate(spans) if low < 0 or high >= self.input.dims[i].extent)
+        return tuple(i for i, dim in enumerate(self.input.dims) if dim.leaves(self.iterators))
+
+    def left_out(self) -> tuple[Dim, ...]:
+        """Weight dimensions that leave the data along unfused axes: taps that need no work."""
+        extents, names = self.iterators, set(self.extents)
+        return tuple(
+            dim
+            for dim in self.weight.dims
+            if dim.leaves(extents) and names.issuperset(name for name, _ in dim.terms)
+        )
+
+    def cropped(self) -> tuple[Dim, ...]:
+        """Output dimensions whose coordinate leaves the image somewhere (there nothing is written)."""
+        return tuple(dim for dim in self.output.dims if dim.leaves(self.iterators))
 
     def static_edge(self) -> Edge | None:
         """The innermost padded window: the one whose padded taps can be left out at compile time."""

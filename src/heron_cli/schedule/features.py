@@ -8,7 +8,8 @@ from __future__ import annotations
 from heron_cli.accelerator.words import INTRINSIC
 from heron_cli.schedule.constraints.base import Poster
 from heron_cli.schedule.einsum import Einsum
-from heron_cli.space import Expression, const, product, total
+from heron_cli.schedule.primitives import Bind
+from heron_cli.space import Expression, Var, const, product, total
 
 
 def add_features(poster: Poster) -> None:
@@ -22,13 +23,15 @@ def add_features(poster: Poster) -> None:
         space.derive(f"feature.{level.name}.work", product([const(1), *tiles.values()]))
         space.derive(
             f"feature.{level.name}.input",
-            product([const(1), *(poster.length(dim, tiles) for dim in einsum.input.dims)]),
+            poster.footprint(einsum.input, tiles),
         )
         space.derive(f"feature.{level.name}.weight", _weight(einsum, tiles))
         space.derive(
             f"feature.{level.name}.output",
             product([const(1), *(tiles[axis.name] for axis in einsum.spatial)]),
         )
+    for bind in template.all(Bind):
+        space.derive(f"feature.{bind.level}.iterations", Var(f"{bind.level}.iterations"))
     unrolled = [level.name for level in inner if level.unroll]
     lane = template.tensorize.axes["n"]
     rows = [axis.name for axis in einsum.spatial if axis.name != lane]

@@ -81,7 +81,11 @@ class Nest:
     (`none`, `skip`: padded taps are left out instead, `root`, a level's name, or `LEVEL.COUNT`: after that
     many of the level's loops) and `lengths` how many coordinates of each input dimension one copy holds;
     `copies` says between how many buffers each memory's tiles rotate;
-    `intrinsic` maps m, n, k to the axes that the instruction covers.
+    `intrinsic` maps m, n, k to the axes that the instruction covers, `shape` to their extents in it;
+    `lanes` is how many threads execute it together; `depths` says how many iterations of a pipelined level
+    are in flight; `band` is how many rows of tiles a rasterised level takes at a time;
+    `binds` says which hardware executes the loops of a level, `filled_by` what copies tiles into memories,
+    `resident` how many blocks share a processor's registers.
     """
 
     einsum: Einsum
@@ -94,6 +98,13 @@ class Nest:
     threads: int
     lengths: tuple[int, ...] = ()
     copies: Mapping[str, int] = field(default_factory=dict)
+    shape: Mapping[str, int] = field(default_factory=dict)
+    lanes: int = 1
+    depths: Mapping[str, int] = field(default_factory=dict)
+    band: int = 1
+    binds: Mapping[str, str] = field(default_factory=dict)
+    filled_by: str = "threads"
+    resident: int = 1
 
     def level(self, name: str) -> tuple[str, ...]:
         """The axes of a level in loop order."""

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from heron_cli.schedule.access import (
     Affine,
     NotAnEinsum,
@@ -15,7 +17,9 @@ from heron_cli.schedule.access import (
     strip_casts,
     substitute,
 )
-from heron_cli.schedule.einsum import Access, PointOp
+from heron_cli.schedule.einsum import Access, PointOp, merge_terms
+from heron_cli.schedule.enumerate import evaluate, variables
+from heron_cli.schedule.permute import inverse
 
 
 def chain(reduction: Any, blocks: Sequence[Any]) -> list[Any]:
@@ -115,18 +119,34 @@ class _Stage:
         return int(value)
 
     def _where(self, load: Any) -> dict[str, Affine]:
-        """The block's iterators over those of the sum. The block must visit each element of it once."""
+        """The block's iterators over those of the sum: each is affine in the dimensions that it visits."""
         if not self._is_previous(load):
             raise self._refusal(f"reads {load.source.name} instead of what the sum became")
         extents = {name_of(v.var): int(v.dom.extent) for v in self.block.iter_vars}
-        if any(kind_of(index) != "Var" for index in load.indices):
-            raise self._refusal("does not read the sum element by element")
-        names = [name_of(index) for index in load.indices]
-        shape = [int(extent) for extent in load.source.shape]
-        if sorted(names) != sorted(extents) or [extents[name] for name in names] != shape:
-            raise self._refusal("does not visit every element of the sum once")
-        dims = zip(names, self.before.dims, strict=True)
-        return {name: Affine(dim.terms, dim.offset) for name, dim in dims}
+        places: dict[str, list[int]] = {name: [] for name in extents}
+        for place, index in enumerate(load.indices):
+            names = set(variables(index))
+            if len(names) != 1 or not names <= set(extents):
+                raise self._refusal("does not read the sum element by element")
+            places[names.pop()].append(place)
+        return {name: self._moved_to(load, extents[name], found) for name, found in places.items()}
+
+    def _moved_to(self, load: Any, extent: int, places: Sequence[int]) -> Affine:
+        """The coordinate of an iterator that visits the sum's dimensions at some places."""
+        names = {name for place in places for name in variables(load.indices[place])}
+        at = dict.fromkeys(names, np.arange(extent))
+        try:
+            reads = [evaluate(load.indices[place], at) for place in places]
+        except NotAnEinsum as error:
+            raise self._refusal(f"reorders the sum: {error}") from error
+        found = inverse(reads, [int(load.source.shape[place]) for place in places]) if places else None
+        if found is None:
+            raise self._refusal("does not visit every element of the sum once, in an affine order")
+        coefficients, offset = found
+        dims = [self.before.dims[place] for place in places]
+        terms = [(n, c * k) for dim, c in zip(dims, coefficients, strict=True) for n, k in dim.terms]
+        total = offset + sum(c * dim.offset for dim, c in zip(dims, coefficients, strict=True))
+        return Affine(merge_terms(terms), total)
 
     def _is_previous(self, load: Any) -> bool:
         return bool(load.source.same_as(self.produced[-1]))

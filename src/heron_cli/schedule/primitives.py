@@ -23,8 +23,9 @@ class Tensorize:
 class Split:
     """An axis over levels, outermost first; factors count blocks of `unit` iterations.
 
-    `tail` says how the innermost level covers a count that it does not divide: `none` (it must divide) or
-    `overlap` (tiles of at most its size, balanced; an incomplete block is shifted back to end with the axis).
+    `tail` says how the innermost level covers a count that it does not divide: `none` (it must divide),
+    `overlap` (tiles of at most its size, balanced; an incomplete block is shifted back to end with the axis)
+    or `mask` (tiles of equal size; what lies beyond the axis is computed and not written).
     """
 
     axis: str
@@ -82,9 +83,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """A constant operand is laid out in advance in the order in which the loops read it."""
+    """An operand is laid out in the order in which the loops read it: in advance, or by every call."""
 
     operand: str
+    in_advance: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,30 @@ class WriteBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Pipeline:
+    """How many iterations of a level's loops are in flight: that many copies of what the level fills."""
+
+    level: str
+    depths: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """How many blocks of a bound level a processor is to hold at once: each gets that share of its registers."""
+
+    level: str
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Raster:
+    """In what order the blocks of a bound level run: bands of so many rows of tiles, columns first."""
+
+    level: str
+    bands: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """An annotation on all loops of a level: `unroll` or `vectorize`."""
 
@@ -102,5 +128,5 @@ class Mark:
     kind: str
 
 
-Primitive = Tensorize | Split | Order | Bind | Hold | Place | Pack | WriteBack | Mark
+Primitive = Tensorize | Split | Order | Bind | Hold | Place | Pack | WriteBack | Pipeline | Resident | Raster | Mark
 P = TypeVar("P", bound=Primitive)

@@ -1,11 +1,11 @@
-"""Einsum → Einsum: drop unit axes, fuse contiguous axes, pad a reduction to the intrinsic's length."""
+"""Einsum → Einsum: drop unit axes, fuse contiguous axes, flatten others, pad a reduction."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
 
-from heron_cli.schedule.einsum import GROUPS, Access, Axis, Dim, Einsum, Part, merge_terms
+from heron_cli.schedule.einsum import GROUPS, Access, Axis, Dim, Einsum, Group, Part, merge_terms
 
 
 def drop_unit_axes(einsum: Einsum) -> Einsum:
@@ -42,17 +42,19 @@ def fuse(einsum: Einsum, outer: str, inner: str) -> Einsum | None:
     """One axis instead of two neighbours of a group, or None where an operand is not contiguous over them.
 
     Contiguous: in every dynamic operand that they move, the outer axis strides by the inner one's whole
-    run, and the inner one's dimension never leaves the data. Constant operands are packed and follow.
+    run, and the inner one's dimension never leaves the data. Constant operands are packed and follow, but an
+    axis along which the weight leaves its data stays by itself: what is zero can then be left out.
     """
     a, b = einsum.axis(outer), einsum.axis(inner)
-    if a.group != b.group:
+    edges = {name for dim in einsum.left_out() for name, _ in dim.terms}
+    if a.group != b.group or edges & {outer, inner}:
         return None
     axis = Axis(f"{outer}_{inner}", a.group, (*a.parts, *b.parts))
     changed: dict[Access, Access] = {}
     for access in einsum.accesses:
         if access.constant or not access.names() & {outer, inner}:
             continue
-        merged = _fuse_access(access, a, b, axis.name, einsum.extents)
+        merged = _fuse_access(access, a, b, axis.name, einsum.extents, written=access is einsum.output)
         if merged is None:
             return None
         changed[access] = merged
@@ -61,7 +63,9 @@ def fuse(einsum: Einsum, outer: str, inner: str) -> Einsum | None:
     return fused.rewritten(f"fuse {outer} and {inner}", axes=axes)
 
 
-def _fuse_access(access: Access, a: Axis, b: Axis, name: str, extents: dict[str, int]) -> Access | None:
+def _fuse_access(
+    access: Access, a: Axis, b: Axis, name: str, extents: dict[str, int], *, written: bool
+) -> Access | None:
     holders = [i for i, dim in enumerate(access.dims) if dim.coefficient(a.name) or dim.coefficient(b.name)]
     if len(holders) != 2:
         return None
@@ -71,6 +75,8 @@ def _fuse_access(access: Access, a: Axis, b: Axis, name: str, extents: dict[str,
     low, high = near.span(extents)
     if low < 0 or high >= near.extent or far.stride != near.stride * near.extent:
         return None
+    if written and far.leaves(extents):
+        return None  # a cropped output keeps its rows and columns apart
     if far.coefficient(a.name) * near.extent != near.coefficient(b.name) * b.extent:
         return None
     terms = merge_terms(
@@ -107,3 +113,27 @@ def pad_axis(einsum: Einsum, name: str, multiple: int) -> Einsum:
     longer = replace(axis, parts=(Part(part.name, extent),))
     axes = tuple(longer if other.name == name else other for other in einsum.axes)
     return einsum.rewritten(f"pad {name} from {part.extent} to {extent}", axes=axes)
+
+
+def flatten(einsum: Einsum, group: Group) -> Einsum:
+    """One axis instead of all of a group, contiguous or not: implicit GEMM.
+
+    Operands keep their terms, which now name parts of the axis; whoever reads them takes the axis apart.
+    """
+    axes = einsum.group(group)
+    if len(axes) < 2 or any(axis.extent == 0 for axis in axes):
+        return einsum
+    whole = Axis(f"flat_{group}", group, tuple(Part(axis.name, axis.extent) for axis in axes))
+    kept = [whole if axis is axes[0] else axis for axis in einsum.axes if axis is axes[0] or axis not in axes]
+    names = " and ".join(axis.name for axis in axes)
+    return einsum.rewritten(f"flatten {names}", axes=tuple(kept))
+
+
+def complete(einsum: Einsum) -> Einsum:
+    """Give every dimension of a matrix product an axis: one of a single iteration where there is none."""
+    needed: tuple[Group, ...] = ("m", "n", "k")
+    missing = [group for group in needed if not einsum.group(group)]
+    if not missing:
+        return einsum
+    units = tuple(Axis(f"unit_{group}", group, ()) for group in missing)
+    return einsum.rewritten(f"unit {' and '.join(missing)}", axes=(*einsum.axes, *units))

@@ -1,39 +1,108 @@
 """Generation 0: optima of an analytic model over the same space, found by CP-SAT and forced apart.
 
-The model is the traffic into the innermost tile: loads per multiply-accumulate, which a matrix intrinsic
-cannot hide once it issues as fast as it can (the roofline's nearest memory). It knows nothing of caches,
-so its optima are places to start from, not answers. They differ in tile shape, and there are some for
-every value of the knobs that the model is blind to but that change the program most: where the input lies.
+Where the template has a roofline (`roofline.py`), its estimate is minimised: CP-SAT finds the optimum, and
+uniform draws ranked by the estimate give the best of every other tile shape, since what a model leaves out
+depends on the shape most. Elsewhere the model is the traffic into the innermost tile: loads per
+multiply-accumulate, which a matrix intrinsic cannot hide once it issues as fast as it can. It knows nothing
+of caches, so there are some optima for every value of the knob that it is blind to and that changes the
+program most: where the input lies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from heron_cli.space import CpBackend, SolverTimeoutError, Space, TableSampler, Var
+from heron_cli.schedule.primitives import Split
+from heron_cli.schedule.roofline import BOUND, CYCLES
+from heron_cli.schedule.template import Template
+from heron_cli.space import CpBackend, Evaluator, Rows, SolverTimeoutError, Space, TableSampler, Var
+from heron_cli.space.functions import at_most
+from heron_cli.space.space import Constraint
 
 OBJECTIVE = "feature.loads_per_kilo"
-PLACE, SHAPE = "place.", "register."
+PLACE = "place."
 PER_PLACE = 3
+SEEDS = 12
+DRAWN = 8192
+"""Uniform draws that are ranked by the estimate."""
+EFFORT = 1.0
+"""Limit of the search for its optimum, in CP-SAT's deterministic time."""
 
 
-def seeds(space: Space, per_place: int = PER_PLACE) -> list[dict[str, int]]:
-    """Assignments of the knobs, the best of every place first; at most `per_place` for each.
+def seeds(template: Template, space: Space) -> list[dict[str, int]]:
+    """Assignments of the knobs worth trying first, the most promising first; of different tile shapes.
 
-    Empty where the space does not derive the model's objective.
+    Empty where the space does not derive a model's objective.
     """
-    if OBJECTIVE not in {item.name for item in space.derived}:
-        return []
+    derived = {item.name for item in space.derived}
+    if CYCLES in derived:
+        return _near_optima(template, space)
+    if OBJECTIVE in derived:
+        return _by_place(template, space)
+    return []
+
+
+def lower_bound(space: Space) -> int | None:
+    """Cycles that no program of the space beats in the roofline's model; None without a model or a proof."""
+    if BOUND not in {item.name for item in space.derived}:
+        return None
+    try:
+        optimum = CpBackend(space).minimise(Var(BOUND), effort=EFFORT)
+    except SolverTimeoutError:
+        return None
+    return None if optimum is None else optimum.bound
+
+
+def _shape(template: Template, space: Space) -> list[str]:
+    """The knobs of the innermost tile."""
+    inner = {f"{split.inner}.{split.axis}" for split in template.all(Split)}
+    return [name for name in space.names if name in inner]
+
+
+def _near_optima(template: Template, space: Space) -> list[dict[str, int]]:
+    rng = np.random.default_rng(0)
+    drawn = np.unique(TableSampler(space).sample(DRAWN, rng), axis=0)
+    pool = rng.permutation(drawn)
+    estimates = Evaluator(space).evaluate(Var(CYCLES), pool)
+    order = np.argsort(estimates, kind="stable")
+    better = _better(space, int(estimates[order[0]]) - 1)
+    columns = [space.names.index(name) for name in _shape(template, space)]
+    ranked = [*better, *pool[order]]
+    return [space.values(row) for row in _of_different(ranked, columns, SEEDS)]
+
+
+def _better(space: Space, limit: int) -> Iterator[Rows]:
+    """The proven optimum, or the best that CP-SAT finds in its time, where it is at most `limit`."""
+    bounded = space.extended([Constraint("better than drawn", at_most(Var(CYCLES), limit))])
+    try:
+        optimum = CpBackend(bounded).minimise(Var(CYCLES), effort=EFFORT)
+    except SolverTimeoutError:
+        return
+    if optimum is not None:
+        yield space.row(optimum.values)
+
+
+def _of_different(rows: Sequence[Rows], columns: Sequence[int], count: int) -> Iterator[Rows]:
+    """The first `count` rows that differ in these columns."""
+    seen: set[bytes] = set()
+    for row in rows:
+        shape = row[list(columns)].tobytes()
+        if len(seen) < count and shape not in seen:
+            seen.add(shape)
+            yield row
+
+
+def _by_place(template: Template, space: Space) -> list[dict[str, int]]:
     place = next((knob for knob in space.knobs if knob.name.startswith(PLACE)), None)
     strata: list[Mapping[str, tuple[int, ...]]] = (
         [{place.name: (value,)} for value in place.values] if place else [{}]
     )
-    if not place:
-        per_place *= 2
+    per_place = PER_PLACE if place else 2 * PER_PLACE
     sampler, rng = TableSampler(space), np.random.default_rng(0)
-    ranked = [_optima(space, stratum, per_place, sampler, rng) for stratum in strata]
+    shape = _shape(template, space)
+    ranked = [_optima(space, stratum, per_place, shape, sampler, rng) for stratum in strata]
     return [found[i] for i in range(per_place) for found in ranked if i < len(found)]
 
 
@@ -41,11 +110,11 @@ def _optima(
     space: Space,
     restrict: Mapping[str, tuple[int, ...]],
     count: int,
+    shape: Sequence[str],
     sampler: TableSampler,
     rng: np.random.Generator,
 ) -> list[dict[str, int]]:
     solver = CpBackend(space)
-    shape = [name for name in space.names if name.startswith(SHAPE)]
     found: list[dict[str, int]] = []
     for _ in range(count):
         used = [{name: values[name] for name in shape} for values in found]

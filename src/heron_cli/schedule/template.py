@@ -5,10 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from heron_cli.accelerator.model import Accelerator, Level
+from heron_cli.accelerator.model import Accelerator, Intrinsic, Level
 from heron_cli.schedule.einsum import Dim, Einsum
 from heron_cli.schedule.nest import NO_STAGE, Nest, Tiling
-from heron_cli.schedule.primitives import Bind, Hold, Order, P, Place, Primitive, Split, Tensorize
+from heron_cli.schedule.primitives import (
+    Bind,
+    Hold,
+    Order,
+    P,
+    Pack,
+    Pipeline,
+    Place,
+    Primitive,
+    Raster,
+    Resident,
+    Split,
+    Tensorize,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +40,8 @@ class Template:
     einsum: Einsum
     accelerator: Accelerator
     threads: int
+    instruction: str | None = None  # the only intrinsic to use; None: whichever fits best
+    filled_by: str = "threads"
     primitives: tuple[Primitive, ...] = ()
     log: tuple[Applied, ...] = ()
 
@@ -41,6 +56,12 @@ class Template:
     def all(self, kind: type[P]) -> Iterator[P]:
         """The primitives of one kind, in order."""
         return (primitive for primitive in self.primitives if isinstance(primitive, kind))
+
+    @property
+    def intrinsics(self) -> tuple[Intrinsic, ...]:
+        """The intrinsics that may be used."""
+        every = self.accelerator.intrinsics
+        return tuple(each for each in every if self.instruction in (None, each.name))
 
     @property
     def tensorize(self) -> Tensorize:
@@ -60,6 +81,13 @@ class Template:
         """Whether a level is bound to CPU threads of which there is one: its loops have one iteration."""
         return any(b.level == level and b.kind == "parallel" for b in self.all(Bind)) and self.threads == 1
 
+    def panelled(self, axis: str) -> bool:
+        """Whether each iteration of an axis reads a panel of its own of a weight that is packed."""
+        einsum = self.einsum
+        packed = any(pack.operand == "weight" for pack in self.all(Pack))
+        spatial = einsum.axis(axis).group != "k" and self.tensorize.axes["n"] != axis
+        return packed and spatial and einsum.moves(einsum.axis(axis), einsum.weight)
+
     @property
     def place(self) -> Place | None:
         """Where the input may be copied, if it must be."""
@@ -74,7 +102,7 @@ class Template:
     @property
     def operands(self) -> tuple[str, ...]:
         """What the einsum reads and accumulates, by the words of the YAML's `holds`."""
-        return ("input", "weight", "accumulate", *(access.name for access in self.einsum.finishing))
+        return ("input", "weight", "accumulate", "output", *(access.name for access in self.einsum.finishing))
 
     @property
     def holds(self) -> tuple[Hold, ...]:
@@ -117,9 +145,16 @@ class Template:
             order,
             self.bind.level if self.bind else None,
             tensorize.axes,
-            tensorize.intrinsic.extra.get("llvm", tensorize.intrinsic.name),
+            next(iter(tensorize.intrinsic.extra.values()), tensorize.intrinsic.name),
             stage,
             self.threads,
             tuple(values[name] for name in lengths),
             {hold.memory: values.get(f"copies.{hold.memory}", 1) for hold in self.holds},
+            tensorize.shape,
+            tensorize.intrinsic.lanes,
+            {each.level: values.get(f"depth.{each.level}", each.depths[0]) for each in self.all(Pipeline)},
+            next((values[f"band.{each.level}"] for each in self.all(Raster)), 1),
+            {each.level: each.kind for each in self.all(Bind)},
+            self.filled_by,
+            next((values[f"resident.{each.level}"] for each in self.all(Resident)), 1),
         )

@@ -6,26 +6,47 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from heron_cli.accelerator.model import Accelerator
-from heron_cli.schedule.einsum import Einsum
-from heron_cli.schedule.rewrites import drop_unit_axes, fuse_all, pad_axis
+from heron_cli.schedule.einsum import Einsum, Group
+from heron_cli.schedule.rewrites import complete, drop_unit_axes, flatten, fuse_all, pad_axis
 
 
 @dataclass(frozen=True, slots=True)
 class Rewriting:
-    """One way to rewrite; `einsum` is None where it does not apply; `why` says why not, or what it does."""
+    """One way to rewrite; `einsum` is None where it does not apply; `why` says why not, or what it does.
+
+    `instruction` names the intrinsic to use; None leaves the choice to the tensorize rule. `filled_by` says
+    what copies tiles into the near memories.
+    """
 
     name: str
     einsum: Einsum | None
     why: str
+    instruction: str | None = None
+    filled_by: str = "threads"
 
 
 def rewritings(einsum: Einsum, accelerator: Accelerator) -> list[Rewriting]:
     """All of them, those that do not apply included."""
+    lacking = _lacking(einsum, accelerator)
+    if lacking:
+        return [Rewriting("any", None, lacking)]
     plain = drop_unit_axes(einsum)
     fused = fuse_all(plain, ("batch", "m", "n"))
+    if accelerator.gathers:
+        return _gathered(fused, accelerator)
     if accelerator.tails == "pad":  # fills pad rows and columns, which a fused axis no longer has
         return [_whole(plain if plain.outside() else fused, accelerator)]
     return [rewrite(fused, accelerator) for rewrite in _REWRITES]
+
+
+def _lacking(einsum: Einsum, accelerator: Accelerator) -> str:
+    """Why no rewriting gives a matrix product; empty if one may."""
+    shapes = [shape for intrinsic in accelerator.intrinsics for shape in intrinsic.shapes]
+    meanings: dict[Group, str] = {"n": "axis of weight and output alone", "k": "axis of the sum"}
+    for dim, meaning in meanings.items():
+        if not einsum.group(dim) and all(shape[dim] > 1 for shape in shapes):
+            return f"the operator has no {dim}-like axis ({meaning}), so no matrix intrinsic covers it"
+    return ""
 
 
 def _whole(einsum: Einsum, accelerator: Accelerator) -> Rewriting:
@@ -89,6 +110,31 @@ def _padded(einsum: Einsum, accelerator: Accelerator) -> Rewriting:
     if padded is einsum:
         return Rewriting(name, None, f"{chosen} is a multiple of {least}")
     return Rewriting(name, padded, f"{chosen} is filled up with zeros to a multiple of {least}")
+
+
+def _gathered(einsum: Einsum, accelerator: Accelerator) -> list[Rewriting]:
+    """For machines that gather: implicit GEMM, by every instruction that takes the operands' types."""
+    asked = (einsum.input.dtype, einsum.weight.dtype, einsum.accumulate)
+    names = dict.fromkeys(
+        i.name
+        for i in accelerator.intrinsics
+        if (i.dtypes.input, i.dtypes.weight, i.dtypes.accumulate) == asked
+    )
+    runs = fuse_all(einsum, ("k",))
+    forms = [("gather", einsum, "rows of all m-like axes are one dimension, gathered by address")]
+    if len(runs.reduction) < len(einsum.reduction):
+        forms.append(("runs", runs, "as gather, and contiguous taps and channels are one reduction"))
+    fillers = dict.fromkeys(each for memory in accelerator.memories for each in memory.filled_by)
+    found = []
+    for form, start, why in forms:
+        whole = complete(flatten(start, "m"))
+        for filler in fillers:
+            for name in names or (None,):
+                label = "-".join(
+                    [form, *([filler] if len(fillers) > 1 else []), *([name] if name and len(names) > 1 else [])]
+                )
+                found.append(Rewriting(label, whole, why, name, filler))
+    return found
 
 
 _REWRITES: tuple[Callable[[Einsum, Accelerator], Rewriting], ...] = (_direct, _runs, _padded)

@@ -1,14 +1,16 @@
 """The frame of the methods with a cost model: they differ in how they look for what it predicts to be fast.
 
-Whatever is compared is compared fairly: every method fits the same model to the same trials, gets the same
-seeds, starts each round from the same kind of rows, has about `EVALUATIONS` rows predicted per round, and has
-its batch picked from the rows it saw by the same rule.
+Whatever is compared is compared fairly: every method fits the same model to the same trials, starts each
+round from the same kind of rows, has about `EVALUATIONS` rows predicted per round, and has its batch picked
+from the rows it saw by the same rule. Methods that evolve or walk start from the seeds, which are their
+generation 0; random search has none (`seeded`).
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +37,8 @@ Floats = npt.NDArray[np.float64]
 class ModelGuided(VariantMethod):
     """A method that explores the cost model and has the best of what it saw measured."""
 
+    seeded: ClassVar[bool] = True
+
     def propose_rows(
         self,
         variant: VariantSpace,
@@ -46,7 +50,8 @@ class ModelGuided(VariantMethod):
         """What exploring the model brings; seeds and uniform rows while there is no model."""
         with self.spent.on("model"):
             model = CostModel.fit(variant, trials, self.seed)
-        seeds = taken.take(variant.rows(variant.seeds), max(1, count // SEED_SHARE))
+        known = variant.seeds if self.seeded else ()
+        seeds = taken.take(variant.rows(known), max(1, count // SEED_SHARE))
         count -= len(seeds)
         if model is None:
             return np.concatenate([seeds, self.fresh(variant, count, taken, rng)])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from heron_cli.search.problem import Problem, Sampler, VariantSpace
     from heron_cli.space import Evaluator, Rows, Space
 
-_FEATURE = "feature."  # how schedule/ names what it derives for the cost model
+_FEATURES = ("feature.", "roofline.")  # how schedule/ names what it derives for the cost model
 
 
 def make_task(workload: Workload, accelerator: Accelerator, threads: int = 1) -> Task:
@@ -118,7 +118,7 @@ def _variant_space(variant: Variant, space: Space, sampler: str) -> VariantSpace
         space,
         drawing,
         partial(_features, evaluator),
-        seeds=seeds(space),
+        seeds=seeds(variant.template, space),
         valid=evaluator.valid,
         violation=partial(violation, evaluator),
     )
@@ -129,6 +129,6 @@ def _features(evaluator: Evaluator, rows: Rows) -> tuple[NDArray[np.float64], Se
     import numpy as np
 
     columns = evaluator.columns(rows)
-    names = [item.name for item in evaluator.space.derived if item.name.startswith(_FEATURE)]
+    names = [item.name for item in evaluator.space.derived if item.name.startswith(_FEATURES)]
     table = [np.asarray(columns[name], np.float64) for name in names]
     return np.stack(table, axis=1) if table else np.empty((len(rows), 0)), names

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from heron_cli.errors import NoValidTrialError
 
@@ -15,7 +15,6 @@ from .spaces import problem
 
 if TYPE_CHECKING:
     from heron_cli.measure.nurseries import Nurseries
-    from heron_cli.operators.workload import Workload
     from heron_cli.records import Store
     from heron_cli.schedule.task import Task
     from heron_cli.search.driver import Search
@@ -31,6 +30,7 @@ def make_runner(task: Task, settings: Settings, store: Store, nurseries: Nurseri
     from heron_cli.measure.build_only import BuildOnlyRunner
     from heron_cli.measure.local import LocalRunner
     from heron_cli.measure.simulated import SimulatedRunner
+    from heron_cli.operators.expected import Reference
     from heron_cli.records import best_of
     from heron_cli.search.replay import ReplayRunner
 
@@ -51,12 +51,12 @@ def make_runner(task: Task, settings: Settings, store: Store, nurseries: Nurseri
         return ray_runner(task, backend, settings, incumbent)
     if isinstance(backend, SimulatedBackend):
         cycles = None if best is None else best.trial.measurement.cycles
-        reference = partial(_reference, task.workload)
+        reference = Reference(task.workload)
         return SimulatedRunner(task, backend, reference, seed=settings.seed, incumbent=cycles)
     return LocalRunner(
         task,
         backend,
-        partial(_reference, task.workload),
+        Reference(task.workload),
         jobs=settings.jobs,
         threads=settings.threads,
         seed=settings.seed,
@@ -66,7 +66,13 @@ def make_runner(task: Task, settings: Settings, store: Store, nurseries: Nurseri
     )
 
 
-def open_search(task: Task, store: Store, settings: Settings, on_event: OnEvent) -> Search:
+def open_search(
+    task: Task,
+    store: Store,
+    settings: Settings,
+    on_event: OnEvent,
+    clock: Callable[[], float] = time.monotonic,
+) -> Search:
     """A search of one workload to be stepped by the caller, who closes it; raises as `tune` does."""
     from heron_cli.search.driver import Search
     from heron_cli.search.result import Budget
@@ -82,6 +88,7 @@ def open_search(task: Task, store: Store, settings: Settings, on_event: OnEvent)
         on_event,
         threads=settings.threads,
         versions=versions_of(task, settings),
+        clock=clock,
     )
 
 
@@ -132,9 +139,3 @@ def tune(task: Task, store: Store, settings: Settings, on_event: OnEvent | None 
 def _without_id(result: TuneResult) -> TuneResult:
     """The result of a run that was not recorded: its ids are of no database."""
     return result if result.best is None else replace(result, best=replace(result.best, id=None))
-
-
-def _reference(workload: Workload, arrays: Mapping[str, Any]) -> Any:
-    from heron_cli.operators import registry
-
-    return registry.get(workload.operator).reference(workload, arrays)

@@ -43,6 +43,7 @@ class TableSampler:
         self._backend = backend or CpBackend(space)
         self._grouping = group(space)
         self._proposals = Proposals(space, self._grouping)
+        self._places: dict[str, tuple[Node, int | None]] = {}
 
     @property
     def acceptance(self) -> float:
@@ -139,11 +140,10 @@ class TableSampler:
         others: dict[Node, tuple[int, ...]] = {}
         empty = self._grouping.combinations == 0
         for name, allowed in restrict.items():
-            node = self.space.expression(Var(name))
+            node, table = self._located(name)
             if isinstance(node, Const):
                 empty = empty or node.value not in allowed
                 continue
-            table = self._proposals.table_of(node)
             values = tuple(sorted({int(value) for value in allowed}))
             if table is None:
                 others[node] = values
@@ -160,6 +160,14 @@ class TableSampler:
         empty = empty or any(subset is not None and not len(subset) for subset in subsets)
         empty = empty or any(not values for values in others.values())
         return _Plan(subsets, others, empty)
+
+    def _located(self, name: str) -> tuple[Node, int | None]:
+        """What a variable stands for, and the table that holds it, if one does: asked for every child anew."""
+        if name not in self._places:
+            node = self.space.expression(Var(name))
+            table = None if isinstance(node, Const) else self._proposals.table_of(node)
+            self._places[name] = node, table
+        return self._places[name]
 
     def _solved(self, rng: np.random.Generator, restrict: Restriction, empty: bool) -> Rows:
         values = self._backend.draw(rng, restrict)

@@ -25,14 +25,14 @@ def test_the_same_steps_in_the_same_order(nest: list[Loop], most: int) -> None:
         tuple(o * folded.outer.strides[i] + n * folded.inner.strides[i] + uop[i] for i in range(3))
         for o in range(folded.outer.extent)
         for n in range(folded.inner.extent)
-        for uop in folded.uops
+        for uop in folded.offsets.tolist()
     ]
     assert steps == visited(nest)
 
 
 def test_contiguous_loops_become_one() -> None:
     folded = fold([Loop(3, (8, 4, 0)), Loop(4, (2, 1, 0))], 100)
-    assert (folded.outer.extent, folded.inner.extent, len(folded.uops)) == (12, 1, 1)
+    assert (folded.outer.extent, folded.inner.extent, folded.count) == (12, 1, 1)
     assert folded.outer.strides == (2, 1, 0)
 
 

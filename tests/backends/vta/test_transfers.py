@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from heron_cli.backends.vta.errors import ProgramError
 from heron_cli.backends.vta.transfers import Rectangle, Span, rectangles
 
+FAR = 65535
+
 
 def covered(region: list[Rectangle]) -> dict[int, int | None]:
     """DRAM element by scratch-pad element, None for zero."""
@@ -44,26 +46,35 @@ def regions(draw: st.DrawFn) -> list[Span]:
     return spans
 
 
-@given(regions())
-def test_every_element_once_and_from_its_place(spans: list[Span]) -> None:
+@given(regions(), st.sampled_from([2, 10, FAR]))
+def test_every_element_once_and_from_its_place(spans: list[Span], stride: int) -> None:
     try:
-        found = covered(list(rectangles(spans)))
+        found = covered(region := list(rectangles(spans, stride)))
     except ProgramError:
         # only where padding is left in a dimension outside the two that a transfer pads
         assume(False)
     assert found == expected(spans)
+    assert all(r.x_stride <= stride for r in region if r.y_size > 1)
 
 
 def test_a_whole_tensor_is_one_row() -> None:
-    (only,) = rectangles([Span(0, 3, 3, 20), Span(0, 4, 4, 5), Span(0, 5, 5, 1)])
+    (only,) = rectangles([Span(0, 3, 3, 20), Span(0, 4, 4, 5), Span(0, 5, 5, 1)], FAR)
     assert (only.x_size, only.y_size, only.dram) == (60, 1, 0)
 
 
 def test_padding_in_a_third_dimension_is_refused() -> None:
     with pytest.raises(ProgramError, match="third dimension"):
-        list(rectangles([Span(-1, 2, 3, 20), Span(0, 2, 4, 5), Span(0, 2, 5, 1)]))
+        list(rectangles([Span(-1, 2, 3, 20), Span(0, 2, 4, 5), Span(0, 2, 5, 1)], FAR))
+
+
+def test_rows_too_far_apart_are_transfers_of_their_own() -> None:
+    spans = [Span(1, 3, 4, 100), Span(2, 5, 10, 1)]
+    assert [(r.sram, r.dram, r.x_size, r.y_size) for r in rectangles(spans, 99)] == [
+        (0, 102, 5, 1), (5, 202, 5, 1), (10, 302, 5, 1),
+    ]  # fmt: skip
+    assert len(list(rectangles(spans, 100))) == 1
 
 
 def test_padding_alone_is_refused() -> None:
     with pytest.raises(ProgramError, match="padding only"):
-        list(rectangles([Span(-2, 2, 3, 5), Span(0, 5, 5, 1)]))
+        list(rectangles([Span(-2, 2, 3, 5), Span(0, 5, 5, 1)], FAR))

@@ -10,6 +10,7 @@ import pytest
 
 from heron_cli.backends.base import Kernel, Operand
 
+from . import emulated
 from .generated import Apart
 
 # What TVM's LLVM back end puts into an object: weak hook variables, called through.
@@ -74,6 +75,15 @@ def make_scale(compile_object: Callable[[str], bytes]) -> Callable[[int], Kernel
         return Kernel("scale", operands, compile_object(f"#define N {n}\n{SCALE}"), f"scale-{n}")
 
     return make
+
+
+@pytest.fixture(scope="module")
+def runnable() -> Iterator[None]:
+    """Where the CPU lacks VNNI, kernels for `emulated.accelerator` are of plain instructions."""
+    with pytest.MonkeyPatch.context() as patch:
+        if not emulated.NATIVE:
+            patch.setattr(emulated.tir, "llvm_intrinsic", emulated.llvm_intrinsic)
+        yield
 
 
 @pytest.fixture(scope="session")

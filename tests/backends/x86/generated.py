@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heron_cli.accelerator.loader import load as load_accelerator
 from heron_cli.accelerator.model import Accelerator
 from heron_cli.backends import registry as backends
 from heron_cli.backends.base import Kernel
@@ -54,19 +53,22 @@ def build(task: Task, candidate: Candidate) -> Kernel:
 
 def inputs(workload: Workload, seed: int) -> tuple[dict[str, Array], ...]:
     """Random operands over the full range of their types, and the extremes: all 255 by all -128."""
-    rng = np.random.default_rng(seed)
+    rng, operator = np.random.default_rng(seed), operators.get(workload.operator)
     random, extreme = {}, {}
-    for name, spec in operators.get(workload.operator).specs(workload).items():
+    for name, spec in operator.specs(workload).items():
         if name != "output":
             limits = np.iinfo(spec.dtype)
             random[name] = rng.integers(limits.min, limits.max, spec.shape, spec.dtype, endpoint=True)
             extreme[name] = np.full(spec.shape, limits.min if limits.min else limits.max, spec.dtype)
-    return random, extreme
+    given = operator.prescribed(workload)
+    return {**random, **given}, {**extreme, **given}
 
 
 def job(workload: Workload, seed: int, threads: int = 1, accelerator: Accelerator | str = "dlboost") -> Job:
     """A random candidate of a random variant of the workload."""
-    machine = load_accelerator(accelerator) if isinstance(accelerator, str) else accelerator
+    from .emulated import accelerator as runnable
+
+    machine = runnable(accelerator) if isinstance(accelerator, str) else accelerator
     task = Task(workload, machine, threads)
     variant = task.variants[seed % len(task.variants)]
     return job_of(task, draw(variant, seed), seed)

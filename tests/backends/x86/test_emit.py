@@ -7,17 +7,19 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from heron_cli.errors import InputError
+from heron_cli.operators import registry
 from heron_cli.operators.workload import Workload, make
 
 from .generated import Apart, job
 
-pytestmark = pytest.mark.vnni
+pytestmark = pytest.mark.usefixtures("runnable")
 
 relaxed = settings(
     deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 seeds = st.integers(0, 1 << 16)
 threads = st.sampled_from([1, 2])
+REFUSALS = ("larger than the padded", "output_padding is", "larger than the unpadded")
 # primes, one below and above the intrinsic's 16 and 4, and what divides
 extents = st.sampled_from([1, 2, 3, 5, 7, 8, 13, 15, 16, 17, 31, 32, 33, 37, 48, 64, 67])
 lengths = st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 13, 16, 31, 64, 67, 147])
@@ -54,6 +56,47 @@ def convolutions(draw: st.DrawFn) -> Workload:
         raise
 
 
+@st.composite
+def others(draw: st.DrawFn) -> Workload:
+    """Any operator but gemm and conv2d, with shapes around the intrinsic's 16 and 4."""
+    names = [name for name in registry.names() if name not in ("gemm", "conv2d", "depthwise_conv2d")]
+    operator = registry.get(draw(st.sampled_from(names)))
+    shape: dict[str, object] = {}
+    groups = draw(st.sampled_from([1, 1, 2, 3]))
+    for parameter in operator.parameters:
+        name, rank = parameter.name, max(parameter.rank, 1)
+        window = {
+            "kernel": [1, 2, 3, 4], "stride": [1, 1, 2, 3], "padding": [0, 0, 1, 2],
+            "output_padding": [0, 0, 0, 1], "dilation": [1, 1, 1, 2],
+        }.get(name)  # fmt: skip
+        if parameter.choices:
+            shape[name] = draw(st.sampled_from(parameter.choices))
+        elif window:
+            values = [draw(st.sampled_from(window)) for _ in range(rank)]
+            shape[name] = values if rank > 1 else values[0]
+        elif name == "groups":
+            shape[name] = groups
+        elif name.endswith("channels"):
+            shape[name] = groups * draw(channels)
+        elif name in ("depth", "height", "width"):
+            shape[name] = draw(st.integers(1, 9 if "1d" in operator.name else 5))
+        else:
+            shape[name] = draw(st.sampled_from([1, 2, 3]) if name == "batch" else extents)
+    if shape.get("form", "GENERAL") != "GENERAL":
+        shape["k"] = shape["n"]
+    try:
+        return make(operator.name, shape)
+    except InputError as error:
+        assume(not any(known in str(error) for known in REFUSALS))
+        raise
+
+
+@settings(relaxed, max_examples=30)
+@given(others(), seeds, threads)
+def test_other_operators(apart: Apart, workload: Workload, seed: int, count: int) -> None:
+    apart.run(job(workload, seed, count))
+
+
 @settings(relaxed, max_examples=15)
 @given(gemms(), seeds, threads)
 def test_gemm(apart: Apart, workload: Workload, seed: int, count: int) -> None:
@@ -68,7 +111,7 @@ def test_conv2d(apart: Apart, workload: Workload, seed: int, count: int) -> None
 
 @pytest.mark.slow
 @settings(relaxed, max_examples=120)
-@given(gemms() | convolutions(), seeds, threads)
+@given(gemms() | convolutions() | others(), seeds, threads)
 def test_many(apart: Apart, workload: Workload, seed: int, count: int) -> None:
     apart.run(job(workload, seed, count))
 

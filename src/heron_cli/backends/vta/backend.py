@@ -34,6 +34,7 @@ class VtaBackend:
         from heron_cli.backends.vta.binary import write_program
         from heron_cli.backends.vta.codegen import generate
         from heron_cli.backends.vta.errors import VtaError
+        from heron_cli.backends.vta.races import check_tokens
         from heron_cli.backends.vta.sync import synchronise
         from heron_cli.backends.vta.timing import time_program
         from heron_cli.errors import InputError
@@ -42,6 +43,7 @@ class VtaBackend:
         config = _config(task.accelerator)
         try:
             program = synchronise(generate(task.variant(candidate.variant).nest(candidate), config), config)
+            check_tokens(program, config)
             timing = time_program(program, config)
             code = write_program(program, config)  # checks it, too
         except (VtaError, InputError) as error:

@@ -115,20 +115,21 @@ def run(file: ProgramFile, seed: int = 0) -> Run:
     operator = registry.get(workload.operator)
     specs = operator.specs(workload)
     _, timing = file.read()
-    arrays = random_operands([Operand(name, spec.shape, spec.dtype) for name, spec in specs.items()], seed)
+    operands = [Operand(name, spec.shape, spec.dtype) for name, spec in specs.items()]
+    arrays = random_operands(operands, seed, operator.prescribed(workload))
     try:
         output = exporter.run(file.entry, file.code, file.accelerator, arrays)
     except VtaError as error:
         raise InputError(f"{file.path}: {error}") from None
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{file.path}: the manifest's entry is damaged: {error}") from None
-    expected = operator.reference(workload, arrays)
-    if output.shape != expected.shape:
+    expected = operator.expected(workload, arrays)
+    if output.shape != expected.values.shape:
         raise InputError(f"{file.path}: the manifest gives its output the shape {output.shape}")
     wrong = compare(output, expected)
     if wrong:
         raise HeronError(f"{file.path}: {wrong}")
-    return Run(workload, timing.cycles, expected.size)
+    return Run(workload, timing.cycles, output.size)
 
 
 def _workload(path: Path, entry: Mapping[str, Any]) -> Workload:

@@ -103,7 +103,8 @@ def layout(
     """The layout of an operand.
 
     `blocks`: block size by axis (those that the intrinsic covers); `element`: (axis, size) of the element's
-    dimensions, None for an axis that the intrinsic does not have. Blocked dimensions come first.
+    dimensions, None for an axis that the intrinsic does not have. Dimensions of the batch alone come first,
+    since a tile of one product is then one run; blocked ones follow.
     """
     parts = {part.name: axis for axis in einsum.axes for part in axis.parts}
     axes = {axis.name: axis for axis in einsum.axes}
@@ -117,7 +118,11 @@ def layout(
             found.append(BlockDim(dim, size, -(-max(axis.extent, dim.extent) // size), source))
         else:
             found.append(BlockDim(dim, 1, dim.extent, source))
-    ordered = sorted(found, key=lambda dim: dim.block == 1)
+    batch = {axis.name for axis in einsum.group("batch")}
+    moving = [{name for name, _ in dim.dim.terms} for dim in found]
+    ordered = sorted(
+        found, key=lambda dim: -1 if set() < moving[dim.source] <= batch else int(dim.block == 1)
+    )
     inner = []
     for name, size in element:
         place = next((dim.source for dim in found if dim.block > 1 and dim.dim.coefficient(str(name))), -1)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Strides = tuple[int, int, int]  # elements that one iteration moves dst, src and wgt
 
@@ -17,16 +24,37 @@ class Loop:
     strides: Strides
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Folded:
-    """`outer` and `inner` are an instruction's loops; `uops` the offsets (dst, src, wgt) of one iteration."""
+    """`outer` and `inner` are an instruction's loops; `rest`, outermost first, is unrolled into micro-ops."""
 
     outer: Loop
     inner: Loop
-    uops: tuple[Strides, ...]
+    rest: tuple[Loop, ...] = ()
+
+    @cached_property
+    def count(self) -> int:
+        """Micro-ops of one iteration."""
+        return prod(loop.extent for loop in self.rest)
+
+    @cached_property
+    def steps(self) -> int:
+        """Steps of the instruction."""
+        return self.outer.extent * self.inner.extent * self.count
+
+    @cached_property
+    def offsets(self) -> NDArray[np.int64]:
+        """What the micro-ops of one iteration move dst, src and wgt, [count, 3]."""
+        found = np.zeros((1, 3), np.int64)
+        for loop in self.rest:
+            moved = np.arange(loop.extent)[:, None] * np.array(loop.strides)
+            found = (found[:, None] + moved).reshape(-1, 3)
+        return found
 
 
-_ONE = Loop(1, (0, 0, 0))
+_SINGLE = Loop(1, (0, 0, 0))
+ONE = Folded(_SINGLE, _SINGLE)
+"""A single micro-op."""
 
 
 def fold(loops: Sequence[Loop], most: int) -> Folded:
@@ -43,14 +71,5 @@ def fold(loops: Sequence[Loop], most: int) -> Folded:
                 merged[-1] = Loop(loop.extent * inner.extent, inner.strides)
                 continue
         merged.append(loop)
-    ordered = merged[::-1]
-    outer, inner, *rest = [*ordered, _ONE, _ONE] if len(ordered) < 2 else ordered
-    if len(ordered) < 2:
-        rest = []
-    uops = []
-    for indices in product(*(range(loop.extent) for loop in rest)):
-        moved = [
-            sum(index * loop.strides[i] for index, loop in zip(indices, rest, strict=True)) for i in range(3)
-        ]
-        uops.append((moved[0], moved[1], moved[2]))
-    return Folded(outer, inner, tuple(uops))
+    outer, inner, *rest = [*merged[::-1], _SINGLE, _SINGLE] if len(merged) < 2 else merged[::-1]
+    return Folded(outer, inner, tuple(rest) if len(merged) > 2 else ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import prod
 
 from heron_cli.backends.vta.errors import ProgramError
@@ -21,17 +21,6 @@ class Tiles:
         self.tile = {name: tiling.unit * tiling.size for name, tiling in nest.tilings.items()}
         # by the identity of layouts, which live as long as the nest's program is generated
         self._lengths: dict[int, tuple[int, ...]] = {}
-        self._terms: dict[int, list[tuple[int, list[tuple[str, int]], int]]] = {}
-
-    def starts(self, indices: Mapping[tuple[str, str], int]) -> dict[str, int]:
-        """First iteration of every axis in a tile."""
-        starts = {}
-        for name, tiling in self.nest.tilings.items():
-            number = 0
-            for level, factor in tiling.factors:
-                number = number * factor + indices.get((name, level), 0)
-            starts[name] = number * tiling.size * tiling.unit
-        return starts
 
     def lengths(self, operand: Layout) -> tuple[int, ...]:
         """Blocks of every dimension that a tile covers (C4), in the order of DRAM."""
@@ -57,17 +46,15 @@ class Tiles:
         """Elements of a tile in a scratch-pad."""
         return prod(self.lengths(operand))
 
-    def lows(self, operand: Layout, starts: Mapping[str, int]) -> tuple[int, ...]:
-        """The first block of every dimension that the tile at `starts` covers; it identifies the tile."""
-        terms = self._terms.get(id(operand))
-        if terms is None:
-            terms = self._terms[id(operand)] = [self._resolved(dim) for dim in operand.dims]
-        return tuple(
-            (offset + sum(c * starts[axis] for axis, c in moved)) // block for offset, moved, block in terms
-        )
+    def resolved(self, operand: Layout) -> list[tuple[int, list[tuple[str, int]], int]]:
+        """Of every dimension its offset, the (axis, coefficient)s that move it, and its block.
+
+        The first coordinate that a tile covers is offset + Σ coefficient · first iteration of the axis; an
+        axis that the dimension falls along reaches its low end last.
+        """
+        return [self._resolved(dim) for dim in operand.dims]
 
     def _resolved(self, dim: BlockDim) -> tuple[int, list[tuple[str, int]], int]:
-        """Offset, (axis, coefficient)s and block of a dimension; a falling axis reaches its low end last."""
         offset = dim.dim.offset + sum(min(0, c * (self._extent(name) - 1)) for name, c in dim.dim.terms)
         return offset, [(self._axis(name), c) for name, c in dim.dim.terms], dim.block
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from heron_cli.backends.vta.accesses import loops_key
 from heron_cli.backends.vta.checks import dram_bytes
-from heron_cli.backends.vta.config import VtaConfig
+from heron_cli.backends.vta.config import TimingConstants, VtaConfig
 from heron_cli.backends.vta.errors import DeadlockError
 from heron_cli.backends.vta.hazards import issue_cycles
 from heron_cli.backends.vta.isa import Alu, Finish, Gemm, Instruction, Load, Module, Store
@@ -101,12 +101,16 @@ def work(program: Program, config: VtaConfig) -> list[Work]:
 
 
 def _transfer(item: Load | Store, config: VtaConfig) -> Work:
-    timing = config.timing
-    row_bytes = item.x_size * dram_bytes(item.memory, config)
+    row = row_cycles(item.x_size * dram_bytes(item.memory, config), config.timing)
+    padded = item.sram_size - item.x_size * item.y_size
+    return Work(item.y_size * row, padded * config.timing.pad_cycles)
+
+
+def row_cycles(row_bytes: int, timing: TimingConstants) -> int:
+    """Cycles of the bus for a row of a transfer."""
     data = -(-row_bytes // timing.bus_bytes)
     bursts = -(-row_bytes // timing.burst_bytes)
-    padded = item.sram_size - item.x_size * item.y_size
-    return Work(item.y_size * (data + bursts * timing.row_cycles), padded * timing.pad_cycles)
+    return data + bursts * timing.row_cycles
 
 
 def _computation(item: Gemm | Alu, kernel: Kernel, config: VtaConfig) -> Work:

@@ -53,16 +53,27 @@ class Rectangle:
     pad_right: int = 0
 
 
-def rectangles(spans: Sequence[Span]) -> Iterator[Rectangle]:
+def rectangles(spans: Sequence[Span], stride: int) -> Iterator[Rectangle]:
     """The transfers of a region whose spans are given outermost first; the scratch-pad side is compact.
 
+    `stride` is the largest between rows; those that are farther apart are transfers of their own.
     Raises ProgramError where padding lies in a dimension that no rectangle covers, or covers it all.
+    """
+    first, outer, size = alike(spans, stride)
+    yield from _outer(first, outer, size)
+
+
+def alike(spans: Sequence[Span], stride: int) -> tuple[Rectangle, Sequence[Span], int]:
+    """The first of a region's rectangles, which are all alike; the spans with one of them at every index;
+    elements of each. Raises as `rectangles` does.
     """
     base = sum(span.low * span.dram_stride for span in spans if span.single)
     moving = _fold([span for span in spans if not span.single])
     x = moving[-1] if moving else Span(0, 1, 1, 1)
     if x.dram_stride != 1:  # single columns: rows of one element
         moving, x = [*moving, x], Span(0, 1, 1, 1)
+    if len(moving) > 1 and moving[-2].dram_stride > stride:
+        moving = [*moving[:-1], Span(0, 1, 1, 0), x]
     y = moving[-2] if len(moving) > 1 else Span(0, 1, 1, 0)
     outer = moving[:-2]
     if any(span.before or span.after for span in outer):
@@ -71,9 +82,9 @@ def rectangles(spans: Sequence[Span]) -> Iterator[Rectangle]:
     if columns < 1 or rows < 1:
         raise ProgramError("a transfer that would hold padding only")
     dram = base + x.low + x.before + (y.low + y.before) * y.dram_stride
-    stride = y.dram_stride if rows > 1 else columns
-    first = Rectangle(0, dram, columns, rows, stride, y.before, y.after, x.before, x.after)
-    yield from _outer(first, outer, x.length * y.length)
+    apart = y.dram_stride if rows > 1 else columns
+    first = Rectangle(0, dram, columns, rows, apart, y.before, y.after, x.before, x.after)
+    return first, outer, x.length * y.length
 
 
 def _outer(first: Rectangle, outer: Sequence[Span], size: int) -> Iterator[Rectangle]:

@@ -61,11 +61,12 @@ class X86Backend:
             raise BuildError(f"the packed weight has {emitter.weight.bytes:,} bytes; there are below 2**31")
         target = task.accelerator.tvm_target
         kernel = compile_function(SYMBOL, emitter.emit(SYMBOL), target)
-        code = merge([kernel, self._pack(emitter.weight, target)])
+        weight = nest.einsum.weight
+        code = merge([kernel, self._pack(emitter.weight, target)]) if weight.constant else kernel
         specs = registry.get(task.workload.operator).specs(task.workload)
+        packed = {weight.name: emitter.weight.bytes} if weight.constant else {}
         operands = tuple(
-            Operand(name, spec.shape, spec.dtype, emitter.weight.bytes if spec.constant else None)
-            for name, spec in specs.items()
+            Operand(name, spec.shape, spec.dtype, packed.get(name)) for name, spec in specs.items()
         )
         return Kernel(SYMBOL, operands, code, digest(code), inspect(kernel, "vpdpbusd"))
 

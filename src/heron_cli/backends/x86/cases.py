@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from heron_cli.backends.x86 import tir
+from heron_cli.backends import tir
 from heron_cli.schedule.einsum import Edge
 from heron_cli.schedule.nest import SKIP, Nest
 

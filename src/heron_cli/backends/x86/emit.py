@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from heron_cli.backends.x86 import tir
+from heron_cli.backends import tir
 from heron_cli.backends.x86.cases import Case, Cases
 from heron_cli.backends.x86.pack import PackedWeight
 from heron_cli.backends.x86.stage import InputStage, Source
@@ -40,19 +40,28 @@ class KernelEmitter:
         self.cases = Cases(nest)
         self.accumulate = self.einsum.accumulate
         self.width, self.depth = self.weight.width, self.weight.depth
+        covered = {lane, group}
+        self.left_out = [d for d in self.einsum.left_out() if not covered & {name for name, _ in d.terms}]
 
     def emit(self, symbol: str) -> Any:
-        """The kernel as a PrimFunc: symbol(input, packed weight, output)."""
-        einsum = self.einsum
-        elements = [prod(access.shape()) for access in (einsum.input, einsum.output)]
+        """The kernel as a PrimFunc: symbol(input, weight, output); a constant weight comes packed."""
+        einsum, constant = self.einsum, self.einsum.weight.constant
+        sizes = [prod(access.shape()) for access in (einsum.input, einsum.weight, einsum.output)]
+        weight = (self.weight.bytes, 64) if constant else (sizes[1], 1)
         data = [
-            tir.argument("input", einsum.input.dtype, elements[0], 1),
-            tir.argument("weight", einsum.weight.dtype, self.weight.bytes, 64),
-            tir.argument("output", einsum.output.dtype, elements[1], 4),
+            tir.argument("input", einsum.input.dtype, sizes[0], 1),
+            tir.argument("weight", einsum.weight.dtype, *weight),
+            tir.argument("output", einsum.output.dtype, sizes[2], 4),
         ]
-        self.input, self.packed, self.output = (buffer for _, buffer in data)
+        self.input, given, self.output = (buffer for _, buffer in data)
         source = Source.user(self.input, einsum.input)
-        return tir.function(symbol, data, self._root(source))
+        if constant:
+            self.packed = given
+            return tir.function(symbol, data, self._root(source))
+        self.packed = tir.workspace("packed", einsum.weight.dtype, self.weight.bytes)
+        pack = self.weight.statement(given, self.packed, parallel=self.nest.threads > 1)
+        body = tir.sequence([tir.allocate_workspace(self.packed), pack, self._root(source)])
+        return tir.function(symbol, data, body)
 
     # --- the loops outside the tile -----------------------------------------------------------------
 
@@ -195,20 +204,22 @@ class KernelEmitter:
             if not rest:
                 return inner(taps)
             axis, *others = rest
+
+            def body(index: Any) -> Any:
+                here = {**taps, axis.name: index}
+                static = axis.name in case.static_taps
+                reads = None if static else self.stage.guard(starts, here, axis.name)
+                return tir.when(
+                    tir.both(reads, self._has_weight(starts, here, axis.name)), taps_loop(others, here, inner)
+                )
+
             if axis.name in case.static_taps:
                 unrolled = [
-                    taps_loop(others, {**taps, axis.name: i}, inner)
+                    body(i)
                     for i in range(axis.extent)
                     if case.any_valid({**taps, axis.name: i}, [point.at for point in points])
                 ]
                 return tir.sequence(unrolled) if unrolled else tir.nothing()
-
-            def body(index: Any) -> Any:
-                here = {**taps, axis.name: index}
-                condition = self.stage.guard(starts, here, axis.name)
-                inside = taps_loop(others, here, inner)
-                return inside if condition is None else tir.branch(condition, inside)
-
             return tir.loop(axis.name, axis.extent, body)
 
         tiling = self.nest.tilings[self.group]
@@ -233,8 +244,22 @@ class KernelEmitter:
             body = groups_loop(lambda gs, last: taps_loop(loops, {}, lambda taps: steps(taps, gs, last)))
         else:
             body = taps_loop(loops, {}, lambda taps: groups_loop(lambda gs, last: steps(taps, gs, last)))
-        condition = self.stage.tile_guard(starts)
-        return body if condition is None else tir.branch(condition, body)
+        return tir.when(tir.both(self.stage.tile_guard(starts), self._has_weight(starts, {}, None)), body)
+
+    def _has_weight(self, starts: Mapping[str, Any], taps: Mapping[str, Any], last: str | None) -> Any:
+        """The test 'the weight is not zero here' for a loop over tap `last` or for the tile (None).
+
+        None if there is nothing to test: only phases of a transposed convolution lack taps.
+        """
+        loops = {axis.name for axis in self.einsum.reduction}
+        tests = []
+        for dim in self.left_out:
+            moved = [name for name, _ in dim.terms if name in loops]
+            if all(name in taps for name in moved) and (last in moved if last else not moved):
+                at = {**starts, **taps}
+                coordinate = tir.number(sum((at[name] * c for name, c in dim.terms), dim.offset))
+                tests += [coordinate >= 0, coordinate < dim.extent]
+        return tir.both(*tests)
 
     def _reduction_order(self) -> list[Axis]:
         """The axes of the sum, each once, at its outermost level: the emitter does not tile them further."""
@@ -258,6 +283,7 @@ class KernelEmitter:
         statements = []
         for p, point in enumerate(points):
             at = c + sum(output.stride(name) * i for name, i in point.at.items())
+            stores = []
             for j, buffer in enumerate(acc[p]):
                 column = (first + j) * self.width
                 if tiling.extent % self.width and tiling.extent > self.width:
@@ -265,12 +291,21 @@ class KernelEmitter:
                 elif tiling.extent < self.width:
                     column = 0
                 if stride == 1 and valid == self.width:
-                    statements.append(
+                    stores.append(
                         tir.store(self.output, at + column, tir.load(buffer, 0, self.width), self.width)
                     )
                 else:
-                    statements += [
+                    stores += [
                         tir.store(self.output, at + (column + i) * stride, tir.load(buffer, i))
                         for i in range(valid)
                     ]
+            statements.append(tir.when(self._inside(starts, point), tir.sequence(stores)))
         return tir.sequence(statements)
+
+    def _inside(self, starts: Mapping[str, Any], point: _Point) -> Any:
+        """The test 'this point lies in the image', None where all do."""
+        tests = []
+        for dim in self.einsum.cropped():
+            at = sum(((starts[n] + point.at.get(n, 0)) * c for n, c in dim.terms), dim.offset)
+            tests += [tir.number(at) >= 0, tir.number(at) < dim.extent]
+        return tir.both(*tests)

@@ -1,4 +1,5 @@
-"""The packed weight: its layout, and the function that packs, which is exported with the kernel.
+"""The packed weight: its layout, and the code that packs: a function that is exported with the kernel, or,
+for a weight that is not constant, a part of the kernel.
 
 Layout, outermost first: axes that the weight shares with the output other than the lanes, tile of lane
 blocks, reduction loops in the order of the nest, group of 4, lane block within the tile, lane, byte.
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from heron_cli.backends.x86 import tir
+from heron_cli.backends import tir
 from heron_cli.schedule.einsum import Axis
 from heron_cli.schedule.nest import Nest
 
@@ -91,22 +92,23 @@ class PackedWeight:
             tir.argument("packed", weight.dtype, self.bytes, 64),
         ]
         (_, source), (_, target) = data
+        return tir.function(symbol, data, self.statement(source, target))
 
-        def lanes(outer: Mapping[str, Any], base: Any) -> Any:
-            return tir.loop("q", self.lanes.blocks, lambda q: self._blocks(source, target, outer, base, q))
+    def statement(self, source: Any, target: Any, *, parallel: bool = False) -> Any:
+        """Packs the user's weight into a buffer; all panels are independent."""
+        extents = [*(axis.extent for axis in self.outer), self.lanes.blocks]
 
-        return tir.function(symbol, data, self._outer_loops({}, 0, lanes))
+        def body(panel: Any) -> Any:
+            at, base = dict[str, Any](), 0
+            for i, axis in enumerate(self.outer):
+                inner = prod(extents[i + 1 :])
+                value = panel // inner if inner > 1 else panel
+                at[axis.name] = value % axis.extent if any(n > 1 for n in extents[:i]) else value
+                base = base + at[axis.name] * (self.panel * prod(extents[i + 1 : -1]))
+            q = panel % self.lanes.blocks if prod(extents) > self.lanes.blocks else panel
+            return self._blocks(source, target, at, base, q)
 
-    def _outer_loops(self, at: Mapping[str, Any], base: Any, inner: Any) -> Any:
-        if len(at) == len(self.outer):
-            return inner(at, base)
-        axis = self.outer[len(at)]
-        size = self.panel * prod(a.extent for a in self.outer[len(at) + 1 :])
-        return tir.loop(
-            axis.name,
-            axis.extent,
-            lambda i: self._outer_loops({**at, axis.name: i}, base + i * size, inner),
-        )
+        return tir.loop("q", prod(extents), body, parallel=parallel)
 
     def _blocks(self, source: Any, target: Any, outer: Mapping[str, Any], base: Any, q: Any) -> Any:
         """All reduction steps of one block of lanes."""
@@ -121,7 +123,8 @@ class PackedWeight:
                     self._length(axis),
                     lambda i: reduce({**at, axis.name: i}, step + i * self._stride[axis.name], others),
                 )
-            return tir.loop(
+            place = panel + step * width * self.vector
+            exact = tir.loop(
                 "lane",
                 self.width,
                 lambda lane: tir.loop(
@@ -129,13 +132,56 @@ class PackedWeight:
                     self.depth,
                     lambda byte: tir.store(
                         target,
-                        panel + step * width * self.vector + lane * self.depth + byte,
+                        place + lane * self.depth + byte,
                         self._value(source, {**outer, **at}, q, lane, byte),
                     ),
                 ),
             )
+            whole = self._whole(source, target, place, {**outer, **at}, q)
+            if whole is None:
+                return exact
+            regular = self.groups.extent // self.depth
+            return tir.branch(
+                tir.known(at[self.group] < regular, self.groups.blocks <= regular), whole, exact
+            )
 
         return reduce({}, 0, self.reduction)
+
+    def _whole(self, source: Any, target: Any, place: Any, at: Mapping[str, Any], q: Any) -> Any:
+        """One vector of a whole group by vector operations, None where elements need a look one by one."""
+        weight, axes = self.nest.einsum.weight, (self.lane, self.group)
+        einsum = self.nest.einsum
+        plain = all(len(axis.parts) == 1 for axis in einsum.axes if einsum.moves(axis, weight))
+        extents = self.nest.einsum.iterators
+        if not plain or self.lanes.extent < self.width or any(d.leaves(extents) for d in weight.dims):
+            return None
+        column = self._column(q)
+        index = {**at, self.lane: column, self.group: at[self.group] * self.depth}
+        begin = sum((index[n] * c * d.stride for d in weight.dims for n, c in d.terms), weight.offset())
+        lane, byte = (weight.stride(axis) for axis in axes)
+        if byte == 1:  # the bytes of a lane lie side by side
+            return tir.loop(
+                "lane",
+                self.width,
+                lambda i: tir.store(
+                    target,
+                    place + i * self.depth,
+                    tir.load(source, begin + i * lane, self.depth),
+                    self.depth,
+                ),
+            )
+        if lane == 1:  # the lanes of a byte lie side by side
+            rows = [tir.load(source, begin + b * byte, self.width) for b in range(self.depth)]
+            order = [b * self.width + i for i in range(self.width) for b in range(self.depth)]
+            return tir.store(target, place, tir.shuffle(rows, order), self.vector)
+        return None
+
+    def _column(self, q: Any) -> Any:
+        """First lane of a block; the last block is shifted back to end with the axis."""
+        column = q * self.width
+        if self.lanes.extent % self.width and self.lanes.extent > self.width:
+            column = tir.minimum(column, self.lanes.extent - self.width)
+        return column
 
     def _tile_of(self, q: Any) -> tuple[Any, Any]:
         """First block and width of the tile that holds block q."""
@@ -154,9 +200,7 @@ class PackedWeight:
         """The weight that belongs in one byte, 0 beyond the data and for repeated iterations."""
         einsum = self.nest.einsum
         extent, group = self.groups.extent, at[self.group]
-        column = q * self.width
-        if self.lanes.extent % self.width and self.lanes.extent > self.width:
-            column = tir.minimum(column, self.lanes.extent - self.width)
+        column = self._column(q)
         index = {**at, self.lane: column + lane, self.group: group * self.depth + byte}
         conditions: list[Any] = []
         if self.lanes.extent < self.width:

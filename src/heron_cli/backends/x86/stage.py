@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from heron_cli.backends.x86 import tir
+from heron_cli.backends import tir
 from heron_cli.backends.x86.cases import static_edge
 from heron_cli.schedule.einsum import Access, Dim
 from heron_cli.schedule.nest import SKIP, Nest

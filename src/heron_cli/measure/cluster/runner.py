@@ -1,8 +1,8 @@
 """The runner for a Ray cluster, or for this machine as a cluster of one.
 
-Ray is the scheduler: builds are tasks of one core, stations are actors that occupy the cores that kernels run
-on. A task whose worker or node dies is run again by Ray, a station is started again elsewhere; what Ray
-cannot save comes back as device-lost and is measured by a later run.
+Ray is the scheduler: builds are tasks, spread over the nodes; stations are actors that occupy the cores that
+kernels run on. A task whose worker or node dies is run again by Ray, a station is started again elsewhere;
+what Ray cannot save comes back as device-lost and is measured by a later run.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class RayRunner(Closing):
         self._threads, self._limits, self._incumbent = opening.threads, opening.limits, incumbent
         self._task, self._backend = ray.put(task), ray.put(backend)
         stations = stations or max(1, sum(bool(node["Alive"]) for node in ray.nodes()))
-        # where the stations take every core, builds share theirs
-        spare = ray.cluster_resources().get("CPU", 0.0) > stations * opening.threads
-        self._build = ray.remote(num_cpus=int(spare), max_retries=_RETRIES)(build)
+        # builds reserve nothing: `_AHEAD` bounds them, and stations may take every core once nodes are lost
+        spread = {"num_cpus": 0, "scheduling_strategy": "SPREAD"}
+        self._build = ray.remote(**spread, max_retries=_RETRIES)(build)
         actor = ray.remote(
             num_cpus=opening.threads,
             max_restarts=-1,

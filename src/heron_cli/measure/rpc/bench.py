@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +17,7 @@ from heron_cli.measure import cpu
 from heron_cli.measure.isolated import IsolatedWorker
 from heron_cli.measure.lane import wait
 from heron_cli.measure.rpc.wire import Answer, Opening, Order
-from heron_cli.measure.verify import References, compare, reference_arrays
+from heron_cli.measure.verify import References, compare, expected_arrays
 from heron_cli.measure.worker import Job, Outcome
 from heron_cli.trial import Status
 
@@ -67,7 +66,7 @@ def open_bench(opening: Opening, accelerator: Accelerator) -> Bench:
 
 class _NativeBench:
     def __init__(self, opening: Opening, backend: Backend, workload: Workload) -> None:
-        from heron_cli.operators import registry
+        from heron_cli.operators.expected import Reference
 
         plan = cpu.plan(opening.threads)
         self._worker = IsolatedWorker(
@@ -78,8 +77,7 @@ class _NativeBench:
             cores=plan.measure,
         )
         self._folder = Path(tempfile.mkdtemp(prefix="references-", dir=self._worker.nursery.directory))
-        reference = partial(registry.get(workload.operator).reference, workload)
-        self._references = References(reference, self._folder, opening.seed)
+        self._references = References(Reference(workload), self._folder, opening.seed)
 
     def measure(self, order: Order) -> list[Answer]:
         files = self._references.get(order.kernels[0].operands)
@@ -102,13 +100,13 @@ class _SimulatedBench:
     def __init__(
         self, opening: Opening, accelerator: Accelerator, backend: SimulatedBackend, workload: Workload
     ) -> None:
-        from heron_cli.operators import registry
+        from heron_cli.operators.expected import Reference
         from heron_cli.schedule.task import Task
 
         self._backend, self._seed = backend, opening.seed
         self._task = Task(workload, accelerator, opening.threads)
-        self._reference = partial(registry.get(workload.operator).reference, workload)
-        self._known: dict[Any, list[Any]] = {}
+        self._reference = Reference(workload)
+        self._known: dict[Any, Any] = {}
 
     def measure(self, order: Order) -> list[Answer]:
         pairs = zip(order.kernels, order.candidates, strict=True)
@@ -120,9 +118,8 @@ class _SimulatedBench:
     def _one(self, kernel: Any, candidate: Any) -> Answer:
         operands = tuple(kernel.operands)
         if operands not in self._known:
-            self._known[operands] = reference_arrays(self._reference, operands, self._seed)
-        *values, expected = self._known[operands]
-        arrays = {operand.name: array for operand, array in zip(operands, values, strict=False)}
+            self._known[operands] = expected_arrays(self._reference, operands, self._seed)
+        arrays, expected = self._known[operands]
         try:
             output = self._backend.simulate(self._task, candidate, kernel, arrays)
         except BuildError as error:

@@ -7,9 +7,14 @@ from heron_cli.schedule.constraints.c3_candidates import Candidates
 from heron_cli.schedule.constraints.c4_stage import StageLength
 from heron_cli.schedule.constraints.c5_memory import MemoryLimit
 from heron_cli.schedule.constraints.c6_accelerator import AcceleratorRules
+from heron_cli.schedule.constraints.c6_accumulator import AccumulatorDistance
+from heron_cli.schedule.constraints.c6_bulk import BulkTiles
 from heron_cli.schedule.constraints.c6_fill import FilledTiles
+from heron_cli.schedule.constraints.c6_groups import GroupTiles
 from heron_cli.schedule.constraints.c6_micro_ops import MicroOps
 from heron_cli.schedule.constraints.c6_skip import SkippedTaps
+from heron_cli.schedule.constraints.c6_tokens import Tokens
+from heron_cli.schedule.constraints.c6_transfer import TransferSize
 
 RULES: tuple[ConstraintRule, ...] = (
     LoopSplit(),
@@ -20,6 +25,11 @@ RULES: tuple[ConstraintRule, ...] = (
     SkippedTaps(),
     FilledTiles(),
     MicroOps(),
+    GroupTiles(),
+    AccumulatorDistance(),
+    TransferSize(),
+    Tokens(),
+    BulkTiles(),
     AcceleratorRules(),
 )
 

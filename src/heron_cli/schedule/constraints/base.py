@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 
-from heron_cli.schedule.einsum import Dim
+from heron_cli.schedule.einsum import Access, Dim
 from heron_cli.schedule.nest import ROOT
-from heron_cli.schedule.primitives import Bind, Order
+from heron_cli.schedule.primitives import Bind, Hold, Order, Pipeline, Resident
 from heron_cli.schedule.template import Template
 from heron_cli.space import Expression, SpaceBuilder, Var, ceil_div, const, minimum, product, select, total
 
@@ -38,13 +38,44 @@ class Poster:
         inner = product([split.unit, *(self.factor(level, axis) for level in levels)])
         return minimum(self.template.einsum.axis(axis).extent, inner)
 
+    def copies(self, memory: str) -> Expression:
+        """Between how many buffers the tiles of a memory rotate."""
+        copies = self.template.accelerator.memory(memory).copies
+        return Var(f"copies.{memory}") if len(copies) > 1 else const(copies[0] if copies else 1)
+
     def buffers(self, memory: str) -> Expression:
         """How many buffers a tile has in a memory: copies that rotate, for every virtual thread."""
-        accelerator = self.template.accelerator
-        copies = accelerator.memory(memory).copies
-        each = Var(f"copies.{memory}") if len(copies) > 1 else const(copies[0] if copies else 1)
         virtual = [bind.level for bind in self.template.all(Bind) if bind.kind == "virtual"]
-        return product([each, *(Var(f"{level}.iterations") for level in virtual)])
+        return product([self.copies(memory), *(Var(f"{level}.iterations") for level in virtual)])
+
+    def depth(self, hold: Hold) -> Expression:
+        """How many copies of a buffer rotate because the level that fills it is pipelined."""
+        return self.buffers(hold.memory) * self.pipelined(hold.level)
+
+    @property
+    def resident(self) -> Expression:
+        """How many blocks a processor is to hold at once."""
+        found = next(self.template.all(Resident), None)
+        return const(1) if found is None else Var(f"resident.{found.level}")
+
+    def pipelined(self, level: str) -> Expression:
+        """How many iterations of a level are in flight."""
+        pipeline = next((each for each in self.template.all(Pipeline) if each.level == level), None)
+        if pipeline is None:
+            return const(1)
+        return Var(f"depth.{level}") if len(pipeline.depths) > 1 else const(pipeline.depths[0])
+
+    def inside_of(self, hold: Hold) -> list[str]:
+        """The levels whose tiles a buffer covers.
+
+        Those inside the level that fills it, and those bound to threads that share its memory, wherever
+        they are: the threads of a block fill one buffer together.
+        """
+        accelerator = self.template.accelerator
+        names = self.below(hold.level)[1:]
+        bound = [level.name for level in accelerator.levels if (level.bind or "").startswith("threadIdx")]
+        rest = [name for name in names if name not in bound]
+        return [*bound, *rest] if accelerator.memory(hold.memory).shared_by == "block" else rest
 
     def below(self, level: str) -> list[str]:
         """The names of the levels from one inwards."""
@@ -54,6 +85,13 @@ class Poster:
     def length(self, dim: Dim, tiles: Mapping[str, Expression]) -> Expression:
         """C4: coordinates that a tile touches, 1 + Σ |coefficient| · (tile − 1)."""
         return total([1, *(abs(c) * (tiles[name] - 1) for name, c in dim.terms)])
+
+    def footprint(self, access: Access, tiles: Mapping[str, Expression]) -> Expression:
+        """Elements of a dynamic operand that a tile touches; gathered, a matrix of the axes that move it."""
+        if self.template.accelerator.gathers:
+            einsum = self.template.einsum
+            return product([const(1), *(tiles[a.name] for a in einsum.axes if einsum.moves(a, access))])
+        return product([const(1), *(self.length(dim, tiles) for dim in access.dims)])
 
     def inside(self, position: str) -> dict[str, Expression]:
         """Iterations of every axis that lie inside a position, over the order knobs where they matter."""

@@ -1,9 +1,9 @@
-"""C3, candidates: knobs that choose from a list (orders, copies of buffers, places of the input)."""
+"""C3, candidates: knobs that choose from a list (orders, copies of buffers, depths, bands, places)."""
 
 from __future__ import annotations
 
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
-from heron_cli.schedule.primitives import Order
+from heron_cli.schedule.primitives import Order, Pipeline, Raster, Resident
 
 
 class Candidates(ConstraintRule):
@@ -21,6 +21,13 @@ class Candidates(ConstraintRule):
             copies = poster.template.accelerator.memory(name).copies
             if len(copies) > 1:
                 poster.space.knob(f"copies.{name}", copies)
+        for pipeline in poster.template.all(Pipeline):
+            if len(pipeline.depths) > 1:
+                poster.space.knob(f"depth.{pipeline.level}", pipeline.depths)
+        for resident in poster.template.all(Resident):
+            poster.space.knob(f"resident.{resident.level}", resident.counts)
+        for raster in poster.template.all(Raster):
+            poster.space.knob(f"band.{raster.level}", raster.bands)
         place = poster.template.place
         if place is not None and len(place.positions) > 1:
             poster.space.knob(f"place.{place.stage}", range(len(place.positions)))

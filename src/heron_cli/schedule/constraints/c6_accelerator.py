@@ -5,6 +5,7 @@ from __future__ import annotations
 from heron_cli.accelerator import nodes
 from heron_cli.accelerator.expression import to_prose
 from heron_cli.accelerator.nodes import Name, Node
+from heron_cli.accelerator.words import LEVEL_NUMBERS
 from heron_cli.errors import InputError
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.space import (
@@ -44,7 +45,12 @@ class _Resolver:
 
     def __init__(self, poster: Poster) -> None:
         self.poster = poster
-        self.constants = poster.template.accelerator.constants
+        tensorize = poster.template.tensorize
+        self.constants = {
+            **poster.template.accelerator.constants,
+            **{f"intrinsic.{dim}": extent for dim, extent in tensorize.shape.items()},
+            "intrinsic.lanes": tensorize.intrinsic.lanes,
+        }
 
     def boolean(self, node: Node) -> Boolean:
         """A condition."""
@@ -118,6 +124,8 @@ class _Resolver:
         if head == "tile" and node.argument in levels:
             names = [a.name for a in template.einsum.axes if tail in template.words(a.name)]
             return product([const(1), *(poster.tile(name, poster.below(node.argument)) for name in names)])
+        if head in levels and tail in LEVEL_NUMBERS:
+            return poster.pipelined(head) if tail == "depth" else poster.resident
         if head in levels:
             names = [a.name for a in template.einsum.axes if tail in template.words(a.name)]
             return product([const(1), *(poster.factor(head, name) for name in names)])

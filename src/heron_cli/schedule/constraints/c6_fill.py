@@ -15,7 +15,7 @@ class FilledTiles(ConstraintRule):
         """Post one condition per padded dimension, and the bound on tiles where the YAML gives one."""
         template = poster.template
         hold = next((hold for hold in template.holds if hold.operand == "input"), None)
-        if hold is None:
+        if hold is None or template.accelerator.gathers:
             return
         einsum = template.einsum
         levels = poster.below(hold.level)[1:]

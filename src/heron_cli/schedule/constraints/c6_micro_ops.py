@@ -34,3 +34,19 @@ class MicroOps(ConstraintRule):
             template.accelerator.where(f"memories.{memory.name}.capacity"),
             f"all but the two outermost loops of {order.level} are unrolled into micro-ops",
         )
+        self._fields(poster, order.level)
+
+    def _fields(self, poster: Poster, level: str) -> None:
+        """Each iterated loop fits its field; loops are joined only as far as they do. Sums are one loop."""
+        limit = poster.template.accelerator.limits.get("iterations")
+        if limit is None:
+            return
+        einsum = poster.template.einsum
+        each = [poster.factor(level, axis.name) for axis in einsum.reduction]
+        for count in (*each, poster.factors(level, [axis.name for axis in einsum.spatial])):
+            poster.space.require(
+                f"{self.name} iterations",
+                at_most(count, limit),
+                poster.template.accelerator.where("limits.iterations"),
+                "the fields of an instruction count the iterations of its two loops",
+            )

@@ -2,13 +2,17 @@
 
 from heron_cli.schedule.rules.always_inline import AlwaysInline
 from heron_cli.schedule.rules.base import ScheduleRule
+from heron_cli.schedule.rules.bulk import BulkCopies
 from heron_cli.schedule.rules.epilogue import FuseEpilogue
 from heron_cli.schedule.rules.fill import Fill
 from heron_cli.schedule.rules.multi_level_spm import MultiLevelSpm
 from heron_cli.schedule.rules.multi_scope_spm import MultiScopeSpm
-from heron_cli.schedule.rules.pack_constant import PackConstant
+from heron_cli.schedule.rules.pack_weight import PackWeight
 from heron_cli.schedule.rules.parallel import Parallel
+from heron_cli.schedule.rules.pipeline import SoftwarePipeline
 from heron_cli.schedule.rules.place_input import PlaceInput
+from heron_cli.schedule.rules.raster import Rasterise
+from heron_cli.schedule.rules.resident import ResidentBlocks
 from heron_cli.schedule.rules.tensorize import TensorizeRule
 from heron_cli.schedule.rules.tiling import MultiLevelTiling
 from heron_cli.schedule.rules.unroll import Unroll
@@ -17,14 +21,18 @@ from heron_cli.schedule.rules.vectorize import Vectorize
 RULES: tuple[ScheduleRule, ...] = (
     AlwaysInline(),
     TensorizeRule(),
+    BulkCopies(),
     FuseEpilogue(),
     MultiLevelTiling(),
     MultiLevelSpm(),
     MultiScopeSpm(),
-    PackConstant(),
+    PackWeight(),
     Fill(),
     PlaceInput(),
     Parallel(),
+    SoftwarePipeline(),
+    ResidentBlocks(),
+    Rasterise(),
     Unroll(),
     Vectorize(),
 )

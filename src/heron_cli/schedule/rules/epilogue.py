@@ -25,7 +25,7 @@ class FuseEpilogue(ScheduleRule):
             raise UnsupportedError(f"{accelerator.name} stores {stores}; asked for {einsum.output.dtype}")
         if not einsum.epilogue:
             return "sums are written as they are"
-        held = {operand for memory in accelerator.memories for operand in memory.holds}
+        held = {each for memory in accelerator.memories for each in (*memory.holds, *memory.implicit)}
         asked = _text(template)
         if not held & set(_MARKS):
             raise UnsupportedError(

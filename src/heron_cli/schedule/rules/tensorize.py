@@ -33,11 +33,12 @@ class TensorizeRule(ScheduleRule):
 
     def _choices(self, template: Template) -> list[tuple[float, int, Tensorize]]:
         einsum, found = template.einsum, []
-        for intrinsic in template.accelerator.intrinsics:
+        for intrinsic in template.intrinsics:
             if not _takes(intrinsic, einsum):
                 continue
             for shape in intrinsic.shapes:
-                axes = {dim: _best(einsum, dim, shape[dim]) for dim in _DIMS}
+                least = 1 if template.accelerator.gathers else shape["k"]  # what is masked need not exist
+                axes = {dim: _best(einsum, dim, shape[dim], least) for dim in _DIMS}
                 if any(axis is None and shape[dim] > 1 for dim, axis in axes.items()):
                     continue
                 waste, distance = 1.0, 0
@@ -79,11 +80,11 @@ def _takes(intrinsic: Intrinsic, einsum: Einsum) -> bool:
     )
 
 
-def _best(einsum: Einsum, dim: Group, extent: int) -> Axis | None:
+def _best(einsum: Einsum, dim: Group, extent: int, least: int) -> Axis | None:
     """The axis of a group for one dimension of the intrinsic; a reduction must be contiguous, long enough."""
     candidates = einsum.group(dim)
     if dim == "k":
-        usable = [axis for axis in candidates if axis.extent >= extent and einsum.reducible(axis.name)]
+        usable = [axis for axis in candidates if axis.extent >= least and einsum.reducible(axis.name)]
         channels = [axis for axis in usable if not einsum.window(axis.name)]
         runs = [axis for axis in usable if einsum.input.stride(axis.name) == 1]
         candidates = tuple(channels or runs)

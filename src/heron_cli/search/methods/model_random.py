@@ -22,6 +22,7 @@ class ModelRandom(ModelGuided):
 
     name = "model-random"
     summary = "uniform draws from the constrained space, ranked by a learned cost model"
+    seeded = False
 
     def explore(
         self, variant: VariantSpace, model: CostModel, trials: Sequence[Trial], rng: np.random.Generator

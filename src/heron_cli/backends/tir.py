@@ -5,7 +5,7 @@ Kernels are plain C functions over raw pointers, so buffers are flat and indices
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tvm import ir, tirx
@@ -108,6 +108,16 @@ def guarded(condition: Any, yes: Any, no: Any) -> Any:
     return tirx.if_then_else(condition, yes, no)
 
 
+def shuffle(vectors: Sequence[Any], order: Sequence[int]) -> Any:
+    """A vector of some elements of several vectors, which are numbered one after the other."""
+    return tirx.Shuffle(list(vectors), [number(place) for place in order])
+
+
+def known(condition: Any, always: bool) -> Any:
+    """The condition, or True where it is known to hold."""
+    return True if always else condition
+
+
 def both(*conditions: Any) -> Any:
     """The conjunction of conditions, None for none."""
     known = [condition for condition in conditions if condition is not None]
@@ -138,6 +148,11 @@ def branch(condition: Any, yes: Stmt, no: Stmt | None = None) -> Stmt:
     if isinstance(condition, bool):
         return yes if condition else (no if no is not None else nothing())
     return tirx.IfThenElse(condition, yes, no)
+
+
+def when(condition: Any, body: Stmt) -> Stmt:
+    """The statement under a condition; None and True always hold."""
+    return body if condition is None else branch(condition, body)
 
 
 def sequence(statements: Sequence[Stmt]) -> Stmt:
@@ -182,3 +197,96 @@ def function(symbol: str, parameters: Sequence[tuple[Any, Any]], body: Stmt) -> 
         inner = tirx.AttrStmt(default, key, number(value), inner)
     made = tirx.PrimFunc([data for data, _ in parameters], inner, PrimType("int32"))
     return made.with_attr("global_symbol", symbol).with_attr("tirx.noalias", True)
+
+
+def exclusive_or(a: Expr, b: Expr) -> Any:
+    """Bitwise exclusive or."""
+    return a ^ b if isinstance(a, int) and isinstance(b, int) else tirx.bitwise_xor(number(a), number(b))
+
+
+def flag(condition: Any) -> Any:
+    """1 where a condition holds (or there is none), else 0."""
+    if condition is None or isinstance(condition, bool):
+        return number(int(condition is not False))
+    return tirx.Cast("int32", condition)
+
+
+def device(name: str, *arguments: Any) -> Stmt:
+    """Call a device function for its effect."""
+    return tirx.Evaluate(tirx.call_extern("void", name, *map(number, arguments)))
+
+
+def device_value(dtype: str, name: str, *arguments: Any) -> Any:
+    """Call a device function for its value."""
+    return tirx.call_extern(dtype, name, *map(number, arguments))
+
+
+def unrolled(name: str, extent: int, body: Callable[[Any], Stmt]) -> Stmt:
+    """A loop that the compiler is asked to unroll."""
+    if extent == 1:
+        return body(0)
+    index = variable(name)
+    return tirx.For(index, number(0), number(extent), tirx.ForKind.UNROLLED, body(index))
+
+
+def shared_memory(name: str, size: int) -> Any:
+    """A block's dynamic shared memory, in bytes."""
+    return tirx.decl_buffer((size,), "uint8", name, scope="shared.dyn")
+
+
+def allocate(buffer: Any) -> Stmt:
+    """Bring a buffer of a GPU kernel into being."""
+    return tirx.AllocBuffer(buffer)
+
+
+def tensor_map(name: str) -> Any:
+    """A parameter that tells bulk copies where tiles lie; the host encodes it."""
+    from tvm.script import tirx as script
+
+    return Var(name, script.handle("tensormap").ty)
+
+
+def address_of(parameter: Any) -> Any:
+    """The address of a parameter that is passed by value."""
+    return tirx.call_intrin("handle", "tirx.address_of", parameter)
+
+
+def shift_left(value: int, bits: Expr) -> Any:
+    """A mask moved to its place."""
+    return value << bits if isinstance(bits, int) else tirx.shift_left(number(value), bits)
+
+
+def launched(
+    symbol: str,
+    parameters: Sequence[tuple[Any, Any]],
+    extents: Mapping[str, int],
+    make: Any,
+    more: Sequence[Any] = (),
+) -> Any:
+    """A GPU kernel over raw pointers; `make` gets the index of each launched dimension and returns the body.
+
+    `more` are parameters that are no pointers.
+    """
+    axes = {
+        name: tirx.IterVar(None, variable(name), tirx.IterVar.ThreadIndex, name) for name in extents
+    }
+    body = sequence([*(declare(buffer, data) for data, buffer in parameters), make(*(a.var for a in axes.values()))])
+    for name, axis in axes.items():
+        body = tirx.AttrStmt(axis, "thread_extent", number(extents[name]), body)
+    made = tirx.PrimFunc([*(data for data, _ in parameters), *more], body)
+    return made.with_attr("global_symbol", symbol).with_attr("tirx.noalias", True)
+
+
+def named(variable: Any, value: Expr) -> Stmt:
+    """Give a variable its value, for the statements that follow."""
+    return tirx.Bind(variable, number(value))
+
+
+def shift_right(value: Any, bits: int | None) -> Any:
+    """Arithmetic shift."""
+    return tirx.shift_right(value, number(bits or 0))
+
+
+def constant(value: int, dtype: str) -> Any:
+    """A number of a type."""
+    return tirx.const(value, dtype)

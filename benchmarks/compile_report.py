@@ -1,0 +1,2 @@
+def markdown(*a):
+    raise SystemExit("not yet")

@@ -1,0 +1,1 @@
+"""Benchmarks of TensorCore kernels against PyTorch (cuBLAS and cuDNN) on one NVIDIA GPU."""

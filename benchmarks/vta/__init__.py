@@ -1,0 +1,1 @@
+"""VTA: random samples, a hand schedule and the search methods on modelled cycles."""

@@ -1,0 +1,132 @@
+"""Stages filled by bulk copies: one thread of a warpgroup of its own issues them, the others multiply.
+
+Each stage has two gates (mbarriers): `full` opens when all bytes of both tiles are there, `empty` when every
+warpgroup that reads the stage, in every block that this one copies for, has released it. Blocks of a cluster
+that need the same tile copy a part each, to all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from heron_cli.backends import tir
+from heron_cli.backends.cuda.fragments import Position
+from heron_cli.backends.cuda.geometry import Geometry
+from heron_cli.backends.cuda.groups import GroupProducts
+from heron_cli.backends.cuda.maps import TensorMap
+from heron_cli.backends.cuda.ring import iteration
+from heron_cli.schedule.einsum import Access
+
+_COPIER, _REGISTERS, _GRAIN = 40, 65536, 8
+
+
+def registers(groups: int, resident: int) -> int:
+    """Registers of a multiplying thread, a multiple of 8.
+
+    A block gets its registers when it starts, alike for all threads; the copying warpgroup gives up all but
+    40, and the multiplying ones take those. More would never come, and the block would wait for ever.
+    """
+    each = min(240, _REGISTERS // resident // ((groups + 1) * 128) // _GRAIN * _GRAIN)
+    return min(240, (each * (groups + 1) - _COPIER) // groups // _GRAIN * _GRAIN)
+
+
+class Bulk:
+    """Emits both roles of a block."""
+
+    def __init__(self, geometry: Geometry, operands: tuple[Access, Access], shared: Any, names: tuple[Any, Any]) -> None:
+        self.geometry, self.shared, self.names = geometry, shared, names
+        self.maps = (TensorMap.of(geometry, operands[0], "m"), TensorMap.of(geometry, operands[1], "n"))
+        self.products: GroupProducts
+
+    def open(self, thread: Any) -> list[Any]:
+        """Set the gates up, before anything uses them."""
+        geometry = self.geometry
+        readers = geometry.workers // 128 * (geometry.shared("m") + geometry.shared("n") - 1)
+        gates = []
+        for slot in range(geometry.depth):
+            gates.append(tir.device("heron_gate_open", self._full(slot), 1))
+            gates.append(tir.device("heron_gate_open", self._empty(slot), readers))
+        gates.append(tir.device("heron_gate_ready"))
+        together = "heron_cluster_barrier" if geometry.cluster > 1 else "heron_barrier"
+        return [tir.branch(thread == 0, tir.sequence(gates)), tir.device(together)]
+
+    def copy(self, thread: Any, ranks: Mapping[str, Any], first: Mapping[str, Any], batches: Mapping[str, Any]) -> Any:
+        """The copying warpgroup: its first thread waits for empty stages and fills them."""
+        geometry = self.geometry
+        size = geometry.operand_bytes("m") + geometry.operand_bytes("n")
+        second = geometry.aligned(geometry.operand_bytes("m"))
+        down, across, share = ranks["m"], ranks["n"], ranks["k"]
+        before: list[Any] = []
+        begins = []
+        for each, dim, part in zip(self.maps, ("m", "n"), (across, down), strict=True):
+            named = {}
+            for name, value in each.begin(first[dim], part).items():
+                named[name] = tir.variable(f"{each.access.name}_{name}")
+                before.append(tir.named(named[name], value))
+            begins.append({**batches, **named})
+        m, n = geometry.shared("m"), geometry.shared("n")
+        masks = (
+            tir.shift_left((1 << n) - 1, (share * m + down) * n),
+            tir.shift_left(sum(1 << (i * n) for i in range(m)), share * m * n + across),
+        )
+
+        def fill(turn: Any) -> Any:
+            slot = turn % geometry.depth
+            taps, start = iteration(geometry, turn, share)
+            body = [
+                tir.device("heron_gate_wait", self._empty(slot), (turn // geometry.depth + 1) % 2),
+                tir.device("heron_gate_expect", self._full(slot), size),
+            ]
+            for number, (each, part) in enumerate(zip(self.maps, (across, down), strict=True)):
+                base = slot * geometry.stage_bytes + (second if number else 0)
+                shared = each.sharers > 1
+                for at, numbers in each.copies(begins[number], part, taps, start):
+                    to = tir.address(self.shared, base + at)
+                    mask = [masks[number]] if shared else []
+                    body.append(
+                        tir.device(
+                            each.call(shared), to, self._full(slot), tir.address_of(self.names[number]), *mask, *numbers
+                        )
+                    )
+            return tir.sequence(body)
+
+        return tir.branch(
+            thread == geometry.workers,
+            tir.sequence([*before, tir.loop("turn", geometry.iterations, fill)]),
+        )
+
+    def multiply(self, at: Position, ranks: Mapping[str, Any]) -> list[Any]:
+        """The multiplying warpgroups: products stage by stage; a stage is released when the next one's run."""
+        geometry = self.geometry
+        count, depth = geometry.iterations, geometry.depth
+
+        def stage(turn: Any) -> Any:
+            slot = turn % depth
+            wait = tir.device("heron_gate_wait", self._full(slot), turn // depth % 2)
+            products = self.products.multiply(self.shared, slot * geometry.stage_bytes, at)
+            release = tir.branch(
+                tir.both(turn > 0, at.lane == 0), tir.sequence(self._release((turn + (depth - 1)) % depth, ranks))
+            )
+            return tir.sequence([wait, *products, release])
+
+        loop = tir.loop("turn", count, stage) if count > 1 else stage(0)
+        meet = tir.device("heron_workers_barrier<1>", geometry.workers)
+        return [*self.products.declare(), loop, *self.products.finish(), meet]
+
+    def _release(self, slot: Any, ranks: Mapping[str, Any]) -> list[Any]:
+        """Tell every block that copies into this one that a stage may be overwritten."""
+        geometry = self.geometry
+        m, n = geometry.shared("m"), geometry.shared("n")
+        if m * n == 1:
+            return [tir.device("heron_gate_arrive", self._empty(slot))]
+        base = ranks["k"] * m
+        others = [(base + ranks["m"]) * n + j for j in range(n)]
+        others += [(base + (ranks["m"] + i) % m) * n + ranks["n"] for i in range(1, m)]
+        return [tir.device("heron_gate_arrive_at", self._empty(slot), rank) for rank in others]
+
+    def _full(self, slot: Any) -> Any:
+        return tir.address(self.shared, self.geometry.barriers + slot * 8)
+
+    def _empty(self, slot: Any) -> Any:
+        return tir.address(self.shared, self.geometry.barriers + self.geometry.depth * 8 + slot * 8)

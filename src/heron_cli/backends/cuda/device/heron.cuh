@@ -1,0 +1,102 @@
+// What the emitted kernels call: one PTX instruction, or a few, behind each name.
+// tests/backends/cuda/emulator.h gives every function here a meaning on the CPU; change both together.
+#define HERON static __device__ __forceinline__
+
+HERON unsigned heron_shared(const void* p) { return (unsigned)__cvta_generic_to_shared(p); }
+
+// The same value in every lane of a warp, said in a way that the compiler believes.
+HERON int heron_uniform(int x) { return __shfl_sync(0xffffffffu, x, 0); }
+
+// --- global -> shared, zeros where `ok` is 0 (PTX ISA: cp.async, src-size) ------------------------------
+HERON void heron_copy_16(void* to, const void* from, int ok) {
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(heron_shared(to)), "l"(from), "r"(ok ? 16 : 0)
+               : "memory");
+}
+HERON void heron_copy_8(void* to, const void* from, int ok) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;" ::"r"(heron_shared(to)), "l"(from), "r"(ok ? 8 : 0)
+               : "memory");
+}
+HERON void heron_copy_4(void* to, const void* from, int ok) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(heron_shared(to)), "l"(from), "r"(ok ? 4 : 0)
+               : "memory");
+}
+HERON void heron_copy_2(void* to, const void* from, int ok) {
+  *(unsigned short*)to = ok ? __ldg((const unsigned short*)from) : (unsigned short)0;
+}
+HERON void heron_copy_1(void* to, const void* from, int ok) {
+  *(unsigned char*)to = ok ? __ldg((const unsigned char*)from) : (unsigned char)0;
+}
+HERON void heron_copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+template <int N>
+HERON void heron_copy_wait() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
+}
+HERON void heron_barrier() { __syncthreads(); }
+
+// --- shared -> fragments (PTX ISA: ldmatrix) -------------------------------------------------------------
+HERON void heron_fragment_4(void* to, const void* from) {
+  unsigned* r = (unsigned*)to;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(heron_shared(from))
+               : "memory");
+}
+HERON void heron_fragment_2(void* to, const void* from) {
+  unsigned* r = (unsigned*)to;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2];" : "=r"(r[0]), "=r"(r[1]) : "r"(heron_shared(from))
+               : "memory");
+}
+HERON void heron_fragment_4_t(void* to, const void* from) {
+  unsigned* r = (unsigned*)to;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(heron_shared(from))
+               : "memory");
+}
+HERON void heron_fragment_2_t(void* to, const void* from) {
+  unsigned* r = (unsigned*)to;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0,%1}, [%2];"
+               : "=r"(r[0]), "=r"(r[1])
+               : "r"(heron_shared(from))
+               : "memory");
+}
+
+// --- results: sums in shared memory, finished in registers, written as the output's type ----------------
+HERON void heron_stage_2(void* to, const void* from) { *(uint2*)to = *(const uint2*)from; }
+template <int N>
+HERON void heron_words(void* to, const void* from) {  // N 32-bit words, aligned to min(N, 4) of them
+  if constexpr (N % 4 == 0) {
+#pragma unroll
+    for (int i = 0; i < N / 4; ++i) ((uint4*)to)[i] = ((const uint4*)from)[i];
+  } else if constexpr (N == 2) {
+    *(uint2*)to = *(const uint2*)from;
+  } else {
+    *(unsigned*)to = *(const unsigned*)from;
+  }
+}
+// N numbers of type T at `from`, as sums.
+template <int N, typename T, typename Sum>
+HERON void heron_widen(void* to, const void* from) {
+  if constexpr (sizeof(T) * N >= 4) {
+    alignas(16) T x[N];
+    heron_words<(int)(sizeof(T) * N / 4)>(x, from);
+#pragma unroll
+    for (int i = 0; i < N; ++i) ((Sum*)to)[i] = (Sum)x[i];
+  } else {
+#pragma unroll
+    for (int i = 0; i < N; ++i) ((Sum*)to)[i] = (Sum)((const T*)from)[i];
+  }
+}
+// N sums, rounded to type T, to global memory.
+template <int N, typename T, typename Sum>
+HERON void heron_narrow(void* to, const void* from) {
+  alignas(16) T x[N];
+#pragma unroll
+  for (int i = 0; i < N; ++i) x[i] = (T)((const Sum*)from)[i];
+  if constexpr (sizeof(T) * N >= 4) {
+    heron_words<(int)(sizeof(T) * N / 4)>(to, x);
+  } else {
+#pragma unroll
+    for (int i = 0; i < N; ++i) ((T*)to)[i] = x[i];
+  }
+}

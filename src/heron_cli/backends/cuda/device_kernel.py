@@ -1,0 +1,102 @@
+"""A kernel on the GPU of this process: operands are uploaded, launches are captured in a graph and replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from heron_cli.backends.base import Kernel
+from heron_cli.backends.buffers import aligned_empty
+from heron_cli.backends.cuda.driver import Device, Function, Graph, Memory, Module, encode
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+_NODES = 50  # launches of one graph
+
+
+@cache
+def device() -> Device:
+    """The GPU; initialised once a process, after it was forked."""
+    return Device()
+
+
+class DeviceKernel:
+    """See `heron_cli.backends.base.LoadedKernel`. Buffers are arrays of the host."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._device = device()
+        self._module = Module(kernel.code)
+        launch, self._packed = kernel.launch, kernel.packed
+        grid = (launch["blocks"], launch["split"], 1)
+        self._run = Function(self._module, kernel.symbol, grid, launch["threads"], launch["shared"])
+        self._maps = launch.get("maps", ())
+        self._pack = None
+        if self._packed is not None:
+            blocks = (launch["pack_blocks"], 1, 1)
+            symbol = f"{kernel.symbol}_pack"
+            self._pack = Function(self._module, symbol, blocks, launch["pack_threads"], 0)
+        self._memories: list[Memory] = []
+        self._graphs: dict[int, Graph] = {}
+
+    def pack(self, weight: Array) -> NDArray[np.uint8]:
+        """The packed form of the weight."""
+        assert self._pack is not None and self._packed is not None and self._packed.packed_bytes is not None
+        source, target = Memory(weight.nbytes), Memory(self._packed.packed_bytes)
+        try:
+            source.write(weight.ctypes.data)
+            self._pack.launch(self._device.stream, [source.address, target.address])
+            self._device.synchronise()
+            result = aligned_empty((target.size,), "uint8")
+            target.read(result.ctypes.data)
+        finally:
+            source.free()
+            target.free()
+        return result
+
+    def call(self, buffers: Sequence[Array]) -> None:
+        """Upload all operands, the output's old content included; run; fetch the output."""
+        self._upload(buffers)
+        self._launch()
+        self._device.synchronise()
+        self._memories[-1].read(buffers[-1].ctypes.data)
+
+    def repeat(self, buffers: Sequence[Array], count: int) -> float:
+        """Seconds for `count` calls in a row, without the gaps that launching leaves."""
+        if not self._memories:
+            self._upload(buffers)
+        nodes = min(count, _NODES)
+        if nodes not in self._graphs:
+            self._graphs[nodes] = Graph(self._device, lambda: [self._launch() for _ in range(nodes)])
+        replays = ceil(count / nodes)
+        seconds = self._graphs[nodes].replay(replays) * count / (replays * nodes)
+        self._memories[-1].read(buffers[-1].ctypes.data)
+        return seconds
+
+    def _upload(self, buffers: Sequence[Array]) -> None:
+        if [memory.size for memory in self._memories] != [buffer.nbytes for buffer in buffers]:
+            self._release()
+            self._memories = [Memory(buffer.nbytes) for buffer in buffers]
+        for memory, buffer in zip(self._memories, buffers, strict=True):
+            memory.write(buffer.ctypes.data)
+
+    def _launch(self) -> None:
+        maps = [encode(each, self._memories[each["operand"]].address) for each in self._maps]
+        self._run.launch(self._device.stream, [*(memory.address for memory in self._memories), *maps])
+
+    def _release(self) -> None:
+        for graph in self._graphs.values():
+            graph.close()
+        for memory in self._memories:
+            memory.free()
+        self._graphs, self._memories = {}, []
+
+    def close(self) -> None:
+        """Give the GPU back what the kernel holds."""
+        self._release()
+        self._module.unload()

@@ -1,0 +1,157 @@
+"""Nest → TIR for NVIDIA GPUs: a software-pipelined product of gathered tiles on tensor cores.
+
+A block computes one tile of the output: tiles of the operands arrive in a ring of stages in shared memory,
+some iterations ahead of the warps (or warpgroups) that multiply them; the sums leave through shared memory.
+What is gathered, and how far apart rows lie, follows from the einsum's index maps alone, so gemm, batched
+products and convolutions of any rank are one emitter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+from heron_cli.backends import tir
+from heron_cli.backends.buffers import item_bytes
+from heron_cli.backends.cuda.bulk import Bulk, registers
+from heron_cli.backends.cuda.epilogue import Epilogue
+from heron_cli.backends.cuda.fragments import FragmentProducts, Position
+from heron_cli.backends.cuda.geometry import Geometry
+from heron_cli.backends.cuda.groups import GroupProducts
+from heron_cli.backends.cuda.instructions import instruction
+from heron_cli.backends.cuda.loader import Loader, take_apart
+from heron_cli.backends.cuda.pack import in_order, packed
+from heron_cli.backends.cuda.ring import Ring
+from heron_cli.schedule.einsum import Access
+from heron_cli.schedule.nest import Nest
+
+_RAW = {1: "uint8", 2: "uint16", 4: "uint32"}
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """A kernel as TIR, with what a launch needs and the source of the instruction that it calls.
+
+    `maps` describes the tensor maps that the host encodes; they follow the pointers among the parameters.
+    """
+
+    function: Any
+    extents: dict[str, int]
+    instruction: str
+    geometry: Geometry
+    packed: Access | None
+    maps: tuple[dict[str, Any], ...] = ()
+
+
+class KernelEmitter:
+    """Emits the kernel of one nest. Use `emit`."""
+
+    def __init__(self, nest: Nest) -> None:
+        self.geometry = Geometry(nest)
+        self.einsum = nest.einsum
+        form = packed(self.geometry)
+        constant = self.einsum.weight.constant
+        self.packed = form if constant and not in_order(self.einsum.weight, form) else None
+        self.weight = replace(form if constant else self.einsum.weight, name="weight")
+
+    def emit(self, symbol: str) -> Emitted:
+        """The kernel: symbol(input, weight, operands of the epilogue, output, tensor maps)."""
+        geometry, einsum = self.geometry, self.einsum
+        operands = (einsum.input, self.weight, *einsum.finishing, einsum.output)
+        arguments = [
+            tir.argument(access.name, _RAW[item_bytes(access.dtype)], prod(access.shape()), 16)
+            for access in operands
+        ]
+        self.buffers = {access.name: buffer for access, (_, buffer) in zip(operands, arguments, strict=True)}
+        self.shared = tir.shared_memory("shared", geometry.shared_bytes)
+        self.loaders = (
+            Loader(geometry, einsum.input, "m", self.buffers["input"]),
+            Loader(geometry, self.weight, "n", self.buffers["weight"]),
+        )
+        self.products: FragmentProducts | GroupProducts = (
+            GroupProducts(geometry, *self.loaders) if geometry.grouped else FragmentProducts(geometry, *self.loaders)
+        )
+        self.epilogue = Epilogue(geometry, self.buffers)
+        self.bulk: Bulk | None = None
+        names: tuple[Any, ...] = ()
+        if geometry.bulk:
+            names = tuple(tir.tensor_map(f"{access.name}_map") for access in operands[:2])
+            self.bulk = Bulk(geometry, (einsum.input, self.weight), self.shared, (names[0], names[1]))
+            assert isinstance(self.products, GroupProducts)
+            self.bulk.products = self.products
+        extents = {"blockIdx.x": geometry.blocks}
+        if geometry.cluster > 1:
+            extents["blockIdx.y"] = geometry.cluster
+        extents["threadIdx.x"] = geometry.threads
+        function = tir.launched(symbol, arguments, extents, self._body, names)
+        transposed = tuple(loader.plan.transposed for loader in self.loaders)
+        maps = () if self.bulk is None else tuple(m.describe(i) for i, m in enumerate(self.bulk.maps))
+        call = instruction(geometry, (transposed[0], transposed[1]))
+        return Emitted(function, extents, call, geometry, self.packed, maps)
+
+    def _body(self, block: Any, *rest: Any) -> Any:
+        geometry, thread = self.geometry, rest[-1]
+        statements = [tir.allocate(self.shared)]
+        ranks = self._ranks(statements)
+        tile_m, tile_n, batches = self._tile(block)
+        first = {
+            "m": (tile_m * geometry.shared("m") + ranks["m"]) * geometry.block("m"),
+            "n": (tile_n * geometry.shared("n") + ranks["n"]) * geometry.block("n"),
+        }
+        warp = tir.variable("warp")
+        statements.append(tir.named(warp, tir.device_value("int32", "heron_uniform", thread // geometry.nest.lanes)))
+        at = Position(thread % geometry.nest.lanes, warp % geometry.warps("m"), warp // geometry.warps("m"))
+        staged = self.epilogue.stage(self.shared, self.products.sums, self.products.results(at))
+        members = geometry.shared("m") * geometry.shared("n")
+        sharers = [(share * geometry.shared("m") + ranks["m"]) * geometry.shared("n") + ranks["n"]
+                   for share in range(geometry.split)] if members > 1 else list(range(geometry.split))  # fmt: skip
+        write = tir.sequence(
+            [*self.epilogue.declare(), self.epilogue.write(self.shared, thread, ranks["k"], sharers, first, batches)]
+        )
+        together = tir.device("heron_cluster_barrier")
+        if self.bulk is None:
+            ring = Ring(geometry, self.loaders, self.products, self.shared)
+            statements += [*ring.emit(at, thread, ranks["k"], first, batches), *staged]
+            statements += [together if geometry.split > 1 else tir.device("heron_barrier"), write]
+        else:
+            statements += self.bulk.open(thread)
+            statements += self._roles(self.bulk, warp, thread, at, ranks, first, batches, staged)
+            statements.append(together if geometry.split > 1 else tir.device("heron_barrier"))
+            statements.append(tir.branch(thread < geometry.workers, write))
+        if geometry.cluster > 1:
+            statements.append(together)  # until then others read this block's sums, or release its stages
+        return tir.sequence(statements)
+
+    def _roles(self, bulk: Bulk, warp: Any, thread: Any, at: Position, ranks: Mapping[str, Any],
+               first: Mapping[str, Any], batches: Mapping[str, Any], staged: list[Any]) -> list[Any]:  # fmt: skip
+        """One warpgroup copies, the others multiply; each takes the registers that it needs."""
+        groups = self.geometry.workers // 128
+        copy = [tir.device("heron_registers_keep<40>"), bulk.copy(thread, ranks, first, batches)]
+        work = [tir.device(f"heron_registers_take<{registers(groups, self.geometry.nest.resident)}>"), *bulk.multiply(at, ranks), *staged]
+        return [tir.branch(warp == groups, tir.sequence(copy), tir.sequence(work))]
+
+    def _ranks(self, statements: list[Any]) -> dict[str, Any]:
+        """This block's place in its cluster: along m and n, and which part of the reduction is its own."""
+        geometry = self.geometry
+        if geometry.cluster == 1:
+            return {"m": 0, "n": 0, "k": 0}
+        rank = tir.variable("rank")
+        statements.append(tir.named(rank, tir.device_value("int32", "heron_cluster_rank")))
+        parts = [("k", geometry.split), ("m", geometry.shared("m")), ("n", geometry.shared("n"))]
+        found = take_apart(rank, [part for part in parts if part[1] > 1])
+        return {name: found.get(name, 0) for name, _ in parts}
+
+    def _tile(self, block: Any) -> tuple[Any, Any, dict[str, Any]]:
+        """Which tile a block computes: batches outermost, then bands of rows of tiles, columns within a band."""
+        geometry = self.geometry
+        down, across = geometry.grid("m"), geometry.grid("n")
+        tile = block % (down * across) if geometry.batches else block
+        batches = take_apart(block // (down * across), list(geometry.batches)) if geometry.batches else {}
+        band = min(geometry.nest.band, down)
+        if band == 1 or across == 1:
+            return tile // across, tile % across, batches
+        begin, within = tile // (band * across) * band, tile % (band * across)
+        height = band if down % band == 0 else tir.minimum(down - begin, band)
+        return begin + within % height, within // height, batches

@@ -1,0 +1,115 @@
+"""A warp's products: fragments from shared memory by ldmatrix, mma.sync on them (PTX ISA, warp-level matrix).
+
+Fragments are described in bytes, so one code serves all types: a step covers 32 bytes of k, and a fragment of
+16 rows is four matrices of 8 rows × 16 bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from heron_cli.backends import tir
+from heron_cli.backends.cuda.geometry import Geometry
+from heron_cli.backends.cuda.loader import Loader, place
+
+INSTRUCTION = "heron_mma"
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a thread stands: its lane and its warp's place among those of the block."""
+
+    lane: Any
+    row: Any
+    column: Any
+
+
+class FragmentProducts:
+    """Emits the products of one stage, fragments of the next step read while this one is multiplied."""
+
+    def __init__(self, geometry: Geometry, rows: Loader, columns: Loader) -> None:
+        self.geometry, self.rows, self.columns = geometry, rows, columns
+        self.m, self.n, self.steps = geometry.units("m"), geometry.units("n"), geometry.units("k")
+        sets = min(2, self.steps)
+        self.a = [tir.register(f"a{i}", "uint32", 4 * self.m) for i in range(sets)]
+        self.b = [tir.register(f"b{i}", "uint32", 2 * self.n) for i in range(sets)]
+        self.sums = tir.register("sums", geometry.nest.einsum.accumulate, 4 * self.m * self.n)
+
+    ahead = 1
+    """Stages that must stay untouched behind the one being multiplied, itself included."""
+
+    def declare(self) -> list[Any]:
+        """Fragments and sums, the sums zero."""
+        kind = self.geometry.nest.einsum.accumulate
+        zero = tir.unrolled("i", 4 * self.m * self.n, lambda i: tir.store(self.sums, i, tir.zero(kind)))
+        return [*(tir.allocate_register(buffer) for buffer in (*self.a, *self.b, self.sums)), zero]
+
+    def multiply(self, shared: Any, base: Any, at: Position) -> list[Any]:
+        """All products of the stage at byte `base`."""
+        statements = self._fragments(0, shared, base, at)
+        for step in range(self.steps):
+            if step + 1 < self.steps:
+                statements += self._fragments(step + 1, shared, base, at)
+            a, b = self.a[step % 2], self.b[step % 2]
+            for i in range(self.m):
+                for j in range(self.n):
+                    sums = tir.address(self.sums, 4 * (i * self.n + j))
+                    statements.append(
+                        tir.device(INSTRUCTION, sums, tir.address(a, 4 * i), tir.address(b, 2 * j))
+                    )
+        return statements
+
+    def finish(self) -> list[Any]:
+        """Nothing is under way after the last stage."""
+        return []
+
+    def _fragments(self, step: int, shared: Any, base: Any, at: Position) -> list[Any]:
+        second = base + self.geometry.aligned(self.geometry.operand_bytes("m"))
+        found = []
+        for i in range(self.m):
+            row = (at.row * self.m + i) * 16
+            source = self._rows_of_16(self.rows, row, step, at.lane)
+            name = "heron_fragment_4_t" if self.rows.plan.transposed else "heron_fragment_4"
+            found.append(
+                tir.device(name, tir.address(self.a[step % 2], 4 * i), tir.address(shared, base + source))
+            )
+        j = 0
+        while j < self.n:
+            pair = j + 1 < self.n
+            row = (at.column * self.n + j) * 8
+            source = self._rows_of_8(self.columns, row, step, at.lane)
+            name = f"heron_fragment_{4 if pair else 2}{'_t' if self.columns.plan.transposed else ''}"
+            to = tir.address(self.b[step % 2], 2 * j)
+            found.append(tir.device(name, to, tir.address(shared, second + source)))
+            j += 2 if pair else 1
+        return found
+
+    @staticmethod
+    def _rows_of_16(loader: Loader, row: Any, step: int, lane: Any) -> Any:
+        """Where a lane's row of four matrices begins: rows 0-7 and 8-15 of 16 bytes, then of the next 16."""
+        tile = loader.plan.tile
+        if not loader.plan.transposed:
+            return place(tile, row + lane % 16, 2 * step + lane // 16)
+        k = step * 16 + lane // 16 * 8 + lane % 8
+        return place(tile, k, row // 8 + lane // 8 % 2)
+
+    @staticmethod
+    def _rows_of_8(loader: Loader, row: Any, step: int, lane: Any) -> Any:
+        """The same for rows of the weight: both 16-byte halves of rows 0-7, then of rows 8-15."""
+        tile = loader.plan.tile
+        if not loader.plan.transposed:
+            return place(tile, row + lane % 8 + lane // 16 * 8, 2 * step + lane // 8 % 2)
+        k = step * 16 + lane // 8 % 2 * 8 + lane % 8
+        return place(tile, k, row // 8 + lane // 16)
+
+    def results(self, at: Position) -> list[tuple[Any, Any, int]]:
+        """(row, column, first of two sums) of every pair of neighbouring sums that a thread holds."""
+        found = []
+        for i in range(self.m):
+            for j in range(self.n):
+                for half in range(2):
+                    row = (at.row * self.m + i) * 16 + half * 8 + at.lane // 4
+                    column = (at.column * self.n + j) * 8 + at.lane % 4 * 2
+                    found.append((row, column, 4 * (i * self.n + j) + 2 * half))
+        return found

@@ -1,0 +1,127 @@
+"""ptxas' reports, and the text of every instruction in the YAMLs, assembled."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from emulated import accelerator, pick, workload
+
+from heron_cli.accelerator.model import Intrinsic
+from heron_cli.backends.base import BuildError
+from heron_cli.backends.cuda import probe
+from heron_cli.backends.cuda.backend import backend
+from heron_cli.backends.cuda.compile import resources, to_cubin, whole_source
+from heron_cli.backends.cuda.emit import KernelEmitter
+from heron_cli.operators.workload import DTypes
+from heron_cli.schedule.task import Task
+from heron_cli.trial import Candidate
+
+CUDA_13 = Path("/usr/local/cuda/bin/nvcc")
+NVCC = shutil.which("nvcc") is not None or CUDA_13.exists()
+needs_nvcc = pytest.mark.skipif(not NVCC, reason="no nvcc on the PATH: instructions cannot be assembled")
+TARGETS = ("tensorcore-sm80", "tensorcore-sm90")
+INSTRUCTIONS = [(target, each) for target in TARGETS for each in accelerator(target).intrinsics]
+
+REPORT = """ptxas info    : 0 bytes gmem
+ptxas info    : Compiling entry function 'heron_kernel_pack' for 'sm_80'
+ptxas info    : Function properties for heron_kernel_pack
+    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads
+ptxas info    : Used 12 registers, used 0 barriers
+ptxas info    : Compiling entry function 'heron_kernel' for 'sm_80'
+ptxas info    : Function properties for heron_kernel
+    72 bytes stack frame, 64 bytes spill stores, 100 bytes spill loads
+ptxas info    : Used 255 registers, used 1 barriers, 72 bytes cumulative stack size
+"""
+
+
+def test_resources_are_those_of_the_kernel_asked_for() -> None:
+    assert resources(REPORT) == {
+        "registers": 255, "spill_bytes": 164, "stack_bytes": 72, "serialized": 0,
+    }  # fmt: skip
+    assert resources(REPORT, "heron_kernel_pack")["registers"] == 12
+    assert resources(REPORT, "heron_kernel_pack")["spill_bytes"] == 0
+
+
+def test_serialized_products_are_noticed() -> None:
+    warning = (
+        "ptxas info : (C7510) Potential Performance Loss: wgmma.mma_async instructions are serialized due to "
+        "insufficient register resources for the wgmma pipeline in the function 'heron_kernel'\n"
+    )
+    assert resources(warning + REPORT)["serialized"] == 1
+
+
+def test_bounds_are_the_kernels_alone() -> None:
+    emitted = (
+        'extern "C" __global__ void __launch_bounds__(64) heron_kernel(int* a) {}\n'
+        'extern "C" __global__ void __launch_bounds__(256) heron_kernel_pack(int* a) {}\n'
+    )
+    source = whole_source(emitted, "", hopper=True, cluster=4)
+    assert "__cluster_dims__(1, 4, 1) __launch_bounds__(64, 1) heron_kernel(" in source
+    assert "__launch_bounds__(256) heron_kernel_pack(" in source
+
+
+@needs_nvcc
+def test_what_nvcc_refuses_is_told_in_one_line() -> None:
+    with pytest.raises(BuildError, match=r"nvcc failed: .*error") as raised:
+        to_cubin("this is no C++", "sm_80")
+    assert "\n" not in str(raised.value)
+
+
+@needs_nvcc
+@pytest.mark.slow
+@pytest.mark.parametrize(("target", "intrinsic"), INSTRUCTIONS, ids=lambda each: getattr(each, "name", each))
+def test_every_instruction_is_assembled(target: str, intrinsic: Intrinsic) -> None:
+    """The kernel of a small product by this instruction becomes machine code, without spills."""
+    kinds = intrinsic.dtypes
+    output = kinds.input if kinds.accumulate == "float32" else kinds.accumulate
+    work = workload("gemm", DTypes(kinds.input, kinds.weight, kinds.accumulate, output), m=128, n=64, k=128)
+    variants = [
+        variant
+        for variant in Task(work, accelerator(target)).variants
+        if variant.template.tensorize.intrinsic.name == intrinsic.name
+    ]
+    assert variants, f"nothing uses {intrinsic.name}"
+    for variant in variants:
+        values = pick(variant, 0)
+        task = Task(work, accelerator(target))
+        kernel = backend.build(task, Candidate.of(variant.name, values), threads=1)
+        assert kernel.code[:4] == b"\x7fELF"
+        assert kernel.metrics["spill_bytes"] == 0
+        assert 16 <= kernel.metrics["registers"] <= 255
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_instruction_is_the_yamls(target: str) -> None:
+    task = Task(workload("gemm", m=64, n=32, k=64), accelerator(target))
+    for variant in task.variants:
+        nest = variant.nest(Candidate.of(variant.name, pick(variant, 0)))
+        emitted = KernelEmitter(nest).emit("heron_kernel")
+        text = variant.template.tensorize.intrinsic.extra["ptx"]
+        columns = emitted.geometry.units("n") * nest.shape["n"]
+        assert text.replace("{n}", str(columns)) in emitted.instruction
+
+
+def test_without_a_driver_the_probe_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "gpu", lambda: probe.Gpu(reason="no NVIDIA driver is installed"))
+    assert probe.obstacles({"compute_capability": 80}) == ["no NVIDIA driver is installed"]
+
+
+@pytest.mark.parametrize(
+    ("has", "asked", "exact", "refused"),
+    [
+        (90, 80, False, ""),
+        (80, 90, True, "exactly 9.0"),
+        (100, 90, True, "exactly 9.0"),
+        (75, 80, False, "at least 8.0"),
+    ],
+)
+def test_the_probe_compares_capabilities(
+    monkeypatch: pytest.MonkeyPatch, has: int, asked: int, exact: bool, refused: str
+) -> None:
+    monkeypatch.setattr(probe, "gpu", lambda: probe.Gpu("Some GPU", has, 100, 1 << 20))
+    monkeypatch.setattr(probe.shutil, "which", lambda name: "/bin/nvcc")
+    found = probe.obstacles({"compute_capability": asked, "exact_capability": exact})
+    assert len(found) == bool(refused)
+    assert refused in "".join(found)

@@ -1,0 +1,42 @@
+"""DL Boost where there is none: the same TIR, with vpdpbusd spelled out in plain vector operations.
+
+Kernels then run on any x86-64-v3 CPU (AVX2). They are slow, and exact to the last bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from heron_cli.accelerator.loader import load
+from heron_cli.accelerator.model import Accelerator
+from heron_cli.backends.x86 import tir
+from heron_cli.machine import Machine
+
+NATIVE = {"avx512f", "avx512bw", "avx512vl", "avx512_vnni"} <= Machine().cpu_flags
+_INSTRUCTION = "llvm.x86.avx512.vpdpbusd.512"
+_plain = tir.llvm_intrinsic
+
+
+def accelerator(name: str = "dlboost") -> Accelerator:
+    """The accelerator, with code for the CPU at hand where that lacks VNNI."""
+    found = load(name)
+    if NATIVE:
+        return found
+    target = {**found.tvm_target, "mcpu": "x86-64-v3"}
+    return replace(found, tvm_target=target, digest=f"{found.digest}-emulated")
+
+
+def llvm_intrinsic(dtype: str, name: str, *arguments: Any) -> Any:
+    """As `tir.llvm_intrinsic`; the byte dot product becomes four widening multiplications."""
+    from tvm import tirx
+
+    if name != _INSTRUCTION:
+        return _plain(dtype, name, *arguments)
+    total, data, weights = arguments
+    lanes = int(dtype.rpartition("x")[2])
+    for byte in range(4):
+        places = [tirx.IntImm("int32", 4 * lane + byte) for lane in range(lanes)]
+        a, b = (tirx.Shuffle([vector], places).astype(dtype) for vector in (data, weights))
+        total = total + a * b
+    return total
