@@ -28,6 +28,7 @@ def main() -> None:
         "sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; default: all"
     )
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, to try it out")
+    parser.add_argument("--repeats", type=int, help="of each fault")
     parser.add_argument("--page-only", action="store_true", help="measure nothing, write the page")
     asked = parser.parse_args()
     unknown = set(asked.sections) - set(SECTIONS)
@@ -37,12 +38,12 @@ def main() -> None:
     for name in () if asked.page_only else asked.sections or SECTIONS:
         print(f"== {name}", flush=True)
         began = time.monotonic()
-        numbers = SECTIONS[name](asked.quick)
+        numbers = SECTIONS[name](asked)
         if numbers is None:  # the section wrote its own file
             continue
         document = {
             "section": name,
-            "command": f"python -m benchmarks.reliability {name}" + (" --quick" if asked.quick else ""),
+            "command": " ".join(["python -m benchmarks.reliability", name, *_given(asked)]),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(time.monotonic() - began),
             "machine": machine(),
@@ -50,6 +51,11 @@ def main() -> None:
         }
         (PARTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
     (RESULTS / "reliability.md").write_text(page(PARTS))
+
+
+def _given(asked: argparse.Namespace) -> list[str]:
+    repeats = [] if asked.repeats is None else ["--repeats", str(asked.repeats)]
+    return [*(["--quick"] if asked.quick else []), *repeats]
 
 
 def machine() -> dict[str, str]:
@@ -66,15 +72,15 @@ def _fuzz(quick: bool) -> None:
     subprocess.run([sys.executable, "-m", "benchmarks.fuzz", *options, *out], check=True)
 
 
-SECTIONS: dict[str, Callable[[bool], Any]] = {
-    "faults": lambda quick: faults.run(2 if quick else 10),
-    "injected": lambda quick: tests.run(1 if quick else 10, 1 if quick else 3),
-    "kills": lambda quick: kills.run(5 if quick else 50),
-    "fuzz": _fuzz,
-    "isolation": lambda quick: isolation.run(20 if quick else 200),
+SECTIONS: dict[str, Callable[[argparse.Namespace], Any]] = {
+    "faults": lambda asked: faults.run(asked.repeats or (2 if asked.quick else 10)),
+    "injected": lambda asked: tests.run(asked.repeats or (1 if asked.quick else 10), 1 if asked.quick else 3),
+    "kills": lambda asked: kills.run(5 if asked.quick else 50),
+    "fuzz": lambda asked: _fuzz(asked.quick),
+    "isolation": lambda asked: isolation.run(20 if asked.quick else 200),
     "driver": lambda _: driver.run(),
-    "rpc": lambda quick: remote.rpc(seconds=5.0 if quick else 15.0),
-    "ray": lambda quick: remote.ray(seconds=5.0 if quick else 15.0),
+    "rpc": lambda asked: remote.rpc(seconds=5.0 if asked.quick else 15.0),
+    "ray": lambda asked: remote.ray(seconds=5.0 if asked.quick else 15.0),
 }
 
 
