@@ -61,6 +61,10 @@ def test_a_job_writes_what_a_ci_server_reads(folder: Path) -> None:
     summary = json.loads(Path("build/job-mine/summary.json").read_text())
     assert (summary["schema"], summary["exit_code"]) == ("heron/job-summary/1", 0)
     assert all(entry["best"]["verified"] for entry in summary["kernels"])
+    page = Path("build/job-mine/report.html").read_text()
+    assert page.count("<tr>") == 3
+    assert "<title>mine: passed</title>" in page
+    assert "http" not in page  # it loads nothing
     assert json.loads(Path("lib/vta/manifest.json").read_text())["schema"] == "heron/library/1"
 
 
@@ -90,6 +94,7 @@ def test_a_regression_has_exit_code_5_and_leaves_the_library_alone() -> None:
     failures = list(xml.parse("out/junit.xml").getroot().iter("failure"))
     assert [failure.get("type") for failure in failures] == ["regression"]
     assert json.loads(Path("out/summary.json").read_text())["exit_code"] == 5
+    assert "times as fast as in lib; at least 1 is due" in Path("out/report.html").read_text()
 
 
 def test_a_workload_that_fits_no_program_is_an_error_beside_those_that_do() -> None:

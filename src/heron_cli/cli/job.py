@@ -13,6 +13,7 @@ import click
 
 from heron_cli import session
 from heron_cli.errors import InputError
+from heron_cli.jobs.html import html
 from heron_cli.jobs.junit import junit
 from heron_cli.jobs.run import Outcome, Slice, exit_code, run, tasks_of
 from heron_cli.jobs.summary import summary
@@ -71,6 +72,7 @@ def run_job(
         if out is not None:
             with _written(out):
                 (out / "junit.xml").write_bytes(junit(job.name, outcomes, lines))
+                (out / "report.html").write_text(html(document), encoding="utf-8")
                 text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
                 (out / "summary.json").write_text(text + "\n", encoding="utf-8")
         if job.library is not None and code != 5:
