@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.reliability import fakes
 
-METHODS = (("random", 3000), ("cga", 512))
+METHODS = (("random", 1000), ("cga", 96))
 
 
 def run() -> dict[str, Any]:
