@@ -31,18 +31,24 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=96)
     parser.add_argument("--seconds", type=float, default=20.0, help="of tuning, for each workload")
     parser.add_argument("--until", type=float, default=None, help="seconds after which no workload is begun")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, help="builds at a time; default: all cores but one")
+    parser.add_argument(
+        "--part", default="0/1", help="I/N: every N-th workload from the I-th on, to run N at once"
+    )
     parser.add_argument("--only", default="", help="workloads whose name contains this")
     parser.add_argument("--db", type=Path, default=Path("build/tensorcore.db"))
     parser.add_argument("--out", type=Path, default=Path("build/tensorcore.jsonl"))
     parser.add_argument("--wheels", type=Path)
     parser.add_argument("--page", type=Path, help="write the page from what --out holds")
+    parser.add_argument("--note", action="append", default=[], help="a remark for the page")
     arguments = parser.parse_args()
     if arguments.wheels is not None:
         _install(arguments.wheels)
     if arguments.page is not None:
         from benchmarks.gpu.page import write
 
-        write(arguments.out, arguments.page)
+        write(arguments.out, arguments.page, arguments.note)
         return
     _run(arguments)
 
@@ -52,7 +58,17 @@ def _install(wheels: Path) -> None:
     site = Path(os.environ.get("TMPDIR", "/tmp")) / "heron-site"
     if not site.exists():
         files = [str(path) for path in sorted(wheels.glob("*.whl"))]
-        command = [sys.executable, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--target", str(site)]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-index",
+            "--no-deps",
+            "--target",
+            str(site),
+        ]
         subprocess.run([*command, *files], check=True)
     source = Path(__file__).resolve().parent.parent / "src"
     path = os.pathsep.join([str(source), str(site), os.environ.get("PYTHONPATH", "")])
@@ -77,8 +93,9 @@ def _run(arguments: argparse.Namespace) -> None:
     with arguments.out.open("a") as out:
         if "machine" not in done:
             _write(out, {"name": "machine", **_machine(), **ceilings()})
+        part, parts = (int(number) for number in arguments.part.split("/"))
         for name in arguments.workloads or ["heron-operators-tensorcore"]:
-            for workload in load_file(_file(name)):
+            for workload in load_file(_file(name))[part::parts]:
                 late = arguments.until is not None and time.monotonic() - started > arguments.until
                 if workload.name in done or arguments.only not in workload.name or late:
                     continue
@@ -143,6 +160,7 @@ def _workload(workload: Any, accelerator: Any, arguments: argparse.Namespace) ->
 
     from benchmarks.gpu.peer import close, graph_of, peer, seconds
     from heron_cli.backends import registry
+    from heron_cli.backends.cuda.device_kernel import alone
     from heron_cli.measure.inputs import random_operands
     from heron_cli.operators import registry as operators
     from heron_cli.records import Store
@@ -152,7 +170,10 @@ def _workload(workload: Any, accelerator: Any, arguments: argparse.Namespace) ->
     began = time.monotonic()
     task = make_task(workload, accelerator)
     store = Store.open(arguments.db)
-    result = tune(task, store, Settings(trials=arguments.trials, seconds=arguments.seconds))
+    settings = Settings(
+        trials=arguments.trials, seconds=arguments.seconds, seed=arguments.seed, jobs=arguments.jobs
+    )
+    result = tune(task, store, settings)
     tuning = time.monotonic() - began
     best = result.best
     assert best is not None, "no valid trial"
@@ -161,7 +182,10 @@ def _workload(workload: Any, accelerator: Any, arguments: argparse.Namespace) ->
     arrays = random_operands(kernel.operands, 7)
     loaded = backend.load(kernel, threads=1)
     output = np.full(kernel.output.shape, np.nan, np.float16)
-    buffers = [loaded.pack(arrays[o.name]) if o.packed_bytes is not None else arrays[o.name] for o in kernel.operands[:-1]]
+    buffers = [
+        loaded.pack(arrays[o.name]) if o.packed_bytes is not None else arrays[o.name]
+        for o in kernel.operands[:-1]
+    ]
     buffers = [np.ascontiguousarray(each) for each in (*buffers, output)]
     loaded.call(buffers)
     other = peer(workload, arrays)
@@ -173,8 +197,9 @@ def _workload(workload: Any, accelerator: Any, arguments: argparse.Namespace) ->
     theirs: dict[str, list[float]] = {name: [] for name in graphs}
     for _ in range(ROUNDS):
         mine.append(loaded.repeat(buffers, NODES * replays) / (NODES * replays))
-        for name, graph in graphs.items():
-            theirs[name].append(seconds(graph, NODES, replays))
+        with alone():
+            for name, graph in graphs.items():
+                theirs[name].append(seconds(graph, NODES, replays))
     operator = operators.get(workload.operator)
     statuses = [record.trial.measurement.status.value for record in result.records]
     return {
@@ -189,7 +214,9 @@ def _workload(workload: Any, accelerator: Any, arguments: argparse.Namespace) ->
         "trials": len(result.records),
         "invalid": sum(status != "ok" for status in statuses),
         "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
-        "reasons": sorted({r.trial.measurement.reason for r in result.records if r.trial.measurement.status.value != "ok"})[:5],
+        "reasons": sorted(
+            {r.trial.measurement.reason for r in result.records if r.trial.measurement.status.value != "ok"}
+        )[:5],
         "tuning": tuning,
         "spent": dict(result.seconds_spent),
         "flops": operator.flops(workload),

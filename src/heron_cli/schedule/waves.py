@@ -5,8 +5,10 @@ brings, or the time from asking for it to having it, shared among the stages tha
 processor holds at once share it; what a block does before its first product and after its last is hidden by
 them alone. Blocks beyond what all processors hold wait for the next wave.
 
-Estimates to rank by, not bounds: `roofline.cycles` from `limits.processors`, `macs_per_cycle` (of a processor),
-`fill_bytes` (that reach a processor in a cycle), `fill_latency` and `block_cycles` (to begin and end a block).
+An estimate to rank by, not a bound. What it is made of stands under `estimate:` in the YAML: `processors`,
+`macs_per_cycle` of each, `fill_bytes` that reach one in a cycle, `fill_latency` from asking to having,
+`turn_cycles` that every stage costs beside, `block_cycles` to begin and end a block, `cluster_cycles` to bring
+blocks of a cluster together, and `drain_bytes` of a result that leave a processor in a cycle.
 """
 
 from __future__ import annotations
@@ -19,15 +21,17 @@ from heron_cli.schedule.primitives import Bind
 from heron_cli.schedule.roofline import CYCLES
 from heron_cli.space import Expression, ceil_div, const, maximum, minimum, product, total
 
-_STAGED = 64  # bytes of a result that a processor stages in a cycle, on their way out
-_NEEDED = ("processors", "macs_per_cycle", "fill_bytes", "fill_latency", "block_cycles")
+_NEEDED = (
+    "processors", "macs_per_cycle", "fill_bytes", "fill_latency",
+    "turn_cycles", "block_cycles", "cluster_cycles", "drain_bytes",
+)  # fmt: skip
 
 
 def add_waves(poster: Poster) -> None:
     """Derive `roofline.cycles` where the accelerator states how many processors there are, and how fast."""
     template = poster.template
-    limits = template.accelerator.limits
-    if any(name not in limits for name in _NEEDED):
+    known = template.accelerator.estimate
+    if any(name not in known for name in _NEEDED):
         return
     space, tensorize, einsum = poster.space, template.tensorize, template.einsum
     level = next((level.name for level in template.accelerator.levels if level.pipeline), None)
@@ -45,13 +49,15 @@ def add_waves(poster: Poster) -> None:
             (columns * step * size) // _sharers(poster, "m"),
         ]
     )
-    pace = maximum((rows * columns * step) // limits["macs_per_cycle"], moved // limits["fill_bytes"], 1)
+    pace = maximum((rows * columns * step) // known["macs_per_cycle"], moved // known["fill_bytes"], 1)
     under_way = maximum(1, poster.pipelined(level) - 1) if level is not None else const(1)
-    each = ceil_div(blocks, limits["processors"])
+    each = ceil_div(blocks, known["processors"])
     together = minimum(poster.resident, each)
     waves = space.derive("feature.waves", ceil_div(each, together))
-    turn = maximum(pace * together, const(limits["fill_latency"]) // under_way)
-    ends = limits["block_cycles"] + (rows * columns * (2 * BYTES[einsum.accumulate])) // _STAGED * together
+    turn = maximum(pace * together, const(known["fill_latency"]) // under_way) + known["turn_cycles"]
+    drained = (rows * columns * (2 * BYTES[einsum.accumulate])) // known["drain_bytes"]
+    clusters = minimum(1, _bound(poster, "cluster") - 1) * known["cluster_cycles"]
+    ends = known["block_cycles"] + clusters + drained * together
     space.derive("feature.turns", turns)
     estimate = space.derive("feature.estimate", waves * (turns * turn + ends))
     space.derive(CYCLES, estimate)
