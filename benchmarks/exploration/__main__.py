@@ -153,8 +153,8 @@ def _seconds(beds: list[Bed]) -> list[str]:
         lines.append(f"| {bed.name}, 64 trials | " + " | ".join(cells) + f" | {found['solve'] / wall:.0%} |")
     lines += [
         "",
-        "The bar is 5 % of the wall time. This machine is modelled and answers in milliseconds, which is the worst",
-        "case for the solver's share; no hardware was measured.",
+        "The bar is 5 % of the wall time. This machine is modelled and answers in milliseconds, which is the",
+        "worst case for the solver's share; no hardware was measured.",
     ]
     return lines
 

@@ -9,12 +9,12 @@ import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heron_cli.errors import InputError
+from heron_cli.findings import Finding, Level
 from heron_cli.machine import Machine
 
 if TYPE_CHECKING:
@@ -22,25 +22,8 @@ if TYPE_CHECKING:
 
 _GIB = 1 << 30
 _DISTRIBUTION = "heron-cli"
+__all__ = ["Finding", "Level", "Verdict", "examine", "obstacles", "packages", "toolchain", "verdicts"]
 _PROBE = "int heron_probe(void) { return 42; }\n"
-
-
-class Level(StrEnum):
-    """How bad a finding is: a `warning` makes times less steady, a `problem` makes measuring impossible."""
-
-    OK = "ok"
-    WARNING = "warning"
-    PROBLEM = "problem"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One fact; `advice` says what to do about a level other than ok."""
-
-    name: str
-    value: str
-    level: Level = Level.OK
-    advice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +38,17 @@ class Verdict:
 def examine(machine: Machine | None = None, directory: Path | None = None) -> list[Finding]:
     """Findings about the machine; `directory` is where the database and the libraries would go."""
     machine = machine or Machine()
-    return [*_processor(machine), *_memory(machine, directory or Path.cwd()), toolchain(), *packages()]
+    from heron_cli import steadiness
+
+    return [
+        *_processor(machine),
+        *steadiness.clocks(machine),
+        steadiness.steady(),
+        *steadiness.gpus(),
+        *_memory(machine, directory or Path.cwd()),
+        toolchain(),
+        *packages(),
+    ]
 
 
 def verdicts(accelerators: Iterable[Accelerator]) -> list[Verdict]:

@@ -54,6 +54,24 @@ class Machine:
         return self._read("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor").strip()
 
     @property
+    def clock(self) -> tuple[float | None, float | None]:
+        """MHz of the first processor: now, and at most."""
+        now = self._cpuinfo.get("cpu MHz")
+        most = self._read("sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq").strip()
+        return (float(now) if now else None, int(most) / 1000 if most.isdigit() else None)
+
+    @property
+    def turbo(self) -> bool | None:
+        """Whether the processor may exceed its base clock for a while."""
+        for path, on in (
+            ("sys/devices/system/cpu/intel_pstate/no_turbo", "0"),
+            ("sys/devices/system/cpu/cpufreq/boost", "1"),
+        ):
+            if text := self._read(path).strip():
+                return text == on
+        return None
+
+    @property
     def threads_per_core(self) -> int:
         """How many processors share the first core."""
         text = self._read("sys/devices/system/cpu/cpu0/topology/thread_siblings_list").strip()

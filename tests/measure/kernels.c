@@ -59,6 +59,12 @@ KERNEL(prints) {
         if (write(1, page, sizeof page) < 0) return -1;
     return calls++ ? 0 : right(input, packed, output);
 }
+KERNEL(prints_forever) {
+    static char page[4096];
+    memset(page, 'x', sizeof page);
+    for (;;)
+        if (write(1, page, sizeof page) < 0) return -1;
+}
 KERNEL(wrong) { right(input, packed, output); output[7] += 1; output[9] -= 5; return 0; }
 KERNEL(writes_nothing) { return 0; }
 KERNEL(misses_tail) { int32_t all[M * N]; right(input, packed, all); memcpy(output, all, sizeof all - 4); return 0; }

@@ -55,6 +55,7 @@ FAULTS = [
     ("divides_by_zero", RUN, "floating point exception (SIGFPE) in the first call"),
     ("pauses", Status.TIMEOUT, "no end of the first call after 0.7 s"),
     ("spins", Status.TIMEOUT, "no end of the first call after 0.7 s"),
+    ("prints_forever", Status.TIMEOUT, "no end of the first call after 0.7 s"),
     ("ignores_signals", Status.TIMEOUT, "no end of the first call after 0.7 s"),
     ("wrong", WRONG, "2 of 12 elements are wrong, the first at [2, 1]: "),
     ("writes_nothing", WRONG, "12 of 12 elements are wrong, the first at [0, 0]: -1515870811 instead of "),

@@ -51,6 +51,23 @@ def test_warm_up_comes_first_and_does_not_count() -> None:
     assert time_kernel(kernel, OPTIONS).seconds == pytest.approx(1e-4)
 
 
+@pytest.mark.parametrize("pause", [2e-3, 0.02, 0.5])
+def test_a_first_call_that_was_preempted_does_not_make_slices_of_one_call(pause: float) -> None:
+    """Slices of nanoseconds would never add up to the time that is due: a hang, seen once in 300 runs."""
+    kernel = Kernel(1e-7, itertools.chain([pause / 1e-7], itertools.repeat(1.0)))
+    timing = time_kernel(kernel, OPTIONS)
+    assert timing.seconds == pytest.approx(1e-7)
+    assert timing.calls * 1e-7 >= OPTIONS.slice_seconds * (1 - 1e-9)
+    assert len(kernel.slices) < 200
+
+
+@given(st.floats(1e-9, 1e-2), st.lists(st.floats(1.0, 1e6), max_size=30))
+def test_any_disturbance_leaves_the_number_of_slices_bounded(seconds: float, factors: list[float]) -> None:
+    kernel = Kernel(seconds, itertools.chain(factors, itertools.repeat(1.0)))
+    assert time_kernel(kernel, OPTIONS).seconds >= seconds * (1 - 1e-9)
+    assert len(kernel.slices) < 500
+
+
 def test_one_call_longer_than_all_the_time_there_is_counts_alone() -> None:
     kernel = Kernel(5.0)
     timing = time_kernel(kernel, OPTIONS)

@@ -168,8 +168,8 @@ BAD = [
     (HEAD + "---\na: 1", "2:1: is not YAML: but found another document"),
     (HEAD + "workloads: *x", "2:12: is not YAML: found undefined alias"),
     (ROW + f"{{name: 2020-99-99, operator: gemm, {GEMM}}}", "3:12: is not YAML: month"),
-    (SHAPE + "{m: !!int x, n: 1, k: 1}}", "3:42: is not YAML: "),
-    (ROW + f"{{name: !!python/name:os.system a, operator: gemm, {GEMM}}}", "3:12: is not YAML: "),
+    (SHAPE + "{m: !!int x, n: 1, k: 1}}", "3:42: the tag 'tag:yaml.org,2002:int' is not supported"),
+    (ROW + f"{{name: !!python/name:os.system a, operator: gemm, {GEMM}}}", "3:12: the tag 'tag:yaml.org"),
     (SHAPE + "{m: " + "9" * 5000 + ", n: 1, k: 1}}", "3:42: is not"),
 ]
 
@@ -194,7 +194,7 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is larger than 1 MiB"):
         load_file(path)
     path.write_text(HEAD + "workloads: " + "[" * 100_000)
-    with pytest.raises(InputError, match="is nested too deeply"):
+    with pytest.raises(InputError, match="maps and lists nested over 24 deep"):
         load_file(path)
     with pytest.raises(InputError, match="cannot be read: No such file or directory"):
         load_file(tmp_path / "none.yaml")

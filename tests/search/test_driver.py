@@ -391,3 +391,22 @@ def test_a_run_stops_once_it_is_close_enough_to_the_bound() -> None:
     assert soon.stopped is Stopped.GAP
     assert 0 < soon.trials < 40
     assert soon.over_bound is not None and soon.over_bound <= 10.0
+
+
+def test_a_clock_that_is_set_back_reorders_nothing() -> None:
+    """A later ranking decides, whatever the clock says of when it was; monotonic time bounds the run."""
+    store = Store.in_memory()
+    days = iter(range(27, 0, -1))
+
+    def backwards() -> str:
+        return f"2026-11-{next(days, 1):02}T00:00:00.000000+00:00"
+
+    first = search(store, trials=16, now=backwards)
+    again = search(store, trials=32, now=lambda: "2001-01-01T00:00:00.000000+00:00")
+    moments = [record.created for record in sorted(store.all(), key=lambda record: record.id or 0)]
+    trials = [r for r in sorted(store.all(), key=lambda r: r.id or 0) if r.purpose is Purpose.TRIAL]
+    assert moments == sorted(moments)
+    assert len({record.created for record in trials}) == len(trials) == 32
+    assert first.best is not None
+    assert again.best is not None
+    assert (again.best.cost or 0) <= (first.best.cost or 0)

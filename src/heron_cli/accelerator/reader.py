@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -10,11 +11,24 @@ import yaml
 
 from heron_cli.accelerator.problems import AcceleratorError, Problem
 from heron_cli.accelerator.tree import Scalar, Span, Tree
+from heron_cli.accelerator.words import SCHEMA
 from heron_cli.errors import InputError, Origin
 
 LARGEST = 2**20  # bytes of a file
 DEEPEST = 24  # maps and lists inside each other
 MOST = 20_000  # values, each alias counted as often as it is used
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a file describes, for messages; `instead` says what to do instead of YAML's merge keys."""
+
+    what: str
+    schema: str
+    instead: str = "write the values out"
+
+
+ACCELERATOR = Kind("an accelerator", SCHEMA, "use 'extends:'")
 
 _CONSTANTS: dict[str, Scalar] = {"": None, "~": None, "null": None, "true": True, "false": False}
 _INTEGER = re.compile(r"[-+]?[0-9]+")
@@ -29,9 +43,10 @@ class _Mark(Protocol):
 class _LimitedLoader(yaml.SafeLoader):
     """Stops at the first node that is too deep, too many, or tagged, before anything is built of it."""
 
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, kind: Kind = ACCELERATOR) -> None:
         super().__init__(text)
         self.file = file
+        self.kind = kind
         self.depth = 0
         self.count = 0
 
@@ -43,7 +58,7 @@ class _LimitedLoader(yaml.SafeLoader):
             if self.depth > DEEPEST:
                 raise self.refuse(event, f"maps and lists nested over {DEEPEST} deep; flatten the file")
             if self.count > MOST:
-                raise self.refuse(event, f"over {MOST} values; an accelerator needs a few hundred")
+                raise self.refuse(event, f"over {MOST} values; {self.kind.what} needs a few hundred")
             if not isinstance(event, yaml.AliasEvent) and event.tag is not None:
                 raise self.refuse(event, f"the tag '{event.tag}' is not supported; write the value plainly")
             return super().compose_node(parent, index)  # type: ignore[arg-type]
@@ -54,7 +69,7 @@ class _LimitedLoader(yaml.SafeLoader):
         return AcceleratorError([Problem(_origin(self.file, event.start_mark), "", message)])
 
 
-def read(path: Path, file: str) -> tuple[Tree, list[Problem]]:
+def read(path: Path, file: str, kind: Kind = ACCELERATOR) -> tuple[Tree, list[Problem]]:
     """Read the YAML file at `path`, called `file` in positions.
 
     Returns:
@@ -67,13 +82,13 @@ def read(path: Path, file: str) -> tuple[Tree, list[Problem]]:
     try:
         if not path.is_file():
             missing = "is a folder" if path.is_dir() else "no such file"
-            raise InputError(f"{file}: {missing}; name an accelerator's YAML file")
+            raise InputError(f"{file}: {missing}; name {kind.what}'s YAML file")
         with path.open("rb") as stream:
             raw = stream.read(LARGEST + 1)
     except OSError as error:
         raise InputError(f"{file}: {error.strerror or error}; name a file that can be read") from None
     if len(raw) > LARGEST:
-        raise InputError(f"{file}: over {LARGEST:,} bytes; an accelerator's file has a few thousand")
+        raise InputError(f"{file}: over {LARGEST:,} bytes; {kind.what}'s file has a few thousand")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -81,16 +96,15 @@ def read(path: Path, file: str) -> tuple[Tree, list[Problem]]:
         column = error.start - (raw.rfind(b"\n", 0, error.start) + 1) + 1
         problem = Problem(Origin(file, line, column), "", "not UTF-8; save the file as UTF-8 text")
         raise AcceleratorError([problem]) from None
-    return read_text(text, file)
+    return read_text(text, file, kind)
 
 
-def read_text(text: str, file: str) -> tuple[Tree, list[Problem]]:
+def read_text(text: str, file: str, kind: Kind = ACCELERATOR) -> tuple[Tree, list[Problem]]:
     """`read`, for text that is at hand."""
     # One kind of line end, so that offsets, lines and columns agree with the reader's.
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     try:
-        loader = _LimitedLoader(text, file)
-        root = loader.get_single_node()
+        root = compose(text, file, kind)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = Origin(file, 1, 1) if mark is None else _origin(file, mark)
@@ -104,10 +118,20 @@ def read_text(text: str, file: str) -> tuple[Tree, list[Problem]]:
         what = f"the character U+{ord(text[error.position]):04X} is not allowed in YAML; remove it"
         raise AcceleratorError([Problem(where, "", what)]) from None
     if root is None:
-        empty = "the file is empty; begin with 'schema: heron/accelerator/1'"
+        empty = f"the file is empty; begin with 'schema: {kind.schema}'"
         raise AcceleratorError([Problem(Origin(file, 1, 1), "", empty)])
-    grower = _Grower(text, file)
+    grower = _Grower(text, file, kind)
     return grower.grow(root, None, ""), grower.problems
+
+
+def compose(text: str, file: str, kind: Kind) -> yaml.Node | None:
+    """The YAML node of a text, of which nothing is built yet; None when there is none.
+
+    Raises:
+        AcceleratorError: the text passes a limit or has a tag.
+        yaml.YAMLError: it is no YAML.
+    """
+    return _LimitedLoader(text, file, kind).get_single_node()
 
 
 def _origin(file: str, mark: _Mark | None) -> Origin:
@@ -118,7 +142,8 @@ def _origin(file: str, mark: _Mark | None) -> Origin:
 class _Grower:
     """Turns composed nodes into trees; the limits hold again because an alias is a copy here."""
 
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, kind: Kind) -> None:
+        self._kind = kind
         self.problems: list[Problem] = []
         self._text = text
         self._file = file
@@ -159,7 +184,9 @@ class _Grower:
             label = f"{title}.{key}" if title else key
             tree = self.grow(value_node, where, label)
             if key == "<<":
-                self.problems.append(Problem(where, title, "merge keys are not supported; use 'extends:'"))
+                self.problems.append(
+                    Problem(where, title, f"merge keys are not supported; {self._kind.instead}")
+                )
             elif key in found:
                 first = found[key].key_origin
                 said = (

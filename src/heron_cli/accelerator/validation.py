@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args, get_origin
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -29,10 +29,16 @@ _BOUNDS = {
     "less_than_equal": ("le", "at most"),
 }
 Location = Sequence[str | int]
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def validate(root: Tree) -> tuple[Document | None, list[Problem]]:
-    """The document of a tree, or what is wrong with its keys and values."""
+    """The accelerator's document of a tree, or what is wrong with its keys and values."""
+    return validate_as(Document, root, "docs/accelerator-yaml.md")
+
+
+def validate_as(model: type[Model], root: Tree, manual: str) -> tuple[Model | None, list[Problem]]:
+    """The document of a tree, or what is wrong with its keys and values; `manual` explains them."""
     # pydantic takes null for "not given" wherever a key is optional; a key without value is a slip.
     empty = {
         path: Problem(node.key_origin or node.origin, path, "no value is given; give one or remove the key")
@@ -41,31 +47,31 @@ def validate(root: Tree) -> tuple[Document | None, list[Problem]]:
     }
     problems = list(empty.values())
     try:
-        document = Document.model_validate(root.plain())
+        document = model.model_validate(root.plain())
     except ValidationError as error:
-        found = [_problem(root, details) for details in error.errors(include_url=False)]
+        found = [_problem(root, model, manual, details) for details in error.errors(include_url=False)]
         return None, problems + [problem for problem in dict.fromkeys(found) if problem.path not in empty]
     return (None if problems else document), problems
 
 
-def _problem(root: Tree, details: Any) -> Problem:
+def _problem(root: Tree, model: type[BaseModel], manual: str, details: Any) -> Problem:
     location: Location = [part for part in details["loc"] if part != "[key]"]
     kind, context = details["type"], details.get("ctx", {})
     node, path, complete = root.follow(location)
     if kind == "missing":
         key = str(location[-1])
-        field = _fields(location).get(key)
+        field = _fields(model, location).get(key)
         example = flow(field.examples[0]) if field and field.examples else "…"
         title = f"{path}.{key}" if path else key
         return Problem(node.origin, title, f"missing; add '{key}: {example}'")
     if kind == "extra_forbidden":
-        hint = suggest(str(location[-1]), _fields(location), "known keys")
+        hint = suggest(str(location[-1]), _fields(model, location), "known keys")
         return Problem(node.key_origin or node.origin, path, f"unknown key '{location[-1]}'; {hint}")
     where = node.key_origin or node.origin if "[key]" in details["loc"] or not complete else node.origin
-    return Problem(where, path, _message(kind, context, details, node))
+    return Problem(where, path, _message(kind, context, details, node, manual))
 
 
-def _message(kind: str, context: Mapping[str, Any], details: Any, node: Tree) -> str:
+def _message(kind: str, context: Mapping[str, Any], details: Any, node: Tree, manual: str) -> str:
     if kind == "value_error":
         return str(context["error"])
     if kind in _BOUNDS:
@@ -79,7 +85,7 @@ def _message(kind: str, context: Mapping[str, Any], details: Any, node: Tree) ->
         # A single item may be written without brackets, so pydantic may have seen it inside a list.
         given = node.plain() if not isinstance(details["input"], list) else details["input"]
         return f"{_shown(given)} where {_DUE[kind]} is due; {_remedy(kind, given)}"
-    return f"{details['msg']}; see docs/accelerator-yaml.md"
+    return f"{details['msg']}; see {manual}"
 
 
 def _remedy(kind: str, given: Any) -> str:
@@ -119,9 +125,8 @@ def flow(value: Any) -> str:
             return str(value)
 
 
-def _fields(location: Location) -> dict[str, FieldInfo]:
+def _fields(model: type[BaseModel], location: Location) -> dict[str, FieldInfo]:
     """The keys of the map in which the last part of `location` stands."""
-    model: type[BaseModel] = Document
     for part in location[:-1]:
         field = _keys(model).get(str(part)) if isinstance(part, str) else None
         if field is not None:  # else a position in a list, or a free key such as a stage's name

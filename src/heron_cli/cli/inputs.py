@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from heron_cli.errors import InputError
+from heron_cli.session.chosen import native_types, workloads_of_file
 
 if TYPE_CHECKING:
     from heron_cli.accelerator.model import Accelerator
@@ -71,7 +68,7 @@ class Asked:
         if file is None and only:
             raise click.UsageError("--only chooses among --workloads", context)
         if operator is None:
-            _of_file(str(file), only, {})
+            workloads_of_file(str(file), only, {})
             return cls(None, {}, {}, {}, file, only)
         from heron_cli.operators.epilogue import parse
         from heron_cli.operators.workload import make, parse_shape
@@ -83,55 +80,8 @@ class Asked:
     def workloads(self, machine: Accelerator) -> list[Workload]:
         """At least one; element types that were not given are those of the accelerator's intrinsic."""
         if self.operator is None:
-            return _of_file(str(self.file), self.only, _native_types(machine))
+            return workloads_of_file(str(self.file), self.only, native_types(machine))
         from heron_cli.operators.workload import make
 
-        types = {**_native_types(machine), **self.dtypes}
+        types = {**native_types(machine), **self.dtypes}
         return [make(self.operator, self.shape, dtypes=types, epilogue=self.epilogue)]
-
-
-def workload_file(name: str) -> Path:
-    """The file called `name`: a path, or the name of a shipped one. Raises InputError."""
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.exists():
-        return path
-    from heron_cli.configs import config_dir
-
-    folder = config_dir() / "workloads"
-    shipped = {str(file.relative_to(folder).with_suffix("")): file for file in sorted(folder.rglob("*.yaml"))}
-    if name not in shipped:
-        close = get_close_matches(name, shipped, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else f"there are: {', '.join(shipped)}"
-        raise InputError(f"--workloads: no file and no shipped workloads are called '{name}'; {hint}")
-    return shipped[name]
-
-
-def _of_file(file: str, only: Sequence[str], types: Mapping[str, str]) -> list[Workload]:
-    from heron_cli.operators.workload import load_file
-
-    path = workload_file(file)
-    names: list[str] = []
-
-    def wanted(name: str) -> bool:
-        names.append(name)
-        return not only or any(fnmatchcase(name, glob) for glob in only)
-
-    chosen = load_file(path, wanted, types)
-    if not chosen:
-        raise InputError(
-            f"--only {' '.join(only)}: no workload of {path} matches; there are: {', '.join(names)}"
-        )
-    return chosen
-
-
-def _native_types(machine: Accelerator) -> dict[str, str]:
-    """The element types that the accelerator computes with, where it has an intrinsic."""
-    if not machine.intrinsics:
-        return {}
-    types = machine.intrinsics[0].dtypes
-    return {
-        "input": types.input,
-        "weight": types.weight,
-        "accumulate": types.accumulate,
-        "output": types.output or types.accumulate,
-    }

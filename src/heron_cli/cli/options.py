@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from .parameters import pairs
+from .parameters import address, pairs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -54,6 +54,44 @@ sampler_option = click.option(
 )
 
 out_help = "Directory to write; must be empty unless --force is given."
+
+_RUNNER_OPTIONS = (
+    click.option(
+        "--runner",
+        type=click.Choice(["local", "rpc", "ray", "replay"]),
+        default="local",
+        show_default=True,
+        help="Who measures: this machine, servers (`heron serve`), a Ray cluster, or the records of --db.",
+    ),
+    click.option(
+        "--tracker",
+        callback=address,
+        metavar="HOST:PORT",
+        help="TVM RPC tracker that knows the servers, for --runner rpc.",
+    ),
+    click.option("--key", metavar="WORD", help="Key of the servers to use. Default: the accelerator's name."),
+    click.option(
+        "--cluster", metavar="ADDRESS", help="Ray cluster, ray://HOST:10001 or auto. Default: this machine."
+    ),
+)
+
+
+def runner_options(command: Command) -> Command:
+    """Add --runner, --tracker, --key and --cluster; `check_runner` says which go together."""
+    for option in reversed(_RUNNER_OPTIONS):
+        command = option(command)
+    return command
+
+
+def check_runner(runner: str, tracker: tuple[str, int] | None, key: str | None, cluster: str | None) -> None:
+    """Raise UsageError for options that the runner has no use for, or that it lacks."""
+    if runner == "rpc" and tracker is None:
+        raise click.UsageError("--runner rpc needs --tracker HOST:PORT", click.get_current_context())
+    if runner != "rpc" and (tracker, key) != (None, None):
+        raise click.UsageError("--tracker and --key are for --runner rpc", click.get_current_context())
+    if runner != "ray" and cluster is not None:
+        raise click.UsageError("--cluster is for --runner ray", click.get_current_context())
+
 
 _WORKLOAD_OPTIONS = (
     click.argument("operator", required=False),

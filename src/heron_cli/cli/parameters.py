@@ -6,18 +6,17 @@ import re
 
 import click
 
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+from heron_cli.durations import seconds
 
 
 def duration(context: click.Context | None, option: click.Parameter | None, text: str | None) -> float | None:
     """The seconds in `90`, `90s`, `5m`, `1h`. Fails for anything that is not a number above 0 and a unit."""
     if text is None:
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|)", text.strip())
-    seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
-    if seconds <= 0:
-        raise click.BadParameter(f"'{text}' is not a time above 0, like 90s, 5m or 1h", context, option)
-    return seconds
+    try:
+        return seconds(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, option) from None
 
 
 def percent(context: click.Context | None, option: click.Parameter | None, text: str | None) -> float | None:
@@ -59,3 +58,17 @@ def integer_pairs(
             message = f"'{name}={value}': the value is an integer"
             raise click.BadParameter(message, context, option) from None
     return numbers if text is not None else None
+
+
+def address(
+    context: click.Context | None, option: click.Parameter | None, text: str | None
+) -> tuple[str, int] | None:
+    """`HOST:PORT` as a pair. Fails for anything else."""
+    if text is None:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 1 << 16:
+        raise click.BadParameter(
+            f"'{text}' is not of the form host:port, like 127.0.0.1:9190", context, option
+        )
+    return host.strip("[]"), int(port)

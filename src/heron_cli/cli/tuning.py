@@ -15,15 +15,14 @@ from heron_cli import session
 from heron_cli.errors import HeronError, NoValidTrialError, SpaceEmptyError
 from heron_cli.records import Store
 from heron_cli.search.events import Event, Finished
-from heron_cli.search.spent import PHASES
 from heron_cli.session import RunnerKind, Settings
+from heron_cli.session.documents import tuned
 
 from . import output
 from .application import INTERRUPTED, complain
 from .progress import cost, reporter
 
 if TYPE_CHECKING:
-    from heron_cli.records import Record
     from heron_cli.schedule.task import Task
     from heron_cli.search.result import TuneResult
 
@@ -45,7 +44,7 @@ def tune_all(tasks: Sequence[Task], settings: Settings, db: Path, *, as_json: bo
                 failures.append(error)
             results.append((task, finished[0] if finished else None))
             if finished and not as_json:
-                click.echo(_line(task, finished[0]))
+                click.echo(line(task, finished[0]))
     if as_json:
         output.document(document(results))
     for failure in failures:
@@ -56,38 +55,8 @@ def tune_all(tasks: Sequence[Task], settings: Settings, db: Path, *, as_json: bo
 
 def document(results: Sequence[tuple[Task, TuneResult | None]]) -> dict[str, Any]:
     """The document of `tune --json`; a single workload's keys stand at the top as well."""
-    workloads = [_entry(task, result) for task, result in results]
+    workloads = [tuned(task, result) for task, result in results]
     return {"workloads": workloads, **(workloads[0] if len(workloads) == 1 else {})}
-
-
-def _entry(task: Task, result: TuneResult | None) -> dict[str, Any]:
-    return {
-        "name": task.workload.name,
-        "operator": task.workload.operator,
-        "shape": session.definition(task.workload)["shape"],
-        "target": task.accelerator.name,
-        "trials": result.trials if result else 0,
-        "valid": result.valid if result else 0,
-        "invalid": result.invalid if result else 0,
-        "lower_bound": result.lower_bound if result else None,
-        "best": _best(result.best) if result and result.best else None,
-        "seconds_spent": dict(result.seconds_spent) if result else dict.fromkeys(PHASES, 0.0),
-    }
-
-
-def _best(record: Record) -> dict[str, Any]:
-    candidate, measurement = record.trial.candidate, record.trial.measurement
-    if measurement.seconds is not None:
-        time: dict[str, float | int | None] = {"seconds": measurement.seconds}
-    else:
-        time = {"cycles": measurement.cycles}
-    return {
-        **time,
-        "variant": candidate.variant,
-        "assignment": candidate.values,
-        "verified": measurement.verified,
-        "record": record.id,
-    }
 
 
 def _store(settings: Settings, db: Path) -> Store:
@@ -103,7 +72,7 @@ def _tune(task: Task, store: Store, settings: Settings, finished: list[TuneResul
     with reporter(name, settings.trials, live=sys.stderr.isatty()) as report:
 
         def on_event(event: Event) -> None:
-            _keep_interruptible()
+            keep_interruptible()
             if isinstance(event, Finished):
                 finished.append(event.result)
             report(event)
@@ -111,21 +80,21 @@ def _tune(task: Task, store: Store, settings: Settings, finished: list[TuneResul
         session.tune(task, store, settings, on_event)
 
 
-def _keep_interruptible() -> None:
+def keep_interruptible() -> None:
     """Put Python's handler of Ctrl-C back: a solve of CP-SAT leaves the system's, which ends the process."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
 
 
 def _interrupted(settings: Settings, db: Path) -> NoReturn:
-    if settings.runner is RunnerKind.LOCAL:
+    if settings.measures:
         complain(f"interrupted; what was measured is kept in {db}; the same command goes on from there")
     else:
         complain("interrupted")
     raise click.exceptions.Exit(INTERRUPTED)
 
 
-def _line(task: Task, result: TuneResult) -> str:
+def line(task: Task, result: TuneResult) -> str:
     """What came of it, in one line."""
     tried = f"{result.trials} trials, {result.invalid} invalid"
     if result.best is None:

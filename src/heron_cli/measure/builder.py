@@ -9,10 +9,12 @@ from typing import Any
 
 from heron_cli.backends.base import Backend, BuildError, Kernel
 from heron_cli.measure.channel import Channel
-from heron_cli.measure.child import NurseryHandle, Place
+from heron_cli.measure.child import Place
 from heron_cli.measure.desk import Desk
 from heron_cli.measure.lane import Failure, Lane, Reply, wait
+from heron_cli.measure.lane_pool import LanePool, Ticket
 from heron_cli.measure.limits import Limits
+from heron_cli.measure.nurseries import Nurseries
 from heron_cli.measure.text import of_exception, one_line
 from heron_cli.trial import Candidate, Measurement, Status
 
@@ -49,20 +51,12 @@ class _Setup:
     limits: Limits
 
 
-@dataclass(slots=True)
-class _Order:
-    index: int
-    candidate: Candidate
-    started: float = 0.0
-    attempts: int = 0
-
-
 class BuildPool:
     """`jobs` processes that build; each candidate has its own deadline, counted from its start.
 
     A process that crashes, hangs or runs out of memory costs the candidate that it was building. When the
     candidate may not be at fault it is tried once more, in a new process. `preload` names the modules that
-    are imported once, before forking.
+    are imported once, before forking. `nurseries` given are left open on `close`.
     """
 
     def __init__(
@@ -75,36 +69,30 @@ class BuildPool:
         limits: Limits | None = None,
         preload: Sequence[str] = ("tvm",),
         cores: Sequence[int] = (),
+        nurseries: Nurseries | None = None,
     ) -> None:
         limits = limits or Limits()
-        self.nursery = NurseryHandle(("heron_cli.measure.builder", type(backend).__module__, *preload))
+        self._nurseries = nurseries or Nurseries()
+        self._shared = nurseries is not None
+        self.nursery = self._nurseries.get("heron_cli.measure.builder", type(backend).__module__, *preload)
         place = Place(tuple(cores), limits.memory_bytes, nice=5, output_bytes=limits.output_bytes)
         setup = _Setup(backend, task, threads, limits)
-        self.lanes = [
-            Lane(self.nursery, _ENTRY, setup, place, limits, "a builder process") for _ in range(jobs)
-        ]
-        self._orders: dict[int, _Order] = {}  # lane -> what it is building
-        self._again: list[_Order] = []
+        lanes = [Lane(self.nursery, _ENTRY, setup, place, limits, "a builder process") for _ in range(jobs)]
+        self._pool: LanePool[tuple[int, Candidate]] = LanePool(lanes)
+        self.lanes = self._pool.lanes
 
     @property
     def busy(self) -> bool:
         """Whether any build is under way or has to be repeated."""
-        return bool(self._orders or self._again)
+        return self._pool.busy
 
     def submit(self, index: int, candidate: Candidate) -> bool:
         """Start a build if a process is free; False if none is. `index` comes back with the result."""
-        return self._place(_Order(index, candidate))
+        return self._pool.submit((index, candidate), candidate)
 
     def poll(self) -> list[Built]:
         """The builds that ended."""
-        ended: list[Built] = []
-        for number, lane in enumerate(self.lanes):
-            news = lane.poll()
-            if news is not None and (built := self._judge(self._orders.pop(number), news)) is not None:
-                ended.append(built)
-        while self._again and self._place(self._again[-1]):
-            self._again.pop()
-        return ended
+        return [_built(ticket, news) for ticket, news in self._pool.poll()]
 
     def build(self, candidates: Sequence[Candidate]) -> Iterator[Built]:
         """Build all of them, yielding in the order in which they end."""
@@ -122,44 +110,27 @@ class BuildPool:
 
     def start(self) -> None:
         """Begin to start the processes, so that they are up when the first candidate comes."""
-        for lane in self.lanes:
-            lane.ready()
+        self._pool.start()
 
     def cancel(self) -> None:
         """Forget the builds under way."""
-        for lane in self.lanes:
-            lane.cancel()
-        self._orders.clear()
-        self._again.clear()
+        self._pool.cancel()
 
     def close(self) -> None:
         """End the processes."""
-        self.cancel()
-        for lane in self.lanes:
-            lane.close()
-        self.nursery.close()
+        self._pool.close()
+        if not self._shared:
+            self._nurseries.close()
 
-    def _place(self, order: _Order) -> bool:
-        for number, lane in enumerate(self.lanes):
-            if number not in self._orders and lane.ready():
-                order.started = time.monotonic()
-                order.attempts += 1
-                self._orders[number] = order
-                lane.submit(order.candidate)
-                return True
-        return False
 
-    def _judge(self, order: _Order, news: Reply | Failure) -> Built | None:
-        seconds = time.monotonic() - order.started
-        if isinstance(news, Reply):
-            kernel, reason, seconds = news.value
-            status = Status.OK if kernel is not None else Status.BUILD_ERROR
-            return Built(order.index, order.candidate, seconds, kernel, status, reason)
-        if news.blameless and order.attempts == 1:
-            self._again.append(order)
-            return None
-        status = Status.TIMEOUT if news.timeout else Status.BUILD_ERROR
-        return Built(order.index, order.candidate, seconds, None, status, news.reason)
+def _built(ticket: Ticket[tuple[int, Candidate]], news: Reply | Failure) -> Built:
+    index, candidate = ticket.tag
+    if isinstance(news, Reply):
+        kernel, reason, seconds = news.value
+        status = Status.OK if kernel is not None else Status.BUILD_ERROR
+        return Built(index, candidate, seconds, kernel, status, reason)
+    status = Status.TIMEOUT if news.timeout else Status.BUILD_ERROR
+    return Built(index, candidate, ticket.seconds, None, status, news.reason)
 
 
 def serve(channel: Channel) -> None:

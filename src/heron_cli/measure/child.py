@@ -23,6 +23,7 @@ _START = (
 )
 _PACKET = 1 << 16
 _CHUNK = 1 << 16
+_READS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,13 @@ class Child:
         return found if self.channel.closed else [*found, self.channel.fileno()]
 
     def drain_output(self) -> None:
-        """Read what it printed, so that a chatty kernel does not block, and keep only the end."""
-        while self._output is not None:
+        """Read what it printed, so that a chatty kernel does not block, and keep only the end.
+
+        Bounded: one that prints without end must not keep this process from looking at its deadline.
+        """
+        for _ in range(_READS):
+            if self._output is None:
+                return
             try:
                 data = os.read(self._output, _CHUNK)
             except BlockingIOError:

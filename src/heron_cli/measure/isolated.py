@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from heron_cli.backends.base import Backend
-from heron_cli.measure.child import NurseryHandle, Place
+from heron_cli.measure.child import Place
 from heron_cli.measure.lane import Failure, Lane, LaneError, Reply, UnableError
 from heron_cli.measure.limits import Limits
+from heron_cli.measure.nurseries import Nurseries
 from heron_cli.measure.timing import TimingOptions
 from heron_cli.measure.worker import Job, Outcome, WorkerSetup
 from heron_cli.trial import Status
@@ -31,9 +32,13 @@ class IsolatedWorker:
         timing: TimingOptions | None = None,
         limits: Limits | None = None,
         cores: Sequence[int] = (),
+        nurseries: Nurseries | None = None,
     ) -> None:
+        """`nurseries` given are left open on `close`."""
         self._limits = limits or Limits()
-        self.nursery = NurseryHandle(("heron_cli.measure.worker", type(backend).__module__))
+        self._nurseries = nurseries or Nurseries()
+        self._shared = nurseries is not None
+        self.nursery = self._nurseries.get("heron_cli.measure.worker", type(backend).__module__)
         place = Place(tuple(cores), self._limits.memory_bytes, output_bytes=self._limits.output_bytes)
         setup = WorkerSetup(backend, threads, timing or TimingOptions(), self._limits)
         self.lane = Lane(self.nursery, _ENTRY, setup, place, self._limits, "the measuring process")
@@ -88,7 +93,8 @@ class IsolatedWorker:
         """End the process."""
         self.cancel()
         self.lane.close()
-        self.nursery.close()
+        if not self._shared:
+            self._nurseries.close()
 
     def _dispatch(self) -> None:
         if self._job is None or not self._open or self.lane.busy or not self.lane.ready():

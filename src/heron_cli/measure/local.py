@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from heron_cli.backends.base import Backend, Kernel
@@ -15,6 +18,7 @@ from heron_cli.measure.closing import Closing
 from heron_cli.measure.isolated import IsolatedWorker
 from heron_cli.measure.lane import wait
 from heron_cli.measure.limits import Limits
+from heron_cli.measure.nurseries import Nurseries
 from heron_cli.measure.timing import TimingOptions
 from heron_cli.measure.verify import Reference, References
 from heron_cli.measure.worker import Job, Outcome
@@ -31,7 +35,7 @@ class LocalRunner(Closing):
     `reference` computes the output from the operands by name, with numpy. `incumbent` is the best time so
     far in seconds per call; it decides how long a candidate is timed and is updated by every verified
     measurement. `known` maps digests of programs measured before to their measurement: equal programs are
-    not timed again.
+    not timed again. `nurseries` given are shared with other runners and left open on `close`.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class LocalRunner(Closing):
         incumbent: float | None = None,
         known: Mapping[str, Measurement] | None = None,
         preload: Sequence[str] = ("tvm",),
+        nurseries: Nurseries | None = None,
     ) -> None:
         plan = cpu.plan(threads)
         self.plan = plan
@@ -59,11 +64,18 @@ class LocalRunner(Closing):
             limits=limits,
             preload=preload,
             cores=plan.build,
+            nurseries=nurseries,
         )
         self._worker = IsolatedWorker(
-            backend, threads=threads, timing=timing, limits=limits, cores=plan.measure
+            backend,
+            threads=threads,
+            timing=timing,
+            limits=limits,
+            cores=plan.measure,
+            nurseries=nurseries,
         )
-        self._references = References(reference, self._worker.nursery.directory, seed)
+        self._folder = Path(tempfile.mkdtemp(prefix="references-", dir=self._worker.nursery.directory))
+        self._references = References(reference, self._folder, seed)
         self.incumbent = incumbent
         self._programs = {
             program: measurement
@@ -143,6 +155,7 @@ class LocalRunner(Closing):
         """End all processes and remove all files."""
         self._pool.close()
         self._worker.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _may_build(self, waiting: int, timing: bool) -> bool:
         if waiting >= _AHEAD * len(self._pool.lanes):

@@ -5,15 +5,14 @@ Nothing here depends on the clock or on other processes, so equal candidates giv
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from heron_cli.backends.base import BuildError, Kernel, SimulatedBackend
+from heron_cli.backends.base import BuildError, Kernel, Operand, SimulatedBackend
 from heron_cli.measure.closing import Closing
-from heron_cli.measure.verify import Reference, References, compare
+from heron_cli.measure.verify import Array, Reference, compare, expected_arrays
+from heron_cli.operators.expected import Expected
 from heron_cli.trial import Candidate, Measurement, Status
 
 
@@ -34,8 +33,8 @@ class SimulatedRunner(Closing):
         incumbent: float | None = None,
     ) -> None:
         self._task, self._backend, self._best = task, backend, incumbent
-        self._folder = tempfile.TemporaryDirectory(prefix="heron-")
-        self._references = References(reference, Path(self._folder.name), seed)
+        self._reference, self._seed = reference, seed
+        self._known: dict[tuple[Operand, ...], tuple[dict[str, Array], Expected]] = {}
 
     def run(self, candidates: Sequence[Candidate]) -> Iterator[tuple[int, Measurement]]:
         """Measure each candidate in order."""
@@ -47,8 +46,7 @@ class SimulatedRunner(Closing):
         return [self._measure(candidate, always=True) for candidate in candidates]
 
     def close(self) -> None:
-        """Remove the reference's files."""
-        self._folder.cleanup()
+        """Nothing to release: the references are in memory, so that no file is left when a run is killed."""
 
     def _measure(self, candidate: Candidate, *, always: bool) -> Measurement:
         begin = time.perf_counter()
@@ -74,8 +72,10 @@ class SimulatedRunner(Closing):
 
     def _wrong(self, candidate: Candidate, kernel: Kernel) -> str:
         """What is wrong with the simulated output; empty if nothing."""
-        operands, expected = self._references.get(kernel.operands).load()
-        arrays = {operand.name: array for operand, array in zip(kernel.operands, operands, strict=False)}
+        if kernel.operands not in self._known:
+            found = expected_arrays(self._reference, kernel.operands, self._seed)
+            self._known[kernel.operands] = found
+        arrays, expected = self._known[kernel.operands]
         try:
             output = self._backend.simulate(self._task, candidate, kernel, arrays)
         except BuildError as error:

@@ -57,7 +57,8 @@ class Timing:
     """Median seconds per call, relative inter-quartile range, number of slices and of calls per slice.
 
     `gave_up` says that the kernel was dropped after its first slice, as clearly slower than the incumbent;
-    `disturbed` that there were too few slices without preemption, so that the others count as well.
+    `disturbed` that there were too few slices without preemption, so that the others count as well. `pace` is
+    how many times as long as at best a fixed piece of work took before or after (yardstick.py).
     """
 
     seconds: float
@@ -66,6 +67,7 @@ class Timing:
     calls: int
     gave_up: bool = False
     disturbed: bool = False
+    pace: float = 1.0
 
 
 def summarise(samples: Sequence[float], calls: int) -> Timing:
@@ -78,11 +80,19 @@ def summarise(samples: Sequence[float], calls: int) -> Timing:
 
 
 def calibrate(repeat: Repeat, options: TimingOptions) -> tuple[int, float]:
-    """Warm up; returns the calls that fill a slice, and seconds per call as seen so far."""
+    """Warm up; returns the calls that fill a slice, and seconds per call as seen so far.
+
+    A loop that was preempted looks as if it filled a slice: what seems long enough is repeated, and the
+    shorter time counts.
+    """
     calls, spent = 1, 0.0
     while True:
         seconds = checked(repeat(calls))
         spent += seconds
+        if options.slice_seconds / 4 <= seconds < 4 * options.most_seconds:
+            again = checked(repeat(calls))
+            spent += again
+            seconds = min(seconds, again)
         enough = seconds >= options.slice_seconds / 4 and spent >= options.warmup_seconds
         if enough or seconds >= options.slice_seconds:
             per_call = seconds / calls
@@ -160,7 +170,9 @@ def interleave(
 
 
 def _enough(slices: _Slices, options: TimingOptions, incumbent: float | None) -> bool:
-    if slices.spent >= options.most_seconds:
+    most = options.most_seconds / options.slice_seconds
+    # slices that are over in no time would never add up to seconds
+    if slices.spent >= options.most_seconds or len(slices.all) >= 4 * most + options.least_slices:
         return True
     if len(slices.clean) < options.least_slices:
         return False

@@ -64,6 +64,25 @@ class ReferenceSource(Protocol):
         """The files, written on the first call for these operands."""
 
 
+def expected_arrays(
+    reference: Reference, operands: Sequence[Operand], seed: int = 0
+) -> tuple[dict[str, Array], Expected]:
+    """Random operands by name, and what a kernel is to write.
+
+    Raises HeronError when `reference` gives another shape or type than kernels write.
+    """
+    arrays = random_operands(operands, seed, reference.prescribed())
+    output = operands[-1]
+    expected = reference(arrays)
+    values, dtype = expected.values, element_type(output)
+    if values.shape != output.shape or (values.dtype != dtype and not is_float(dtype)):
+        raise HeronError(
+            f"the reference gives {values.dtype} {values.shape}, "
+            f"but kernels write {output.dtype} {output.shape}"
+        )
+    return arrays, expected
+
+
 class References:
     """Computes the expected result for each signature of operands once and keeps it in `directory`."""
 
@@ -80,15 +99,8 @@ class References:
         return files
 
     def _compute(self, operands: tuple[Operand, ...]) -> ReferenceFiles:
-        arrays = random_operands(operands, self._seed, self._reference.prescribed())
-        output = operands[-1]
-        expected = self._reference(arrays)
-        values, dtype = expected.values, element_type(output)
-        if values.shape != output.shape or (values.dtype != dtype and not is_float(dtype)):
-            raise HeronError(
-                f"the reference gives {values.dtype} {values.shape}, "
-                f"but kernels write {output.dtype} {output.shape}"
-            )
+        arrays, expected = expected_arrays(self._reference, operands, self._seed)
+        values = expected.values
         key = hashlib.sha256(repr((operands, self._seed)).encode()).hexdigest()[:16]
 
         def saved(name: str, array: Array) -> str:

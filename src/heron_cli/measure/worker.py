@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from heron_cli.measure.limits import Limits
 from heron_cli.measure.text import of_exception, one_line
 from heron_cli.measure.timing import Timing, TimingError, TimingOptions, interleave, time_kernel
 from heron_cli.measure.verify import ReferenceFiles, compare
+from heron_cli.measure.yardstick import Yardstick, interfered, watched
 from heron_cli.operators.expected import Expected
 from heron_cli.trial import Status
 
@@ -81,6 +82,7 @@ class Bench:
 
     def __init__(self, setup: WorkerSetup, desk: Desk) -> None:
         self._setup, self._desk, self._pid = setup, desk, os.getpid()
+        self._yardstick = Yardstick()
         self._key = ""
         self._inputs: list[Guarded] = []
         self._expected: Expected
@@ -137,16 +139,17 @@ class Bench:
 
     def _time(self, index: int, prepared: _Prepared, incumbent: float | None) -> Outcome:
         options = self._setup.timing
-        self._desk.phase("the timing", self._setup.limits.timing_seconds, index)
-        timing = self._guard(
-            "the timing",
-            lambda: time_kernel(
+
+        def once() -> Timing:
+            self._desk.phase("the timing", self._setup.limits.timing_seconds, index)
+            return time_kernel(
                 lambda calls: prepared.loaded.repeat(prepared.buffers, calls),
                 options,
                 incumbent,
                 system.preemptions,
-            ),
-        )
+            )
+
+        timing = self._guard("the timing", lambda: watched(once, self._yardstick))
         self._check(" after repeated calls")
         return Outcome(Status.OK, self._remark(timing), timing)
 
@@ -164,11 +167,14 @@ class Bench:
             return one
 
         outcomes: dict[int, Outcome] = {}
+        before = self._yardstick.take()
         try:
             timings = self._guard(
                 "the side-by-side timing",
                 lambda: interleave([repeat(i) for i in ready], self._setup.timing, system.preemptions),
             )
+            pace = max(before, self._yardstick.take())
+            timings = [replace(timing, pace=pace) for timing in timings]
         except _FaultError as fault:
             return dict.fromkeys(ready, fault.outcome)
         for (index, prepared), timing in zip(ready.items(), timings, strict=True):
@@ -185,7 +191,11 @@ class Bench:
     def _remark(self, timing: Timing) -> str:
         if timing.gave_up:
             return f"timing cut short: over {self._setup.timing.give_up_ratio:g} times the best"
-        return "timing disturbed: other processes took the processor away" if timing.disturbed else ""
+        if timing.disturbed:
+            return "timing disturbed: other processes took the processor away"
+        if interfered(timing):
+            return f"timing disturbed: a fixed piece of work took {timing.pace:.2f} times as long as at best"
+        return ""
 
     def _check(self, when: str) -> None:
         if damage := self._output.damage():

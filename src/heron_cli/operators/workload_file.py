@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from heron_cli.accelerator.reader import Kind, compose
 from heron_cli.errors import InputError, Origin
 from heron_cli.operators import epilogue as _epilogue
 from heron_cli.operators import registry
@@ -15,6 +16,7 @@ from heron_cli.operators import workload as _workload
 from heron_cli.operators.workload import SCHEMA, Workload
 
 _MAXIMUM_BYTES = 1 << 20
+_KIND = Kind("a workload file", SCHEMA)
 _TOP = {"schema", "name", "dtype", "epilogue", "workloads"}
 _ENTRY = {"name", "operator", "shape", "dtype", "epilogue", "count"}
 
@@ -28,7 +30,7 @@ def read(path: Path, only: Callable[[str], bool], types: Mapping[str, str]) -> l
     if len(raw) > _MAXIMUM_BYTES:
         raise InputError(f"{path}: is larger than 1 MiB; workload files are small")
     try:
-        root = yaml.compose(raw.decode("utf-8"), Loader=yaml.SafeLoader)
+        root = compose(raw.decode("utf-8"), str(path), _KIND)
         top = _mapping(root, path, "the file", _TOP)
         return _workloads(top, path, only, types)
     except yaml.MarkedYAMLError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import IO
 from ..errors import InputError
 from .codec import RecordError, parse
 from .record import Record
+
+LONGEST = 1 << 20  # bytes of a line
 
 
 def write_jsonl(records: Iterable[Record], target: IO[str]) -> int:
@@ -28,7 +31,12 @@ def read_jsonl(path: Path) -> Iterator[Record]:
     """
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
+            for number in itertools.count(1):
+                line = file.readline(LONGEST + 1)
+                if not line:
+                    return
+                if len(line) > LONGEST:
+                    raise InputError(f"{path}:{number}: over {LONGEST:,} bytes; a record has a few thousand")
                 if line.strip():
                     yield _read(line, f"{path}:{number}")
     except OSError as error:

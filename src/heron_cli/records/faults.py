@@ -27,8 +27,12 @@ def told_plainly(path: Path | str) -> Iterator[None]:
     """Turn the SQLite errors that a user can act on into InputError; let heron's own bugs through."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: {_HINTS[sqlite3.SQLITE_CORRUPT]}") from error
     except sqlite3.Error as error:
         code = getattr(error, "sqlite_errorcode", None)
+        if code is None and "decode" in str(error):  # text that is not UTF-8, found by Python's side
+            code = sqlite3.SQLITE_CORRUPT
         hint = _HINTS.get(code & 0xFF) if code is not None else None  # the low byte is the primary code
         if hint is None:
             raise

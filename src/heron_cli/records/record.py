@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -98,6 +98,13 @@ def cost_of(measurement: Measurement) -> float | None:
 def canonical_json(value: Any) -> str:
     """The one text form of a JSON value: sorted keys, no blanks, no NaN (ValueError)."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def after(moment: str, last: str) -> str:
+    """`moment`, or a microsecond after `last` where the clock was set back ("" is before everything)."""
+    if moment > last:
+        return moment
+    return (datetime.fromisoformat(last) + timedelta(microseconds=1)).isoformat(timespec="microseconds")
 
 
 def utc_now() -> str:

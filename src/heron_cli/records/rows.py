@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..trial import Candidate, Measurement, Status, Trial
+from .codec import RecordError
 from .record import Purpose, Record, canonical_json
 
 _WORKLOAD = ("workload", "operator", "definition")
@@ -48,7 +49,7 @@ def select(connection: sqlite3.Connection, query: Query) -> list[Record]:
     chosen = {name: value for name, value in chosen.items() if value is not None}
     where = " AND ".join(f"{name} = :{name}" for name in chosen) or "1"
     rows = connection.execute(f"{_SELECT} WHERE {where} ORDER BY created, trials.id", chosen)
-    return [_record(row) for row in rows]
+    return [_checked(row) for row in rows]
 
 
 def insert(connection: sqlite3.Connection, record: Record) -> Record:
@@ -79,17 +80,32 @@ def _intern(
     return int(row["id"])
 
 
+def _checked(row: sqlite3.Row) -> Record:
+    """The record of a row. Raises RecordError for one that heron did not write so."""
+    try:
+        return _record(row)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise RecordError(f"the record {row['id']} is damaged: {error}") from error
+
+
+def _map(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError(f"{text[:40]} is no JSON object")
+    return found
+
+
 def _record(row: sqlite3.Row) -> Record:
     measurement = Measurement(
         status=Status(row["status"]),
         verified=bool(row["verified"]),
-        metrics=json.loads(row["metrics"]),
+        metrics=_map(row["metrics"]),
         **{name: row[name] for name in _MEASUREMENT},
     )
     return Record(
-        definition=json.loads(row["definition"]),
-        versions=json.loads(row["versions"]),
-        trial=Trial(Candidate.of(row["variant"], json.loads(row["assignment"])), measurement),
+        definition=_map(row["definition"]),
+        versions=_map(row["versions"]),
+        trial=Trial(Candidate.of(row["variant"], _map(row["assignment"])), measurement),
         purpose=Purpose(row["purpose"]),
         **{name: row[name] for name in ("id", "workload", "operator", "target", "target_digest", "threads")},
         **{name: row[name] for name in ("seed", "method", "round", "position", "created")},

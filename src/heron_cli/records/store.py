@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from ..errors import InputError
 from . import exchange, rows
+from .codec import RecordError, from_json
 from .faults import told_plainly
 from .lease import Lease
 from .record import Purpose, Record
@@ -92,7 +93,10 @@ class Store:
     def all(self, query: Query | None = None) -> list[Record]:
         """The records that match, oldest first."""
         with told_plainly(self.path):
-            return rows.select(self._connection, query or Query())
+            try:
+                return rows.select(self._connection, query or Query())
+            except RecordError as error:
+                raise InputError(f"{self.path}: {error}; restore a copy of the database") from error
 
     def trials(
         self,
@@ -133,8 +137,12 @@ class Store:
 
     def merge(self, other: Path | str) -> int:
         """Add the records of another database, all or none; how many were new."""
-        with Store.open(other, read_only=True) as source:
-            return self._add_new(source.all())
+        try:
+            with Store.open(other, read_only=True) as source:
+                records = [from_json(record.to_json()) for record in source.all()]
+        except (ValueError, sqlite3.Error) as error:  # a file that somebody else wrote or damaged
+            raise InputError(f"{other}: holds what is no record: {error}") from error
+        return self._add_new(records)
 
     def _add_new(self, records: Iterable[Record]) -> int:
         with self._transaction() as connection:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Self
 
 from ..errors import NoValidTrialError
 from ..records import Purpose, Record, Store, best_of, current_versions
-from ..records.record import utc_now
+from ..records.record import after, utc_now
 from ..trial import Candidate, Measurement, Status, Trial
 from .events import (
     Finished,
@@ -23,7 +24,7 @@ from .events import (
     TrialDone,
     ignore,
 )
-from .past import Past, read_past
+from .past import read_past
 from .problem import Problem, Runner
 from .protocol import Method, get_method
 from .ranking import is_ranked, rivals
@@ -57,81 +58,134 @@ def tune(
     written, SpaceEmptyError when a space has no point, NoValidTrialError when there is no verified kernel in
     the end (after the event `Finished`).
     """
-    versions = current_versions() if versions is None else versions
-    spent = Spent(clock)
-    spent.add("solve", problem.solve_seconds)
-    proposer = get_method(method)(problem, seed, spent)
-    with store.lease(problem.key, problem.digest, threads):
-        past = read_past(store, problem, threads, versions, method, seed)
-        run = _Run(
-            problem, proposer, runner, store, budget, batch, threads, versions, past, on_event, clock, now
-        )
-        stopped = run.search()
-        run.rank()
-    result = TuneResult(
-        key=problem.key,
-        target=problem.target,
-        best=best_of(run.comparable()),
-        records=run.own,
-        resumed=run.resumed,
-        stopped=stopped,
-        seconds_spent=spent.seconds(),
-        lower_bound=problem.lower_bound,
-    )
-    on_event(Finished(result))
-    if result.best is None:
-        raise NoValidTrialError(_nothing_valid(problem.key, [*past.others, *run.own], stopped))
-    return result
+    with Search(
+        problem,
+        method,
+        store,
+        budget,
+        seed,
+        on_event,
+        threads=threads,
+        batch=batch,
+        versions=versions,
+        clock=clock,
+        now=now,
+    ) as search:
+        while search.step(runner) is None:
+            pass
+        return search.finish(runner)
 
 
-@dataclass
-class _Run:
-    """One run: what it works with, and the trials it has so far in the order of their proposal."""
+class Search:
+    """One workload's run, a round at a time, so that a scheduler can share time among several.
 
-    problem: Problem
-    method: Method
-    runner: Runner
-    store: Store
-    budget: Budget
-    batch: int
-    threads: int
-    versions: Mapping[str, str]
-    past: Past
-    on_event: OnEvent
-    clock: Callable[[], float]
-    now: Callable[[], str]
-    own: list[Record] = field(default_factory=list)
-    resumed: int = 0
-    incumbent: Record | None = None
+    Holds the lease on the workload from its making to `close`; a context manager. What the store holds of
+    this run counts as `own` trials, in the order of their proposal.
 
-    def search(self) -> Stopped:
-        """Rounds until there is a reason to stop."""
+    Raises InputError when another process tunes the same workload in this store or the store cannot be
+    written.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        method: str,
+        store: Store,
+        budget: Budget,
+        seed: int = 0,
+        on_event: OnEvent = ignore,
+        *,
+        threads: int = 1,
+        batch: int = BATCH,
+        versions: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], str] = utc_now,
+    ) -> None:
+        """The seconds of `budget` count from here."""
+        self.problem, self.store, self.budget = problem, store, budget
+        self.batch, self.threads, self.on_event, self.clock, self.now = batch, threads, on_event, clock, now
+        self.versions = current_versions() if versions is None else versions
+        spent = Spent(clock)
+        spent.add("solve", problem.solve_seconds)
+        self.method: Method = get_method(method)(problem, seed, spent)
+        self.own: list[Record] = []
+        self.stopped: Stopped | None = None
+        self._until: float | None = None
+        self._lease = ExitStack()
+        self._lease.enter_context(store.lease(problem.key, problem.digest, threads))
+        try:
+            self.past = read_past(store, problem, threads, self.versions, method, seed)
+        except BaseException:
+            self._lease.close()
+            raise
         self.started = self.clock()
         self.rankings = list(self.past.rankings)
+        self._last = max((record.created for record in self.past.records()), default="")
         held = [record for records in self.past.rounds.values() for record in records]
         self.resumed = len(held)
         self.incumbent = best_of([*self.past.others, *held, *self.rankings])
         if held or self.past.others or self.past.unfit:
             self.on_event(Resumed(len(held), len(self.past.others), self.past.unfit, self.incumbent))
-        last = max(self.past.rounds, default=0)
-        for number in range(last):
+        self._next = max(self.past.rounds, default=0)
+        for number in range(self._next):
             self.own += self.past.rounds.get(number, ())
         # only the last round can be incomplete: a round starts when the one before it is done
-        before = self.past.rounds.get(last, ())
-        stopped = self._round(last, before)
-        while stopped is None:
-            last += 1
-            stopped = self._round(last, ())
-        return stopped
+        self._begun: Sequence[Record] = self.past.rounds.get(self._next, ())
 
-    def rank(self) -> None:
-        """Measure the close rivals side by side, unless the store has that already."""
+    def step(self, runner: Runner, until: float | None = None) -> Stopped | None:
+        """One round (or the rest of one begun by an earlier process); a reason to stop after it.
+
+        `until` is a moment of `clock` that bounds the search as the seconds of the budget do. Raises
+        SpaceEmptyError when a space has no point.
+        """
+        self._until = until
+        begun, self._begun = self._begun, ()
+        self.stopped = self._round(runner, self._next, begun)
+        self._next += 1
+        return self.stopped
+
+    def finish(self, runner: Runner) -> TuneResult:
+        """Rank the close rivals side by side, unless the store has that already, and say what came of it.
+
+        Raises NoValidTrialError when there is no verified kernel (after the event `Finished`).
+        """
+        self._rank(runner)
+        self.close()
+        stopped = self.stopped or Stopped.TIME
+        result = TuneResult(
+            key=self.problem.key,
+            target=self.problem.target,
+            best=best_of([*self.past.others, *self.own, *self.rankings]),
+            records=self.own,
+            resumed=self.resumed,
+            stopped=stopped,
+            seconds_spent=self.method.spent.seconds(),
+            lower_bound=self.problem.lower_bound,
+        )
+        self.on_event(Finished(result))
+        if result.best is None:
+            raise NoValidTrialError(_nothing_valid(self.problem.key, [*self.past.others, *self.own], stopped))
+        return result
+
+    def close(self) -> None:
+        """Give the lease back."""
+        self._lease.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _rank(self, runner: Runner) -> None:
         chosen = rivals([*self.past.others, *self.own])
         if not chosen or is_ranked(chosen, self.rankings):
             return
         self.on_event(RankingStarted(chosen))
-        measured = self.runner.remeasure([record.trial.candidate for record in chosen])
-        moment = self.now()  # shared: it marks the records as one ranking
+        measured = runner.remeasure([record.trial.candidate for record in chosen])
+        moment = self._moment()  # shared: it marks the records as one ranking
         round_index = max((record.round for record in self.own), default=0)
         records = []
         for place, (rival, measurement) in enumerate(zip(chosen, measured, strict=True)):
@@ -142,11 +196,7 @@ class _Run:
         self.rankings += stored
         self.on_event(RankingDone(stored))
 
-    def comparable(self) -> list[Record]:
-        """Every record whose time may be compared."""
-        return [*self.past.others, *self.own, *self.rankings]
-
-    def _round(self, number: int, before: Sequence[Record]) -> Stopped | None:
+    def _round(self, runner: Runner, number: int, before: Sequence[Record]) -> Stopped | None:
         """Propose and measure one round, of which `before` is there already; a reason to stop after it."""
         history = [record.trial for record in [*self.past.others, *self.own]]
         self.own += before
@@ -171,7 +221,7 @@ class _Run:
         if not missing:
             return None
         self.on_event(RoundStarted(number, len(missing), len(self.own)))
-        new = self._measure(number, missing)
+        new = self._measure(runner, number, missing)
         self.own[len(history) - len(self.past.others) :] = sorted([*before, *new], key=lambda r: r.position)
         valid = sum(record.trial.measurement.status is Status.OK for record in self.own)
         self.on_event(RoundDone(number, len(self.own), valid, self.incumbent))
@@ -179,14 +229,14 @@ class _Run:
             return Stopped.DEVICE_LOST
         return Stopped.TIME if len(new) < len(missing) else None
 
-    def _measure(self, number: int, places: Sequence[tuple[int, Candidate]]) -> list[Record]:
+    def _measure(self, runner: Runner, number: int, places: Sequence[tuple[int, Candidate]]) -> list[Record]:
         """Measure the candidates, storing each as it arrives; fewer when time runs out."""
         records: list[Record] = []
-        with _closing(self.runner.run([candidate for _, candidate in places])) as results:
+        with _closing(runner.run([candidate for _, candidate in places])) as results:
             for index, measurement in results:
                 position, candidate = places[index]
                 trial = Trial(candidate, measurement)
-                record = self.store.add(self._record(trial, number, position, Purpose.TRIAL, self.now()))
+                record = self.store.add(self._record(trial, number, position, Purpose.TRIAL, self._moment()))
                 records.append(record)
                 self._account(measurement)
                 self.on_event(TrialDone(len(self.own) + len(records), record))
@@ -224,6 +274,11 @@ class _Run:
             position=position,
         )
 
+    def _moment(self) -> str:
+        """Now, and later than every record before: a clock that was set back must not reorder them."""
+        self._last = after(self.now(), self._last)
+        return self._last
+
     def _account(self, measurement: Measurement) -> None:
         self.method.spent.add("build", measurement.build_seconds)
         self.method.spent.add("measure", measurement.run_seconds)
@@ -235,8 +290,10 @@ class _Run:
         return gap is not None and bound is not None and cost is not None and cost <= bound * (1 + gap)
 
     def _late(self) -> bool:
-        limit = self.budget.seconds
-        return limit is not None and self.clock() - self.started >= limit
+        limit, moment = self.budget.seconds, self.clock()
+        if self._until is not None and moment >= self._until:
+            return True
+        return limit is not None and moment - self.started >= limit
 
 
 @contextmanager

@@ -24,6 +24,11 @@ class Past:
     rankings: Sequence[Record]
     unfit: int
 
+    def records(self) -> list[Record]:
+        """All of them."""
+        own = [record for records in self.rounds.values() for record in records]
+        return [*own, *self.others, *self.rankings]
+
 
 def read_past(
     store: Store, problem: Problem, threads: int, versions: Mapping[str, str], method: str, seed: int

@@ -10,7 +10,7 @@ from .exporting import export
 from .idle import idle
 from .settings import RunnerKind, Settings
 from .spaces import make_task, problem, variants_with, why_empty
-from .tuning import make_runner, tune
+from .tuning import make_runner, open_search, tune
 from .workloads import definition, workload_of
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "make_runner",
     "make_task",
     "of_family",
+    "open_search",
     "problem",
     "require_measurable",
     "tune",

@@ -12,6 +12,8 @@ class RunnerKind(StrEnum):
 
     LOCAL = "local"  # this machine
     REPLAY = "replay"  # the records of the database
+    RPC = "rpc"  # machines that run `heron serve`, found by a TVM RPC tracker
+    RAY = "ray"  # the nodes of a Ray cluster
     BUILD_ONLY = "build-only"  # none: candidates are built and not run
 
 
@@ -34,7 +36,15 @@ class Settings:
     runner: RunnerKind = RunnerKind.LOCAL
     gap: float | None = None
     transfer: bool = True
+    tracker: tuple[str, int] | None = None  # host and port, for RPC
+    cluster: str | None = None  # address for Ray; None: this machine
+    key: str | None = None  # of the servers, for RPC; None: the accelerator's name
     fixed: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def measures(self) -> bool:
+        """Whether what the runner says is a measurement, to be recorded."""
+        return self.runner not in (RunnerKind.REPLAY, RunnerKind.BUILD_ONLY)
 
     def check(self) -> None:
         """Raise InputError when there is no such search method."""

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from heron_cli.errors import InputError, NoValidTrialError
 
+from .remote import ray_runner, rpc_runner, versions_of
 from .settings import RunnerKind, Settings
 from .spaces import problem
 from .transfer import prior_for
 
 if TYPE_CHECKING:
+    from heron_cli.measure.nurseries import Nurseries
     from heron_cli.records import Store
     from heron_cli.schedule.task import Task
+    from heron_cli.search.driver import Search
     from heron_cli.search.events import OnEvent
-    from heron_cli.search.problem import Runner
-    from heron_cli.search.result import TuneResult
+    from heron_cli.search.problem import Problem, Runner
+    from heron_cli.search.result import Budget, TuneResult
 
 
-def make_runner(task: Task, settings: Settings, store: Store) -> Runner:
-    """The runner that `settings` asks for; the caller closes it."""
+def make_runner(task: Task, settings: Settings, store: Store, nurseries: Nurseries | None = None) -> Runner:
+    """The runner that `settings` asks for; the caller closes it, and the `nurseries` that it shares."""
     from heron_cli.backends import registry
     from heron_cli.backends.base import SimulatedBackend
     from heron_cli.measure.build_only import BuildOnlyRunner
     from heron_cli.measure.local import LocalRunner
     from heron_cli.measure.simulated import SimulatedRunner
     from heron_cli.operators.expected import Reference
-    from heron_cli.records import best_of, current_versions
+    from heron_cli.records import best_of
     from heron_cli.search.replay import ReplayRunner
 
     workload, digest = task.workload.key, task.accelerator.digest
@@ -36,15 +41,19 @@ def make_runner(task: Task, settings: Settings, store: Store) -> Runner:
     backend = registry.get(task.accelerator.backend)
     if settings.runner is RunnerKind.BUILD_ONLY:
         return BuildOnlyRunner(task, backend, jobs=settings.jobs, threads=settings.threads)
-    past = store.trials(workload, digest, settings.threads, current_versions(), purpose=None)
+    past = store.trials(workload, digest, settings.threads, versions_of(task, settings), purpose=None)
     best = best_of(past)
-    if isinstance(backend, SimulatedBackend):
-        incumbent = None if best is None else best.trial.measurement.cycles
-        return SimulatedRunner(
-            task, backend, Reference(task.workload), seed=settings.seed, incumbent=incumbent
-        )
     known = {each.trial.measurement.program: each.trial.measurement for each in past}
     known.pop("", None)
+    incumbent = None if best is None else best.trial.measurement.seconds
+    if settings.runner is RunnerKind.RPC:
+        return rpc_runner(task, backend, settings, incumbent, known, nurseries)
+    if settings.runner is RunnerKind.RAY:
+        return ray_runner(task, backend, settings, incumbent)
+    if isinstance(backend, SimulatedBackend):
+        cycles = None if best is None else best.trial.measurement.cycles
+        reference = Reference(task.workload)
+        return SimulatedRunner(task, backend, reference, seed=settings.seed, incumbent=cycles)
     return LocalRunner(
         task,
         backend,
@@ -52,20 +61,15 @@ def make_runner(task: Task, settings: Settings, store: Store) -> Runner:
         jobs=settings.jobs,
         threads=settings.threads,
         seed=settings.seed,
-        incumbent=None if best is None else best.trial.measurement.seconds,
+        incumbent=incumbent,
         known=known,
+        nurseries=nurseries,
     )
 
 
-def tune(task: Task, store: Store, settings: Settings, on_event: OnEvent | None = None) -> TuneResult:
-    """Tune one workload and record every trial in `store`; replays and mere builds are not recorded.
-
-    Raises SpaceEmptyError, NoValidTrialError (after the event `Finished`; not for mere builds that
-    succeeded) and InputError, as `search.driver.tune` and `problem` do.
-    """
-    from heron_cli.records import Store as Records
-    from heron_cli.search import driver
-    from heron_cli.search.events import Event, Finished, WarmedUp
+def _asked(task: Task, store: Store, settings: Settings, on_event: OnEvent | None) -> tuple[Problem, Budget]:
+    """What is searched, warmed up by other shapes where that is asked for, and for how long."""
+    from heron_cli.search.events import WarmedUp
     from heron_cli.search.result import Budget
 
     prior = prior_for(task, store) if settings.transfer else None
@@ -77,8 +81,45 @@ def tune(task: Task, store: Store, settings: Settings, on_event: OnEvent | None 
             f"--stop-at-gap: no bound is known for {task.workload.name} on {task.accelerator.name}; "
             "the roofline needs a level that fills memories, and limits.bus_bytes"
         )
-    budget = Budget(settings.trials, settings.seconds, settings.gap)
-    recorded = settings.runner is RunnerKind.LOCAL
+    return searched, Budget(settings.trials, settings.seconds, settings.gap)
+
+
+def open_search(
+    task: Task,
+    store: Store,
+    settings: Settings,
+    on_event: OnEvent,
+    clock: Callable[[], float] = time.monotonic,
+) -> Search:
+    """A search of one workload to be stepped by the caller, who closes it; raises as `tune` does."""
+    from heron_cli.search.driver import Search
+
+    searched, budget = _asked(task, store, settings, on_event)
+    return Search(
+        searched,
+        settings.method,
+        store,
+        budget,
+        settings.seed,
+        on_event,
+        threads=settings.threads,
+        versions=versions_of(task, settings),
+        clock=clock,
+    )
+
+
+def tune(task: Task, store: Store, settings: Settings, on_event: OnEvent | None = None) -> TuneResult:
+    """Tune one workload and record every trial in `store`; replays and mere builds are not recorded.
+
+    Raises SpaceEmptyError, NoValidTrialError (after the event `Finished`; not for mere builds that
+    succeeded) and InputError, as `search.driver.tune` and `problem` do.
+    """
+    from heron_cli.records import Store as Records
+    from heron_cli.search import driver
+    from heron_cli.search.events import Event, Finished
+
+    searched, budget = _asked(task, store, settings, on_event)
+    recorded = settings.measures
     finished: list[TuneResult] = []
 
     def notice(event: Event) -> None:
@@ -99,6 +140,7 @@ def tune(task: Task, store: Store, settings: Settings, on_event: OnEvent | None 
             settings.seed,
             notice,
             threads=settings.threads,
+            versions=versions_of(task, settings),
         )
     except NoValidTrialError:
         if settings.runner is not RunnerKind.BUILD_ONLY or not finished or not finished[0].valid:

@@ -121,6 +121,8 @@ def run(file: ProgramFile, seed: int = 0) -> Run:
         output = exporter.run(file.entry, file.code, file.accelerator, arrays)
     except VtaError as error:
         raise InputError(f"{file.path}: {error}") from None
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{file.path}: the manifest's entry is damaged: {error}") from None
     expected = operator.expected(workload, arrays)
     if output.shape != expected.values.shape:
         raise InputError(f"{file.path}: the manifest gives its output the shape {output.shape}")
@@ -139,7 +141,7 @@ def _workload(path: Path, entry: Mapping[str, Any]) -> Workload:
             entry["operator"], entry["shape"], dtypes=entry["dtypes"], epilogue=steps, where=str(path)
         )
         key = entry["workload"]
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{path}: the manifest's entry lacks its workload: {error}") from None
     if found.key != key:
         raise InputError(f"{path}: the manifest calls it {key}, but describes {found.key}")
@@ -151,7 +153,7 @@ def _manifest(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path.parent}: no exported library: {_MANIFEST}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is no JSON: {error}") from None
     if not isinstance(content, dict) or content.get("schema") != _SCHEMA:
         raise InputError(f"{path}: is no manifest of a library: its schema is not {_SCHEMA}")
@@ -191,7 +193,7 @@ def _choose(path: Path, content: Mapping[str, Any], name: str | None) -> Mapping
 def _inside(path: Path, entry: Mapping[str, Any]) -> Mapping[str, Any]:
     """The entry, whose file must lie in the library."""
     file = Path(entry["file"])
-    if file.is_absolute() or ".." in file.parts:
+    if file.is_absolute() or ".." in file.parts or "\0" in str(file):
         raise InputError(f"{path / _MANIFEST}: names a file outside the library: {file}")
     return entry
 

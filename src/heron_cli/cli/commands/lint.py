@@ -40,7 +40,7 @@ class Found:
 )
 @json_option
 def command(files: tuple[str, ...], strict: bool, workloads: str | None, as_json: bool) -> None:
-    """Check accelerator and workload YAML; report everything that is wrong with its line and column.
+    """Check accelerator, workload and job YAML; report everything that is wrong with its line and column.
 
     The exit code is 2 when there is an error.
     """
@@ -67,12 +67,18 @@ def _check(file: str) -> list[Found]:
     from heron_cli.accelerator import catalog
     from heron_cli.accelerator.lint import lint
     from heron_cli.errors import InputError
+    from heron_cli.jobs.document import SCHEMA as JOB
+    from heron_cli.jobs.job import load as load_job
     from heron_cli.operators.workload import SCHEMA, load_file
 
     try:
         path = catalog.find(file)
-        if _says(path.read_bytes()) == SCHEMA:
+        says = _says(path.read_bytes())
+        if says == SCHEMA:
             load_file(path)
+            return []
+        if says == JOB:
+            load_job(str(path))
             return []
         diagnostics = lint(path)
     except (InputError, OSError) as error:

@@ -45,13 +45,7 @@ DEFAULT_TRIALS = 64
     help="Search method; docs/cli.md lists them.",
 )
 @options.sampler_option
-@click.option(
-    "--runner",
-    type=click.Choice(["local", "replay"]),
-    default="local",
-    show_default=True,
-    help="Measure on this machine, or take measurements from the records of --db.",
-)
+@options.runner_options
 @click.option(
     "--build-only", is_flag=True, help="Build candidates without running them; nothing is recorded."
 )
@@ -78,6 +72,9 @@ def command(
     method: str,
     sampler: str,
     runner: str,
+    tracker: tuple[str, int] | None,
+    key: str | None,
+    cluster: str | None,
     build_only: bool,
     fixed: Mapping[str, int] | None,
     as_json: bool,
@@ -92,6 +89,7 @@ def command(
     """  # noqa: D301  (click wants the character, not an escape)
     if build_only and runner != "local":
         raise click.UsageError("--build-only runs nothing, so there is nothing for --runner to choose")
+    options.check_runner(runner, tracker, key, cluster)
     asked = inputs.Asked.check(operator, shape, dtype, epilogue, workloads, only)
     from heron_cli import session
 
@@ -107,10 +105,13 @@ def command(
         runner=kind,
         gap=gap,
         transfer=transfer,
+        tracker=tracker,
+        key=key,
+        cluster=cluster,
         fixed=fixed or {},
     )
-    machine = inputs.accelerator(target, measured=kind is session.RunnerKind.LOCAL)
     settings.check()
+    machine = inputs.accelerator(target, measured=kind is session.RunnerKind.LOCAL)
     from heron_cli.cli.tuning import tune_all
 
     tasks = [session.make_task(workload, machine, threads) for workload in asked.workloads(machine)]

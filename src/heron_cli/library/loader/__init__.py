@@ -20,7 +20,8 @@ from .device import DeviceKernel, DeviceLibrary
 from .errors import LibraryError, MachineError
 from .host import HostKernel, HostLibrary
 from .kernel import Kernel, PackedOperand
-from .library import Library, read_manifest
+from .library import Library
+from .manifest import read as read_manifest
 
 __all__ = [
     "DeviceKernel",

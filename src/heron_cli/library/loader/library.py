@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from .errors import LibraryError
 from .kernel import Kernel
 from .shapes import distance, plain_shape
 
-SCHEMA = "heron/library/1"
 _SHARED = "lib/libheron_kernels.so"
 
 
@@ -112,20 +110,6 @@ class Library:
 
 def _holds(entry: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     return all(entry.get(name) == value for name, value in wanted.items())
-
-
-def read_manifest(path: Path) -> dict[str, Any]:
-    """The manifest of an exported library. Raises LibraryError."""
-    try:
-        manifest = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LibraryError(f"{path}: no exported library: manifest.json: {error.strerror}") from error
-    except ValueError as error:
-        raise LibraryError(f"{path}: manifest.json is damaged: {error}") from error
-    schema = manifest.get("schema") if isinstance(manifest, dict) else None
-    if schema != SCHEMA:
-        raise LibraryError(f"{path}: manifest.json has schema {schema!r}; this loader reads {SCHEMA!r}")
-    return dict(manifest)
 
 
 def _check_code(path: Path, digests: Mapping[str, str]) -> None:
