@@ -61,7 +61,7 @@ def test_violations_name_the_rule_its_place_and_its_numbers():
     evaluator = Evaluator(builder.build())
     assert evaluator.violations({"x": 4, "y": 2}) == []
     first, second = evaluator.violations({"x": 2, "y": 7, "tile": 0})
-    assert str(first) == "capacity (a.yaml:31:5): 2 * tile <= 16: 28 against 16"
+    assert str(first) == "capacity (a.yaml:31:5): 2 * tile <= 16: 28 against 16, off by 12"
     assert (first.left, first.right) == (28, 16)
     assert str(second) == "contiguous: 4 divides tile"
     assert second.left is None
