@@ -1,7 +1,7 @@
 # Everything starts here: `make tune` and `make test` set the environment up by themselves, once.
 #
 #   make tune    tune a small set of kernels for this machine and export them to build/kernels (minutes)
-#   make test    run the tests
+#   make test    run the tests; test-all runs the slow ones as well
 #   make lint    ruff and mypy
 #   make setup   only the environment in .venv
 #   make clean   remove what these made, but not the database of records
@@ -22,7 +22,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.heron-stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tune test lint format clean
+.PHONY: help setup tune test test-all lint format clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -38,6 +38,9 @@ tune: $(STAMP)
 	$(BIN)/heron export-library $(if $(TARGET),--target $(TARGET)) --db $(DB) --out $(OUT) --force
 
 test: $(STAMP)
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST)
+
+test-all: $(STAMP)
 	$(BIN)/python -m pytest $(PYTEST)
 
 lint: $(STAMP)
