@@ -114,7 +114,7 @@ def test_without_a_driver_the_probe_says_so(monkeypatch: pytest.MonkeyPatch) -> 
         (90, 80, False, ""),
         (80, 90, True, "exactly 9.0"),
         (100, 90, True, "exactly 9.0"),
-        (75, 80, False, "at least 8.0"),
+        (75, 80, False, "8.0 or a later 8.x"),
     ],
 )
 def test_the_probe_compares_capabilities(

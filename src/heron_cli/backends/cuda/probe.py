@@ -41,11 +41,10 @@ def obstacles(requires: Mapping[str, Any]) -> list[str]:
         return [found.reason]
     asked, reasons = requires.get("compute_capability") or 0, []
     exact = bool(requires.get("exact_capability"))
-    if found.capability < asked or (exact and found.capability != asked):
-        what = "exactly" if exact else "at least"
-        reasons.append(
-            f"{found.name} has compute capability {found.capability / 10}; {what} {asked / 10} is needed"
-        )
+    loads = found.capability >= asked and found.capability // 10 == asked // 10  # machine code, no PTX
+    if asked and not (found.capability == asked if exact else loads):
+        what = f"exactly {asked / 10}" if exact else f"{asked / 10} or a later {asked // 10}.x"
+        reasons.append(f"{found.name} has compute capability {found.capability / 10}; {what} is needed")
     if shutil.which("nvcc") is None and shutil.which("/usr/local/cuda/bin/nvcc") is None:
         reasons.append("no 'nvcc' on the PATH")
     return reasons
