@@ -111,7 +111,8 @@ def test_without_a_driver_the_probe_says_so(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("has", "asked", "exact", "refused"),
     [
-        (90, 80, False, ""),
+        (86, 80, False, ""),
+        (90, 80, False, "8.0 or a later 8.x"),
         (80, 90, True, "exactly 9.0"),
         (100, 90, True, "exactly 9.0"),
         (75, 80, False, "8.0 or a later 8.x"),
