@@ -150,8 +150,7 @@ def manifest(folder: Path) -> Target:
     """A library's manifest: opened by the Python loader, as a job's bar, and as a library of programs."""
     from heron_cli.backends.vta import exported
     from heron_cli.jobs.acceptance import read_bar
-    from heron_cli.library.loader import LibraryError
-    from heron_cli.library.loader.library import Library
+    from heron_cli.library.loader import LibraryError, load
 
     (folder / "lib").mkdir()
     shutil.copy(_shared_library(), folder / "lib" / "libheron_kernels.so")
@@ -159,7 +158,7 @@ def manifest(folder: Path) -> Target:
     def target(data: bytes) -> None:
         (folder / "manifest.json").write_bytes(data)
         for read in (
-            lambda: Library(folder),
+            lambda: load(folder),
             lambda: read_bar(folder, 1.0, required=True),
             lambda: exported.run(exported.find(folder)),
         ):
@@ -268,6 +267,7 @@ def _manifest() -> str:
     }
     content = {
         "schema": "heron/library/1",
+        "memory": "host",
         "version": "0.1.0",
         "build_id": "b",
         "kernels": [kernel],

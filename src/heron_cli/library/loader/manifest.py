@@ -40,6 +40,8 @@ def _wrong(manifest: dict[str, Any]) -> str:
     for name in ("version", "build_id"):
         if not isinstance(manifest.get(name), str):
             return f"{name} is no text"
+    if not isinstance(manifest.get("memory", ""), str):
+        return "memory is no text"
     files = manifest.get("files")
     if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):
         return "files is no map of digests"
