@@ -33,23 +33,26 @@ from heron_cli.space.expression import (
     Var,
 )
 from heron_cli.space.interval import LIMIT, Box, IntervalAnalysis
-from heron_cli.space.resolve import walk
 
 # Integer columns are int64, boolean ones bool; constants stay scalars until they meet a column.
 Column = npt.NDArray[np.int64]
 Leaf = Callable[[Node], Column | None]
 
 
-def risky_nodes(roots: Iterable[Node], box: Box) -> frozenset[Node]:
-    """Sums and products that may exceed LIMIT on rows that break a constraint."""
-    analysis = IntervalAnalysis(box)
-    found = set()
-    for node in walk(roots):
-        if isinstance(node, Sum | Product):
-            low, high = analysis.of(node)
-            if not (float(np.min(low)) >= -LIMIT and float(np.max(high)) <= LIMIT):
-                found.add(node)
-    return frozenset(found)
+class Risky:
+    """The nodes over a box that may exceed LIMIT on rows that break a constraint; each is judged once."""
+
+    def __init__(self, box: Box):
+        self._analysis = IntervalAnalysis(box)
+        self._known: dict[Node, bool] = {}
+
+    def __contains__(self, node: Node) -> bool:
+        known = self._known.get(node)
+        if known is None:
+            low, high = self._analysis.of(node)
+            known = not (float(np.min(low)) >= -LIMIT and float(np.max(high)) <= LIMIT)
+            self._known[node] = known
+        return known
 
 
 class Columns:
@@ -59,7 +62,7 @@ class Columns:
     elsewhere.
     """
 
-    def __init__(self, leaf: Leaf, risky: frozenset[Node]):
+    def __init__(self, leaf: Leaf, risky: Risky):
         self._leaf = leaf
         self._risky = risky
         self._known: dict[Node, Column] = {}

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from heron_cli.errors import Origin
-from heron_cli.space.columns import Column, Columns, risky_nodes
+from heron_cli.space.columns import Column, Columns
 from heron_cli.space.expression import Compare, Expression, Modulo, Node, Var
 from heron_cli.space.prose import number, to_prose
 from heron_cli.space.space import Rows, Space
@@ -54,12 +53,6 @@ class Evaluator:
         self._position = {name: k for k, name in enumerate(space.names)}
         self._domains = [np.array(knob.values, np.int64) for knob in space.knobs]
 
-    @cached_property
-    def risky(self) -> frozenset[Node]:
-        """Nodes that need saturating arithmetic."""
-        derived = (self.space.resolve(item.expression) for item in self.space.derived)
-        return risky_nodes((*self.space.conditions, *derived), self.space.box)
-
     def columns(self, rows: Rows) -> dict[str, Column]:
         """The columns of all knobs and derived variables, int64 [n] each, by name."""
         rows = self._matrix(rows)
@@ -72,9 +65,7 @@ class Evaluator:
     def evaluate(self, expression: Expression, rows: Rows) -> Column:
         """The value of any expression over knobs and derived variables, int64 [n]."""
         rows = self._matrix(rows)
-        tree = self.space.resolve(expression)
-        reader = Columns(self._leaf(rows), self.risky | risky_nodes([tree], self.space.box))
-        return np.broadcast_to(reader.of(tree), len(rows))
+        return np.broadcast_to(self._reader(rows).of(self.space.resolve(expression)), len(rows))
 
     def valid(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Which rows take their values from the domains and satisfy every constraint, bool [n]."""
@@ -122,11 +113,8 @@ class Evaluator:
             raise ValueError(f"expected rows [n, {len(self.space.knobs)}], got shape {rows.shape}")
         return rows
 
-    def _leaf(self, rows: Rows) -> ColumnOfKnob:
-        return ColumnOfKnob(rows, self._position)
-
     def _reader(self, rows: Rows) -> Columns:
-        return Columns(self._leaf(rows), self.risky)
+        return Columns(ColumnOfKnob(rows, self._position), self.space.risky)
 
 
 @dataclass(frozen=True, slots=True)
