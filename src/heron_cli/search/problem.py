@@ -42,12 +42,11 @@ class Sampler(Protocol):
         """`n` uniform draws. Raises SpaceEmptyError when the solver proves that there is none."""
 
     def offspring(
-        self,
-        restrictions: Sequence[Mapping[str, tuple[int, ...]]],
-        fallbacks: Sequence[Any],
-        rng: np.random.Generator,
+        self, choices: Rows, kept: npt.NDArray[np.bool_], fallbacks: Rows, rng: np.random.Generator
     ) -> Rows:
-        """One draw within each restriction, or its fallback row where none is found."""
+        """One row per child, [n, knobs]: in each `kept` [n, knobs] knob the value of one of its `choices`
+        [n, parents, knobs]; its fallback [n, knobs] where none is found.
+        """
 
 
 class Prior(Protocol):

@@ -167,7 +167,6 @@ def _features(evaluator: Evaluator, rows: Rows) -> tuple[NDArray[np.float64], Se
     """The derived variables that the schedule made for the cost model, [rows, features]."""
     import numpy as np
 
-    columns = evaluator.columns(rows)
-    names = [item.name for item in evaluator.space.derived if item.name.startswith(_FEATURES)]
-    table = [np.asarray(columns[name], np.float64) for name in names]
-    return np.stack(table, axis=1) if table else np.empty((len(rows), 0)), names
+    names = tuple(item.name for item in evaluator.space.derived if item.name.startswith(_FEATURES))
+    table = evaluator.of(names, rows)
+    return np.stack(table, axis=1, dtype=np.float64) if table else np.empty((len(rows), 0)), names
