@@ -29,18 +29,20 @@ EFFORT = 1.0
 """Limit of the search for its optimum, in CP-SAT's deterministic time."""
 
 
-def seeds(template: Template, space: Space, solver: CpBackend | None = None) -> list[dict[str, int]]:
+def seeds(
+    template: Template, space: Space, solver: CpBackend | None = None, sampler: TableSampler | None = None
+) -> list[dict[str, int]]:
     """Assignments of the knobs worth trying first, the most promising first; of different tile shapes.
 
-    Empty where the space does not derive a model's objective. `solver` is one of this space, if there is one
-    already: compiling the model costs more than solving it.
+    Empty where the space does not derive a model's objective. `solver` and `sampler` are of this space, if there
+    are some already: making them costs more than using them.
     """
-    solver = solver or CpBackend(space)
+    solver, sampler = solver or CpBackend(space), sampler or TableSampler(space)
     derived = {item.name for item in space.derived}
     if CYCLES in derived:
-        return _near_optima(template, space, solver)
+        return _near_optima(template, space, solver, sampler)
     if OBJECTIVE in derived:
-        return _by_place(template, space, solver)
+        return _by_place(template, space, solver, sampler)
     return []
 
 
@@ -61,9 +63,11 @@ def _shape(template: Template, space: Space) -> list[str]:
     return [name for name in space.names if name in inner]
 
 
-def _near_optima(template: Template, space: Space, solver: CpBackend) -> list[dict[str, int]]:
+def _near_optima(
+    template: Template, space: Space, solver: CpBackend, sampler: TableSampler
+) -> list[dict[str, int]]:
     rng = np.random.default_rng(0)
-    drawn = np.unique(TableSampler(space).sample(DRAWN, rng), axis=0)
+    drawn = np.unique(sampler.sample(DRAWN, rng), axis=0)
     pool = rng.permutation(drawn)
     estimates = Evaluator(space).evaluate(Var(CYCLES), pool)
     order = np.argsort(estimates, kind="stable")
@@ -93,13 +97,15 @@ def _of_different(rows: Sequence[Rows], columns: Sequence[int], count: int) -> I
             yield row
 
 
-def _by_place(template: Template, space: Space, solver: CpBackend) -> list[dict[str, int]]:
+def _by_place(
+    template: Template, space: Space, solver: CpBackend, sampler: TableSampler
+) -> list[dict[str, int]]:
     place = next((knob for knob in space.knobs if knob.name.startswith(PLACE)), None)
     strata: list[Mapping[str, tuple[int, ...]]] = (
         [{place.name: (value,)} for value in place.values] if place else [{}]
     )
     per_place = PER_PLACE if place else 2 * PER_PLACE
-    sampler, rng = TableSampler(space), np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     shape = _shape(template, space)
     ranked = [_optima(space, solver, stratum, per_place, shape, sampler, rng) for stratum in strata]
     return [found[i] for i in range(per_place) for found in ranked if i < len(found)]

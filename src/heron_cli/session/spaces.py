@@ -48,7 +48,7 @@ def problem(task: Task, settings: Settings, prior: Prior | None = None) -> Probl
     """
     from heron_cli.schedule.seeds import lower_bound, seeds
     from heron_cli.search.problem import PlainProblem
-    from heron_cli.space import CpBackend
+    from heron_cli.space import CpBackend, CpSampler, TableSampler
 
     started = time.monotonic()
     kept: list[VariantSpace] = []
@@ -58,8 +58,10 @@ def problem(task: Task, settings: Settings, prior: Prior | None = None) -> Probl
         solver = CpBackend(space)
         reason = why_empty(space, solver)
         if reason is None:
-            found = seeds(variant.template, space, solver)
-            made = _variant_space(task, variant, space, settings.sampler, found)
+            table = TableSampler(space)
+            sampler = CpSampler(space) if settings.sampler == "cpsat" else table
+            found = seeds(variant.template, space, solver, table)
+            made = _variant_space(task, variant, space, sampler, found)
             kept.append(replace(made, prior=prior))
             bounds.append(lower_bound(variant.space, solver if space is variant.space else None))
         else:
@@ -135,25 +137,28 @@ def why_empty(space: Space, solver: CpBackend | None = None) -> str | None:
 
 def bare_spaces(task: Task) -> list[VariantSpace]:
     """All variants of a task for reading records of it: without seeds, so nothing is solved."""
-    return [_variant_space(task, variant, variant.space, "table") for variant in task.variants]
+    from heron_cli.space import TableSampler
+
+    return [
+        _variant_space(task, variant, variant.space, TableSampler(variant.space)) for variant in task.variants
+    ]
 
 
 def _variant_space(
-    task: Task, variant: Variant, space: Space, sampler: str, seeds: Sequence[Mapping[str, int]] = ()
+    task: Task, variant: Variant, space: Space, sampler: Sampler, seeds: Sequence[Mapping[str, int]] = ()
 ) -> VariantSpace:
     from heron_cli.operators import registry
     from heron_cli.schedule.roofline import CYCLES
     from heron_cli.search.problem import VariantSpace
-    from heron_cli.space import CpSampler, Evaluator, TableSampler, Var
+    from heron_cli.space import Evaluator, Var
     from heron_cli.space.violation import violation
 
-    drawing: Sampler = CpSampler(space) if sampler == "cpsat" else TableSampler(space)
     evaluator = Evaluator(space)
     derived = {item.name for item in space.derived}
     return VariantSpace(
         variant.name,
         space,
-        drawing,
+        sampler,
         partial(_features, evaluator),
         seeds=seeds,
         valid=evaluator.valid,
