@@ -17,6 +17,7 @@ from heron_cli.session.spaces import bare_spaces
 from heron_cli.trial import Trial
 
 WARM = "cga after other layers"
+WARM_UNSEEDED = "cga-unseeded after other layers"
 
 
 class Runs:
@@ -61,9 +62,10 @@ def transfer(runs: Runs, beds: Sequence[Bed], seeds: int, trials: int, told: int
     histories = {bed.name: bed.search("cga-unseeded", 1000, told) for bed in beds}
     for bed, problem in _warm(beds, histories):
         for seed in range(seeds):
-            if not runs.has(bed.name, WARM, seed, trials):
-                history = bed.search("cga", seed, trials, problem)
-                runs.add(Run(bed.name, WARM, seed, trials, costs_of(history)))
+            for label, method in ((WARM, "cga"), (WARM_UNSEEDED, "cga-unseeded")):
+                if not runs.has(bed.name, label, seed, trials):
+                    history = bed.search(method, seed, trials, problem)
+                    runs.add(Run(bed.name, label, seed, trials, costs_of(history)))
         print(f"{bed.name}: {WARM}", file=sys.stderr, flush=True)
 
 

@@ -34,8 +34,8 @@ def seeds(
 ) -> list[dict[str, int]]:
     """Assignments of the knobs worth trying first, the most promising first; of different tile shapes.
 
-    Empty where the space does not derive a model's objective. `solver` and `sampler` are of this space, if there
-    are some already: making them costs more than using them.
+    Empty where the space does not derive a model's objective. `solver` and `sampler` are of this space, if
+    there are some already: making them costs more than using them.
     """
     solver, sampler = solver or CpBackend(space), sampler or TableSampler(space)
     derived = {item.name for item in space.derived}

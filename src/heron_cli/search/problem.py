@@ -96,6 +96,13 @@ class VariantSpace:
             return np.full(len(rows), self.work)
         return np.maximum(1.0, np.asarray(self.estimate(rows), dtype=np.float64))
 
+    def kinds(self, rows: Rows) -> list[bytes]:
+        """What the analytic model sees of each row: rows of one kind cost the same by it. Without a model
+        every row is of its own kind.
+        """
+        table = rows if self.estimate is None else np.asarray(self.features(rows)[0], dtype=np.float64)
+        return [row.tobytes() for row in table]
+
     @property
     def names(self) -> tuple[str, ...]:
         """The knobs' names, in the order of columns."""

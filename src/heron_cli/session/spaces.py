@@ -150,7 +150,7 @@ def _variant_space(
     from heron_cli.operators import registry
     from heron_cli.schedule.roofline import CYCLES
     from heron_cli.search.problem import VariantSpace
-    from heron_cli.space import Evaluator, Var
+    from heron_cli.space import Evaluator
     from heron_cli.space.violation import violation
 
     evaluator = Evaluator(space)
@@ -163,9 +163,13 @@ def _variant_space(
         seeds=seeds,
         valid=evaluator.valid,
         violation=partial(violation, evaluator),
-        estimate=partial(evaluator.evaluate, Var(CYCLES)) if CYCLES in derived else None,
+        estimate=partial(_column, evaluator, CYCLES) if CYCLES in derived else None,
         work=float(registry.get(task.workload.operator).flops(task.workload)),
     )
+
+
+def _column(evaluator: Evaluator, name: str, rows: Rows) -> NDArray[np.int64]:
+    return evaluator.of((name,), rows)[0]
 
 
 def _features(evaluator: Evaluator, rows: Rows) -> tuple[NDArray[np.float64], Sequence[str]]:
