@@ -48,8 +48,7 @@ class CostModel:
         rows = variant.rows([trial.candidate.values for trial in told])
         table, labels = feature_table(variant, rows), labels - _known(variant, rows)
         offset = float(labels.mean())
-        boosters = [_train(table, labels - offset, ENSEMBLE * seed + each) for each in range(ENSEMBLE)]
-        return cls(variant, boosters, offset)
+        return cls(variant, _train(table, labels - offset, seed), offset)
 
     def predict(self, rows: Rows) -> npt.NDArray[np.float64]:
         """The predicted logarithm of the cost of each row, [len(rows)]: the mean of the members."""
@@ -99,7 +98,8 @@ def _labels(trials: Sequence[Trial]) -> npt.NDArray[np.float64] | None:
     return np.array([worst if cost is None else np.log(cost) for cost in costs])
 
 
-def _train(table: Table, labels: npt.NDArray[np.float64], seed: int) -> Any:
+def _train(table: Table, labels: npt.NDArray[np.float64], seed: int) -> list[Any]:
+    """An ensemble of boosters."""
     import lightgbm
 
     parameters = {
@@ -116,8 +116,14 @@ def _train(table: Table, labels: npt.NDArray[np.float64], seed: int) -> Any:
         "num_threads": 1,  # two threads on a busy machine took 30 times as long
         "deterministic": True,
         "force_col_wise": True,
-        "seed": seed % 2**31,
         "verbosity": -1,
     }
-    data = lightgbm.Dataset(table, label=labels, params={"verbosity": -1})
-    return lightgbm.train(parameters, data, num_boost_round=TREES)
+    data = lightgbm.Dataset(table, label=labels, params=parameters)
+    boosters = []
+    for member in range(ENSEMBLE):
+        parameters["seed"] = (ENSEMBLE * seed + member) % 2**31
+        booster = lightgbm.Booster(parameters, data)
+        for _ in range(TREES):
+            booster.update()
+        boosters.append(booster)
+    return boosters
