@@ -53,7 +53,7 @@ def main() -> None:
         for bed in beds:
             modelled = [method for method in (*METHODS, *ABLATIONS) if method != "random"]
             runs.compare(kept, bed, modelled, options.seeds, options.trials)
-            budget = 4 * options.trials if bed.optimum is None else options.random_trials
+            budget = 2 * options.trials if bed.optimum is None else options.random_trials
             runs.compare(kept, bed, ["random"], options.seeds, budget)
     if "transfer" in options.parts:
         runs.transfer(others, layers, options.transfer_seeds, options.transfer_trials, told=64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -98,7 +98,7 @@ class Bed:
         return history[:trials]
 
 
-VTA_BEDS = (("vta", "C11"), ("vta-1x32x32", "C3"), ("vta-small", "C6"), ("vta", "gemm"), ("vta", "C2"))
+VTA_BEDS = (("vta", "C11"), ("vta-1x32x32", "C3"), ("vta", "gemm"), ("vta-small", "C6"), ("vta", "C2"))
 HELD_OUT = ("vta gemm", "vta C2")  # never run while the algorithm was changed; C5 and the others were
 X86_BEDS = (
     ("gemm 1024³", "gemm", {"m": 1024, "n": 1024, "k": 1024}),
@@ -116,7 +116,7 @@ class MeasuredBed:
 
     name: str
     operator: str
-    shape: dict[str, object]
+    shape: Mapping[str, object]
     folder: Path
     optimum: int | None = None
 
