@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from statistics import geometric_mean
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from heron_cli.records import Store
 from heron_cli.search.driver import tune
 from heron_cli.search.model_guided import SEED_SHARE
+from heron_cli.search.problem import Rows
 from heron_cli.search.protocol import get_method
 from heron_cli.search.result import Budget, TuneResult
 from heron_cli.trial import Trial
@@ -63,6 +66,25 @@ def test_seeds_are_tried_first_and_once() -> None:
     runner = FakeRunner([seeded])
     history = [Trial(candidate, runner.measure(candidate)) for candidate in proposed]
     assert not set(method.propose(16, history, 1)) & set(proposed)
+
+
+@pytest.mark.parametrize("name", ["cga", "ga-repair", "model-random"])
+def test_where_a_model_tells_kinds_apart_most_of_a_batch_is_of_new_ones(name: str) -> None:
+    def without_order(table: Rows) -> tuple[Any, list[str]]:
+        return table[:, :8].astype(float), ["feature"] * 8
+
+    space = replace(variant(), features=without_order, estimate=lambda table: 1e9 * cost(table))
+    method = get_method(name)(problem(space), 0)
+    history: list[Trial] = []
+    runner = FakeRunner([space], {})
+    for number in range(4):
+        batch = method.propose(16, history, number)
+        before = set(space.kinds(space.rows([trial.candidate.values for trial in history])))
+        kinds = space.kinds(space.rows([candidate.values for candidate in batch]))
+        if number:  # the first round has no model
+            new = [kind for kind in kinds if kind not in before]
+            assert len(set(new)) >= 12
+        history += [Trial(candidate, runner.measure(candidate)) for candidate in batch]
 
 
 def test_seeds_never_take_the_whole_batch() -> None:
