@@ -22,7 +22,7 @@ from heron_cli.search.spent import Spent
 from heron_cli.session import Settings
 from heron_cli.trial import Candidate, Measurement, Status, Trial
 
-NEAR = 0.999  # a run that came so near to the known optimum of its space is over
+NEAR = 0.99  # a run that came so near to the known optimum of its space is over
 
 
 @dataclass
