@@ -83,9 +83,46 @@ class GaRepairUnseeded(GaRepair):
     seeded = False
 
 
+@register
+class CgaSiblings(CgaUnseeded):
+    """CGA whose batches may be siblings of what was measured."""
+
+    name = "cga-siblings"
+    summary = "cga-unseeded that does not tell kinds apart (ablation)"
+    refined = 1.0
+
+
+class _Direct(CgaUnseeded):
+    def __init__(self, problem: Problem, seed: int, spent: Spent | None = None) -> None:
+        variants = [replace(each, estimate=_constant) for each in problem.variants]
+        super().__init__(_Same(problem, variants), seed, spent)
+
+
+@register
+class CgaDirect(_Direct):
+    """CGA whose trees learn the cost itself, not what the estimate gets wrong."""
+
+    name = "cga-direct"
+    summary = "cga-unseeded whose model starts from no estimate (ablation)"
+
+
+@register
+class CgaBefore(_Direct):
+    """Both taken away: the algorithm as it was compared at first."""
+
+    name = "cga-before"
+    summary = "cga-unseeded with neither kinds nor an estimate to start from (ablation)"
+    refined = 1.0
+
+
+CHANGES = ("cga-siblings", "cga-direct", "cga-before")
 UNSEEDED = ("cga-unseeded", "ga-repair-unseeded")
 SEEDED = ("model-random-seeded", "random-seeded")
 ABLATIONS = (*UNSEEDED, "cga-blind", *SEEDED)
+
+
+def _constant(rows: Rows) -> Any:
+    return np.ones(len(rows))
 
 
 class _Same:

@@ -40,6 +40,7 @@ class ModelGuided(VariantMethod):
     """A method that explores the cost model and has the best of what it saw measured."""
 
     seeded: ClassVar[bool] = True
+    refined: ClassVar[float] = REFINED
 
     def propose_rows(
         self,
@@ -63,7 +64,7 @@ class ModelGuided(VariantMethod):
             members = model.members(rows)
             kinds = variant.kinds(rows)
             known_kinds = set(variant.kinds(variant.rows([trial.candidate.values for trial in trials])))
-        chosen = _select(rows, members, kinds, known_kinds, count, taken)
+        chosen = _select(rows, members, kinds, known_kinds, count, round(self.refined * count), taken)
         # what other workloads taught comes before the analytic model; where both err, they err differently
         first, second = (seeds, chosen) if variant.prior is None else (chosen, seeds)
         return np.concatenate([first, second, self.fresh(variant, count - len(chosen), taken, rng)])
@@ -118,10 +119,16 @@ def merge(rows: Rows, scores: Floats) -> tuple[Rows, Floats]:
 
 
 def _select(
-    rows: Rows, members: Floats, kinds: Sequence[bytes], known: set[bytes], count: int, taken: Taken
+    rows: Rows,
+    members: Floats,
+    kinds: Sequence[bytes],
+    known: set[bytes],
+    count: int,
+    refined: int,
+    taken: Taken,
 ) -> Rows:
     """The batch: half of it the best predicted, the rest what each member of the ensemble in turn thinks
-    best; all but `REFINED` of it of kinds that are not known, one of each, as long as there are some.
+    best; all but `refined` rows of kinds that are not known, one of each, as long as there are some.
 
     Members [members, rows] were trained on other draws of the trials, so where they disagree is where little
     is known: picking for one at a time is Thompson sampling (Biometrika 25, 1933) with the ensemble for a
@@ -130,8 +137,7 @@ def _select(
     1987).
     """
     orders = [range(len(rows)), *(np.argsort(scores, kind="stable").tolist() for scores in members)]
-    refined, greedy = round(REFINED * count), round(GREEDY * count)
-    known = set(known)
+    greedy, known = round(GREEDY * count), set(known)
     chosen: list[int] = []
 
     def pick(order: Sequence[int], unknown_only: bool) -> bool:
