@@ -90,9 +90,11 @@ class DeviceKernel:
             self._graphs[nodes] = Graph(self._device, lambda: self._launch(nodes))
         replays = ceil(count / nodes)
         with alone():
-            seconds = self._graphs[nodes].replay(replays) * count / (replays * nodes)
+            return self._graphs[nodes].replay(replays) * count / (replays * nodes)
+
+    def fetch(self, buffers: Sequence[Array]) -> None:
+        """Copy the output to the host: after the timing, since it can take longer than the calls."""
         self._memories[-1].read(buffers[-1].ctypes.data)
-        return seconds
 
     def _upload(self, buffers: Sequence[Array]) -> None:
         if [memory.size for memory in self._memories] != [buffer.nbytes for buffer in buffers]:
