@@ -17,15 +17,16 @@ from dataclasses import asdict
 from math import ceil
 from typing import Any
 
+from benchmarks.gpu.ceilings import ceilings
 from benchmarks.gpu.mine import Mine
-from benchmarks.gpu.peer import ceilings, graph_of, peer, seconds
+from benchmarks.gpu.peer import graph_of, peer, seconds
 from benchmarks.gpu.tuning import chosen
 from heron_cli.accelerator.loader import load
 from heron_cli.accelerator.model import Accelerator
 from heron_cli.backends import registry
 from heron_cli.operators import registry as operators
 from heron_cli.operators.workload import Workload
-from heron_cli.records import Store, best_of, current_versions
+from heron_cli.records import Purpose, Store, best_of, current_versions
 from heron_cli.session import make_task
 
 NODES, ROUNDS, SLICE = 20, 9, 0.003
@@ -95,7 +96,8 @@ def compare(workload: Workload, accelerator: Accelerator, store: Store) -> dict[
     warm = _rounds(sides)
     fastest = min((name for name in warm if name != "heron"), key=lambda name: warm[name][0])
     cold = _cold(workload, tensors, mine, output, fastest)
-    statuses = [record.trial.measurement.status.value for record in records]
+    trials = [record for record in records if record.purpose is Purpose.TRIAL]
+    statuses = [record.trial.measurement.status.value for record in trials]
     operator = operators.get(workload.operator)
     return {
         "operator": workload.operator,

@@ -34,7 +34,7 @@ class Mine:
 
         assert self._pack is not None and self.kernel.packed is not None
         packed = torch.empty(self.kernel.packed.packed_bytes, dtype=torch.uint8, device="cuda")
-        self._pack.launch(_stream(), [_address(weight), _address(packed)])
+        self._pack.launch(stream(), [_address(weight), _address(packed)])
         torch.cuda.synchronize()
         return packed
 
@@ -54,7 +54,7 @@ class Mine:
             encode(each, _address(tensors[each["operand"]])) for each in self.kernel.launch.get("maps", ())
         ]
         arguments = [*map(_address, tensors), *maps]
-        return lambda: self._run.launch(_stream(), arguments)
+        return lambda: self._run.launch(stream(), arguments)
 
 
 def _address(tensor: Any) -> Any:
@@ -63,9 +63,10 @@ def _address(tensor: Any) -> Any:
     return c_uint64(tensor.data_ptr())
 
 
-def _stream() -> Any:
+def stream() -> Any:
+    """PyTorch's current stream, for the driver."""
     from ctypes import c_void_p
 
     import torch
 
-    return c_void_p(torch.cuda.current_stream().cuda_stream)
+    return c_void_p(torch.cuda.currentstream().cuda_stream)

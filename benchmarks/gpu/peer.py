@@ -127,19 +127,3 @@ def seconds(graph: Any, nodes: int, replays: int) -> float:
     end.record()
     torch.cuda.synchronize()
     return float(begin.elapsed_time(end)) / 1e3 / (nodes * replays)
-
-
-def ceilings() -> dict[str, float]:
-    """What this GPU reaches: FLOP/s of a large product of random numbers, bytes/s of a large copy."""
-    import torch
-
-    a, b = (torch.randn(8192, 8192, device="cuda", dtype=torch.float16) for _ in range(2))
-    product = graph_of([lambda: torch.matmul(a, b)])
-    fastest = min(seconds(product, 1, 5) for _ in range(3))
-    x = torch.empty(1 << 30, device="cuda", dtype=torch.uint8)
-    y = torch.empty_like(x)
-    copy = graph_of([lambda: y.copy_(x)])
-    return {
-        "matmul 8192, FLOP/s": 2 * 8192**3 / fastest,
-        "copy of 1 GiB, bytes/s": 2 * x.numel() / min(seconds(copy, 1, 5) for _ in range(3)),
-    }

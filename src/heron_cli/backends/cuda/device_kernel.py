@@ -22,13 +22,12 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 _NODES = 50  # launches of one graph
-_LOCK = "heron-gpu.lock"
 
 
 @contextmanager
 def alone() -> Iterator[None]:
     """Waits until no other process of heron's uses the GPU: kernels that share it time each other."""
-    path = Path(tempfile.gettempdir()) / _LOCK
+    path = Path(tempfile.gettempdir()) / f"heron-gpu-{device().identity}.lock"
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
