@@ -73,7 +73,8 @@ def _row(row: Mapping[str, Any], roof: Mapping[str, Any]) -> str:
     return (
         f"| {row['name']} | {warm['heron'] * 1e6:.2f} | {theirs * 1e6:.2f} ({name}) | {ratio(warm):.2f} "
         f"| {ratio(row['cold']):.2f} | {least / warm['heron']:.2f} "
-        f"| {row['flops'] / warm['heron'] / 1e12:.0f} | {row['variant']} | {row['trials']} | {invalid} | {row['spread']['heron']:.2f} |"
+        f"| {row['flops'] / warm['heron'] / 1e12:.0f} | {row['variant']} "
+        f"| {row['trials']} | {invalid} | {row['spread']['heron']:.2f} |"
     )
 
 

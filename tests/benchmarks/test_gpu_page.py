@@ -12,7 +12,8 @@ from benchmarks.gpu.page import ratio, write
 
 MACHINE = {
     "file": "", "name": "machine", "gpu": "a GPU", "torch": "2", "cudnn": 9, "versions": {"heron": "1"},
-    "state": "clocks: 1", "matmul 8192, FLOP/s": 1e14, "copy of 1 GiB, bytes/s": 1e12, "mma.sync, FLOP/s": 6e13,
+    "state": "clocks: 1", "matmul 8192, FLOP/s": 1e14,
+    "copy of 1 GiB, bytes/s": 1e12, "mma.sync, FLOP/s": 6e13,
 }  # fmt: skip
 
 
