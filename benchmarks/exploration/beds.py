@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,7 +23,8 @@ from heron_cli.search.spent import Spent
 from heron_cli.session import Settings
 from heron_cli.trial import Candidate, Measurement, Status, Trial
 
-NEAR = 0.99  # a run that came so near to the known optimum of its space is over
+NEAR = 0.99  # a run that came so near to the best known of its space is over
+GOALS = tables.FOLDER / "best-known.json"  # of spaces too large to record, see `goals`
 
 
 @dataclass
@@ -33,11 +35,16 @@ class Bed:
     layer: str
     known: dict[bytes, int] = field(default_factory=dict)
     optimum: int | None = None  # of the whole space, where all of it is recorded
+    goal: int | None = None  # the best known: the optimum, or what a long search found
 
     def __post_init__(self) -> None:
         if tables.path_of(self.machine, self.layer).exists():
             table = tables.read(self.machine, self.layer)
             self.known, self.optimum = table.lookup(), table.best
+        self.goal = self.optimum
+        if self.goal is None and GOALS.exists():
+            found = json.loads(GOALS.read_text()).get(self.name)
+            self.goal = None if found is None else int(found["cycles"])
 
     @property
     def name(self) -> str:
@@ -81,7 +88,7 @@ class Bed:
         spent: Spent | None = None,
         near: float | None = NEAR,
     ) -> list[Trial]:
-        """One search, in the driver's rounds; shorter when it came `near` the optimum of the whole space."""
+        """One search, in the driver's rounds; shorter when it came `near` the best known."""
         proposer = get_method(method)(problem or self.problem, seed, spent)
         history: list[Trial] = []
         number = 0
@@ -93,7 +100,7 @@ class Bed:
                 history.append(Trial(candidate, Measurement(Status.OK, cycles=cycles, verified=False)))
             number += 1
             best = min(trial.measurement.cycles or 0 for trial in history)
-            if near is not None and self.optimum is not None and best <= self.optimum / near:
+            if near is not None and self.goal is not None and best <= self.goal / near:
                 break
         return history[:trials]
 

@@ -16,12 +16,12 @@ TRANSFER_BAR = 5.0
 Chosen = dict[str, list[Run]]
 
 
-def best_known(runs: Sequence[Run], optima: Mapping[str, int | None]) -> dict[str, float]:
-    """The least cost by bed: of the whole space where it is recorded, else of all runs."""
+def best_known(runs: Sequence[Run], goals: Mapping[str, int | None]) -> dict[str, float]:
+    """The least cost by bed: what was known before, or what a run found."""
     found: dict[str, float] = {}
     for run in runs:
-        known = optima.get(run.bed)
-        found[run.bed] = float(known) if known else min(found.get(run.bed, float("inf")), min(run.costs))
+        known = goals.get(run.bed) or float("inf")
+        found[run.bed] = min(found.get(run.bed, float("inf")), float(known), min(run.costs))
     return found
 
 
