@@ -40,7 +40,8 @@ class CgaBlind(CgaUnseeded):
 
     def __init__(self, problem: Problem, seed: int, spent: Spent | None = None) -> None:
         variants = [
-            replace(each, features=_without_roofline(each), estimate=None) for each in problem.variants
+            replace(each, features=_without_roofline(each), estimate=None, kind=None)
+            for each in problem.variants
         ]
         super().__init__(_Same(problem, variants), seed, spent)
 

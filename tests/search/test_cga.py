@@ -3,7 +3,6 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from statistics import geometric_mean
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from heron_cli.records import Store
 from heron_cli.search.driver import tune
 from heron_cli.search.model_guided import SEED_SHARE
-from heron_cli.search.problem import Rows
 from heron_cli.search.protocol import get_method
 from heron_cli.search.result import Budget, TuneResult
 from heron_cli.trial import Trial
@@ -70,10 +68,7 @@ def test_seeds_are_tried_first_and_once() -> None:
 
 @pytest.mark.parametrize("name", ["cga", "ga-repair", "model-random"])
 def test_where_a_model_tells_kinds_apart_most_of_a_batch_is_of_new_ones(name: str) -> None:
-    def without_order(table: Rows) -> tuple[Any, list[str]]:
-        return table[:, :8].astype(float), ["feature"] * 8
-
-    space = replace(variant(), features=without_order, estimate=lambda table: 1e9 * cost(table))
+    space = replace(variant(), kind=lambda table: table[:, :8])
     method = get_method(name)(problem(space), 0)
     history: list[Trial] = []
     runner = FakeRunner([space], {})

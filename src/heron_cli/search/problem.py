@@ -72,8 +72,9 @@ class VariantSpace:
     intensity); `seeds` are assignments worth trying first, as the optimum of an analytic model is; `valid`
     tells which rows satisfy the constraints, so that records made under other rules are left out;
     `violation` tells by how much each row breaks them, 0 for valid rows and above 0 for others: penalty
-    methods follow it. `estimate` is an analytic model's cost of each row, up to a factor; `work` the amount
-    of work where there is none; `prior` is what other workloads' trials make of the rows before any of this
+    methods follow it. `estimate` is an analytic model's cost of each row, up to a factor, and rows of equal
+    `kind` [n, columns] are one program to it; `work` is the amount of work where there is no estimate.
+    `prior` is what other workloads' trials make of the rows before any of this
     one's.
     """
 
@@ -85,6 +86,7 @@ class VariantSpace:
     valid: Callable[[Rows], npt.NDArray[np.bool_]] | None = None
     violation: Callable[[Rows], npt.NDArray[np.float64]] | None = None
     estimate: Callable[[Rows], npt.NDArray[Any]] | None = None
+    kind: Callable[[Rows], npt.NDArray[Any]] | None = None
     work: float = 1.0
     prior: Prior | None = None
 
@@ -97,11 +99,9 @@ class VariantSpace:
         return np.maximum(1.0, np.asarray(self.estimate(rows), dtype=np.float64))
 
     def kinds(self, rows: Rows) -> list[bytes]:
-        """What the analytic model sees of each row: rows of one kind cost the same by it. Without a model
-        every row is of its own kind.
-        """
-        table = rows if self.estimate is None else np.asarray(self.features(rows)[0], dtype=np.float64)
-        return [row.tobytes() for row in table]
+        """The kind of each row, [len(rows)]; every row is of its own kind where `kind` is not known."""
+        table = rows if self.kind is None else self.kind(rows)
+        return [row.tobytes() for row in np.ascontiguousarray(table)]
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -148,7 +148,7 @@ def _variant_space(
     task: Task, variant: Variant, space: Space, sampler: Sampler, seeds: Sequence[Mapping[str, int]] = ()
 ) -> VariantSpace:
     from heron_cli.operators import registry
-    from heron_cli.schedule.roofline import CYCLES
+    from heron_cli.schedule.roofline import BOUND, CYCLES
     from heron_cli.search.problem import VariantSpace
     from heron_cli.space import Evaluator
     from heron_cli.space.violation import violation
@@ -164,12 +164,18 @@ def _variant_space(
         valid=evaluator.valid,
         violation=partial(violation, evaluator),
         estimate=partial(_column, evaluator, CYCLES) if CYCLES in derived else None,
+        kind=partial(_kind, evaluator) if BOUND in derived else None,
         work=float(registry.get(task.workload.operator).flops(task.workload)),
     )
 
 
 def _column(evaluator: Evaluator, name: str, rows: Rows) -> NDArray[np.int64]:
     return evaluator.of((name,), rows)[0]
+
+
+def _kind(evaluator: Evaluator, rows: Rows) -> NDArray[np.float64]:
+    """What a roofline that bounds the cost sees of each row; coarser estimates miss knobs that matter."""
+    return _features(evaluator, rows)[0]
 
 
 def _features(evaluator: Evaluator, rows: Rows) -> tuple[NDArray[np.float64], Sequence[str]]:
