@@ -14,6 +14,24 @@ from benchmarks.dlboost_operators.limits import Limit, limit, to_levels
 from benchmarks.onednn import problem
 from benchmarks.timing import geomean
 
+_PROSE = """
+u8 × s8 → s32. Each side runs in a process of its own on the same pinned cores; bursts of about 20 ms
+alternate, A B A B …, wall clock, and a whole comparison is repeated with new processes and buffers.
+Several workloads are compared at once, on other cores. The ratio is oneDNN's time / heron's: the
+median over processes of the median over pairs of bursts, with the range over processes. Both get the
+same operands; packing a constant weight is timed on neither side, bmm's operands are packed within the
+timed call. Results are compared in full with a reference of the benchmark's own. oneDNN is held to
+AVX-512 VNNI, the instructions of heron's target.
+
+The limit is the longest of: products with real elements (no padding) at the core's peak of zmm vpdpbusd,
+measured on registers beside the comparison; bytes of both inputs over the read bandwidth, and of the
+output over the write bandwidth, of the smallest level that holds all three.
+"""
+_HEAD = (
+    "| workload | family | oneDNN µs | heron µs | oneDNN / heron | limit µs | limit / heron | by | exact "
+    "| variant | oneDNN |"
+)
+
 
 @dataclass(slots=True)
 class Results:
@@ -200,17 +218,7 @@ def _method(results: Results) -> list[str]:
         f"- budget: {results.budget}",
         *(_memory(threads, levels) for threads, levels in sorted(results.memory.items())),
         "",
-        "u8 × s8 → s32. Each side runs in a process of its own on the same pinned cores; bursts of about 20 ms",
-        "alternate, A B A B …, wall clock, and a whole comparison is repeated with new processes and buffers.",
-        "Several workloads are compared at once, on other cores. The ratio is oneDNN's time / heron's: the",
-        "median over processes of the median over pairs of bursts, with the range over processes. Both get the",
-        "same operands; packing a constant weight is timed on neither side, bmm's operands are packed within the",
-        "timed call. Results are compared in full with a reference of the benchmark's own. oneDNN is held to",
-        "AVX-512 VNNI, the instructions of heron's target.",
-        "",
-        "The limit is the longest of: products with real elements (no padding) at one zmm vpdpbusd a cycle, as",
-        "measured on registers beside the comparison; bytes of both inputs over the read bandwidth, and of the",
-        "output over the write bandwidth, of the smallest level that holds all three.",
+        *_PROSE.strip().splitlines(),
     ]
 
 
@@ -221,8 +229,7 @@ def _memory(threads: str, levels: list[dict[str, Any]]) -> str:
 
 def _table(results: Results, threads: int) -> list[str]:
     lines = [
-        "| workload | family | oneDNN µs | heron µs | oneDNN / heron | limit µs | limit / heron | by | exact | variant "
-        "| oneDNN |",
+        _HEAD,
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for case in cases():

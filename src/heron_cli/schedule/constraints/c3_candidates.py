@@ -1,4 +1,4 @@
-"""C3, candidates: knobs that choose from a list (orders, copies of buffers, depths, bands, distances, places)."""
+"""C3, candidates: knobs that choose from a list (orders, copies, depths, bands, distances, places)."""
 
 from __future__ import annotations
 
