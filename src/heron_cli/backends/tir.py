@@ -193,6 +193,12 @@ def address(buffer: Any, index: Expr) -> Any:
     return tirx.address_of(load(buffer, index))
 
 
+def prefetch(buffer: Any, index: Expr, *, write: bool = False) -> Stmt:
+    """Ask the nearest cache for the line of an element, which need not exist."""
+    ask = [number(int(write)), number(3), number(1)]  # for writing or not, to stay, data
+    return tirx.Evaluate(tirx.call_intrin("void", "tirx.prefetch", address(buffer, index), *ask))
+
+
 def call(name: str, *arguments: Any) -> Stmt:
     """Call a C function for its effect."""
     return tirx.Evaluate(tirx.call_extern("handle", name, *arguments))

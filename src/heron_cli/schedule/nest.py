@@ -85,7 +85,7 @@ class Nest:
     `lanes` is how many threads execute it together; `depths` says how many iterations of a pipelined level
     are in flight; `band` is how many rows of tiles a rasterised level takes at a time;
     `binds` says which hardware executes the loops of a level, `filled_by` what copies tiles into memories,
-    `resident` how many blocks share a processor's registers.
+    `resident` how many blocks share a processor's registers; `prefetch` how far ahead operands are asked for.
     """
 
     einsum: Einsum
@@ -105,6 +105,7 @@ class Nest:
     binds: Mapping[str, str] = field(default_factory=dict)
     filled_by: str = "threads"
     resident: int = 1
+    prefetch: Mapping[str, int] = field(default_factory=dict)
 
     def level(self, name: str) -> tuple[str, ...]:
         """The axes of a level in loop order."""

@@ -121,6 +121,14 @@ class Raster:
 
 
 @dataclass(frozen=True, slots=True)
+class Prefetch:
+    """The caches are asked for an operand ahead of need; see `prefetch` of the YAML for what numbers mean."""
+
+    operand: str
+    distances: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """An annotation on all loops of a level: `unroll` or `vectorize`."""
 
@@ -129,6 +137,18 @@ class Mark:
 
 
 Primitive = (
-    Tensorize | Split | Order | Bind | Hold | Place | Pack | WriteBack | Pipeline | Resident | Raster | Mark
+    Tensorize
+    | Split
+    | Order
+    | Bind
+    | Hold
+    | Place
+    | Pack
+    | WriteBack
+    | Pipeline
+    | Resident
+    | Raster
+    | Prefetch
+    | Mark
 )
 P = TypeVar("P", bound=Primitive)

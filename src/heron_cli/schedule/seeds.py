@@ -10,7 +10,7 @@ program most: where the input lies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -25,6 +25,8 @@ PER_PLACE = 3
 SEEDS = 12
 DRAWN = 8192
 """Uniform draws that are ranked by the estimate."""
+COMPLETIONS = 32
+"""Draws that complete a tile shape for several threads; one that shares the work evenly is taken."""
 EFFORT = 1.0
 """Limit of the search for its optimum, in CP-SAT's deterministic time."""
 
@@ -107,7 +109,12 @@ def _by_place(
     per_place = PER_PLACE if place else 2 * PER_PLACE
     rng = np.random.default_rng(0)
     shape = _shape(template, space)
-    ranked = [_optima(space, solver, stratum, per_place, shape, sampler, rng) for stratum in strata]
+    fair = _fair(template, space)
+    draws = 1 if template.threads == 1 else COMPLETIONS
+    ranked = [
+        _optima(space, solver, stratum, per_place, shape, lambda r: fair(sampler.sample(draws, rng, r)))
+        for stratum in strata
+    ]
     return [found[i] for i in range(per_place) for found in ranked if i < len(found)]
 
 
@@ -117,9 +124,9 @@ def _optima(
     restrict: Mapping[str, tuple[int, ...]],
     count: int,
     shape: Sequence[str],
-    sampler: TableSampler,
-    rng: np.random.Generator,
+    complete: Callable[[Mapping[str, tuple[int, ...]]], Rows],
 ) -> list[dict[str, int]]:
+    """Optima over `shape` within `restrict`; `complete` draws a row within a restriction."""
     found: list[dict[str, int]] = []
     for _ in range(count):
         used = [{name: values[name] for name in shape} for values in found]
@@ -130,6 +137,22 @@ def _optima(
         if optimum is None:
             break
         chosen = {name: (optimum.values[name],) for name in shape}
-        (row,) = sampler.sample(1, rng, {**restrict, **chosen})
-        found.append(space.values(row))
+        found.append(space.values(complete({**restrict, **chosen})))
     return found
+
+
+def _fair(template: Template, space: Space) -> Callable[[Rows], Rows]:
+    """Picks a draw whose parallel iterations are shared evenly among the threads, where there is one."""
+    bind, threads = template.bind, template.threads
+    if bind is None or threads == 1:
+        return lambda rows: rows[0]
+    names = [f"{bind.level}.{split.axis}" for split in template.all(Split) if bind.level in split.levels]
+    evaluator = Evaluator(space)
+
+    def pick(rows: Rows) -> Rows:
+        columns = evaluator.columns(rows)
+        iterations = np.prod([columns[name] for name in names], axis=0)
+        picked: Rows = rows[int(np.argmin(iterations % threads))]
+        return picked
+
+    return pick

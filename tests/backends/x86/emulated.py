@@ -14,7 +14,7 @@ from heron_cli.backends import tir
 from heron_cli.machine import Machine
 
 NATIVE = {"avx512f", "avx512bw", "avx512vl", "avx512_vnni"} <= Machine().cpu_flags
-_INSTRUCTION = "llvm.x86.avx512.vpdpbusd.512"
+_INSTRUCTIONS = {"llvm.x86.avx512.vpdpbusd.512", "llvm.x86.avx512.vpdpbusd.256"}
 _plain = tir.llvm_intrinsic
 
 
@@ -31,7 +31,7 @@ def llvm_intrinsic(dtype: str, name: str, *arguments: Any) -> Any:
     """As `tir.llvm_intrinsic`; the byte dot product becomes four widening multiplications."""
     from tvm import tirx
 
-    if name != _INSTRUCTION:
+    if name not in _INSTRUCTIONS:
         return _plain(dtype, name, *arguments)
     total, data, weights = arguments
     lanes = int(dtype.rpartition("x")[2])

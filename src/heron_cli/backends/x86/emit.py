@@ -129,6 +129,12 @@ class KernelEmitter:
         flat = [buffer for row in acc for buffer in row]
         statements = [tir.allocate_register(buffer) for buffer in flat]
         statements += [tir.store(b, 0, tir.zero(self.accumulate, self.width), self.width) for b in flat]
+        if self.nest.prefetch.get("output"):
+            statements.append(
+                tir.bind(
+                    "c", self._output_base(starts), lambda c: self._ask_for_output(points, acc, c, starts)
+                )
+            )
         statements.append(
             tir.bind(
                 "a",
@@ -174,17 +180,14 @@ class KernelEmitter:
         def steps(taps: Mapping[str, Any], groups: Sequence[Any], last: bool) -> Any:
             """The dot products of some groups of four at fixed taps."""
             statements: list[Any] = []
+            length, ahead = self.width * self.depth, self.nest.prefetch.get("weight", 0)
             for g in groups:
                 begin = self.weight.group_start(g, last)
                 offset = source.offset({**taps, self.group: begin})
-                weights = [
-                    tir.load(
-                        self.packed,
-                        w + self.weight.offset(taps, g, blocks) + j * self.width * self.depth,
-                        self.width * self.depth,
-                    )
-                    for j in range(blocks)
-                ]
+                at = [w + self.weight.offset(taps, g, blocks) + j * length for j in range(blocks)]
+                weights = [tir.load(self.packed, place, length) for place in at]
+                if ahead:
+                    statements += [tir.prefetch(self.packed, place + ahead * length) for place in at]
                 for p, point in enumerate(points):
                     if not case.valid(point.at, taps):
                         continue
@@ -278,6 +281,20 @@ class KernelEmitter:
         output = self.einsum.output
         moving = [a.name for a in self.einsum.spatial if a.name != self.lane]
         return sum((starts[name] * output.stride(name) for name in moving), output.offset())
+
+    def _ask_for_output(
+        self, points: Sequence[_Point], acc: Sequence[Sequence[Any]], c: Any, starts: Mapping[str, Any]
+    ) -> Any:
+        """The lines that the tile writes, so that they are in the cache by then."""
+        first = starts[self.lane]
+        return tir.sequence(
+            [
+                tir.prefetch(self.output, c + shift + (first + j) * self.width, write=True)
+                for point, row in zip(points, acc, strict=True)
+                for shift in [sum(self.einsum.output.stride(name) * i for name, i in point.at.items())]
+                for j in range(len(row))
+            ]
+        )
 
     def _write_back(
         self, points: Sequence[_Point], acc: Sequence[Sequence[Any]], c: Any, starts: Mapping[str, Any]

@@ -1,9 +1,9 @@
-"""C3, candidates: knobs that choose from a list (orders, copies of buffers, depths, bands, places)."""
+"""C3, candidates: knobs that choose from a list (orders, copies, depths, bands, distances, places)."""
 
 from __future__ import annotations
 
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
-from heron_cli.schedule.primitives import Order, Pipeline, Raster, Resident
+from heron_cli.schedule.primitives import Order, Pipeline, Prefetch, Raster, Resident
 
 
 class Candidates(ConstraintRule):
@@ -28,6 +28,9 @@ class Candidates(ConstraintRule):
             poster.space.knob(f"resident.{resident.level}", resident.counts)
         for raster in poster.template.all(Raster):
             poster.space.knob(f"band.{raster.level}", raster.bands)
+        for prefetch in poster.template.all(Prefetch):
+            if len(prefetch.distances) > 1:
+                poster.space.knob(f"prefetch.{prefetch.operand}", prefetch.distances)
         place = poster.template.place
         if place is not None and len(place.positions) > 1:
             poster.space.knob(f"place.{place.stage}", range(len(place.positions)))
