@@ -102,27 +102,20 @@ def _cell(runs: Sequence[Run], best: float, share: float = SHARE) -> str:
     return f"{text} ({failed} of {len(runs)} never)" if failed else text
 
 
-def bars(runs: Sequence[Run], best: Mapping[str, float]) -> list[str]:
-    """One line per bar: met or missed."""
-    own, lines = _trials(runs, best, "cga"), []
+def bars(
+    runs: Sequence[Run], best: Mapping[str, float], own: str = "cga", where: str = "all spaces"
+) -> list[str]:
+    """One line per bar: met or missed by `own`."""
+    mine, lines = _trials(runs, best, own), []
     for method, bar in BARS.items():
         other = _trials(runs, best, method)
-        shared = sorted(set(own) & set(other))
-        ratio = geomean([other[key] / own[key] for key in shared])
+        shared = sorted(set(mine) & set(other))
+        ratio = geomean([other[key] / mine[key] for key in shared])
         state = "met" if ratio >= bar else "**missed**"
-        lines.append(f"* CGA needs at most 1/{bar:g} of the trials of `{method}`: {state} (1/{ratio:.1f}).")
-    return lines
-
-
-def unseeded(runs: Sequence[Run], best: Mapping[str, float]) -> list[str]:
-    """The bars again, for CGA without generation 0."""
-    own, lines = _trials(runs, best, "cga-unseeded"), []
-    for method, bar in BARS.items():
-        other = _trials(runs, best, method)
-        shared = sorted(set(own) & set(other))
-        ratio = geomean([other[key] / own[key] for key in shared])
-        state = "would be met" if ratio >= bar else "would be **missed**"
-        lines.append(f"* Without generation 0 the bar of 1/{bar:g} of `{method}` {state} (1/{ratio:.1f}).")
+        lines.append(
+            f"* {where}: `{own}` is to need at most 1/{bar:g} of the trials of `{method}` and needs "
+            f"1/{ratio:.1f}: {state}."
+        )
     return lines
 
 

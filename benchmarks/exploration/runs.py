@@ -59,7 +59,7 @@ def compare(runs: Runs, bed: Bed | MeasuredBed, methods: Sequence[str], seeds: i
 
 def transfer(runs: Runs, beds: Sequence[Bed], seeds: int, trials: int, told: int) -> None:
     """CGA on every bed after `told` trials of CGA on each of the others; the beds are of one machine."""
-    histories = {bed.name: bed.search("cga-unseeded", 1000, told) for bed in beds}
+    histories = {bed.name: bed.search("cga-unseeded", 1000, told, near=None) for bed in beds}
     for bed, problem in _warm(beds, histories):
         for seed in range(seeds):
             for label, method in ((WARM, "cga"), (WARM_UNSEEDED, "cga-unseeded")):
