@@ -25,6 +25,7 @@ from heron_cli.session import Settings
 
 RESULTS = Path(__file__).parents[1] / "results" / "exploration.md"
 PARTS = ("vta", "transfer", "dlboost")
+SOLVER_BAR = 0.05  # of the wall time
 TRANSFER_LAYERS = ("C3", "C5", "C6", "C8", "C11", "C12")
 
 
@@ -188,13 +189,13 @@ def _seconds(beds: list[Bed], budgets: Sequence[int]) -> list[str]:
             found = session.tune(bed.task, store, Settings(trials=trials, transfer=False)).seconds_spent
         wall = time.monotonic() - started
         cells = [f"{found[name]:.1f} s" for name in ("solve", "model", "build", "measure")]
-        lines.append(
-            f"| {bed.name}, {trials} trials | " + " | ".join(cells) + f" | {found['solve'] / wall:.1%} |"
-        )
+        share = found["solve"] / wall
+        cells.append(f"{share:.1%}, bar {'met' if share < SOLVER_BAR else '**missed**'}")
+        lines.append(f"| {bed.name}, {trials} trials | " + " | ".join(cells) + " |")
     lines += [
         "",
-        "The bar is 5 % of the wall time. Making the problem (proof that it has a point, bound, seeds) is",
-        "part of `solve`. This machine is modelled and answers in milliseconds, which is the worst case for",
+        f"The bar is {SOLVER_BAR:.0%} of the wall time. Making the problem (proof that it has a point, bound,",
+        "seeds) is part of `solve`. This machine is modelled and answers in milliseconds, which is the worst case for",
         "the solver's share; no hardware was measured.",
         "",
         "The driver alone for 256 trials with costs from the recorded table, in seconds of the processor, as",
