@@ -194,9 +194,9 @@ def _seconds(beds: list[Bed], budgets: Sequence[int]) -> list[str]:
         lines.append(f"| {bed.name}, {trials} trials | " + " | ".join(cells) + " |")
     lines += [
         "",
-        f"The bar is {SOLVER_BAR:.0%} of the wall time. Making the problem (proof that it has a point, bound,",
-        "seeds) is part of `solve`. This machine is modelled and answers in milliseconds, which is the worst case for",
-        "the solver's share; no hardware was measured.",
+        f"The bar is {SOLVER_BAR:.0%} of the wall time. Making the problem (proof that it has a point,",
+        "bound, seeds) is part of `solve`. This machine is modelled and answers in milliseconds: the",
+        "worst case for the solver's share. No hardware was measured.",
         "",
         "The driver alone for 256 trials with costs from the recorded table, in seconds of the processor, as",
         "other work ran on the machine:",
