@@ -90,7 +90,8 @@ def run(repeats: int) -> dict[str, Any]:
 def _fault(
     label: str, variant: str, expected: Status, repeats: int, runner: LocalRunner, store: Store, make: Any
 ) -> dict[str, Any]:
-    tried = survived = stored = 0
+    tried = survived = 0
+    otherwise: list[str] = []
     for number in range(repeats):
         names = ("good", variant, "good_twin")
         candidates = [make(name, n=number, f=FAULTS_BY_NAME[variant]) for name in names]
@@ -99,17 +100,24 @@ def _fault(
             found[index] = measurement
             store.add(_record(candidates[index], measurement, label))
         tried += 1
-        stored += len(found)
-        neighbours = all(found[index].verified for index in (0, 2) if index in found)
-        survived += len(found) == 3 and neighbours and found[1].status is expected
+        due = (Status.OK, expected, Status.OK)
+        wrong = [
+            f"{name}: {found[index].status} ({found[index].reason})" if index in found else f"{name}: lost"
+            for index, name in enumerate(names)
+            if index not in found or found[index].status is not due[index]
+        ]
+        wrong += [f"{names[index]}: not verified" for index in (0, 2) if not wrong and not found[index].verified]
+        survived += not wrong
+        otherwise += wrong
     kept = sum(record.workload == label for record in store.all())
-    print(f"{label}: {survived} of {tried}", flush=True)
+    print(f"{label}: {survived} of {tried}", *otherwise, sep="\n  ", flush=True)
     return {
         "fault": label,
         "outcome": str(expected),
         "tried": tried,
         "survived": survived,
         "records lost": 3 * tried - kept,
+        "otherwise": otherwise,
     }
 
 
