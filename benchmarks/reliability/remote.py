@@ -72,7 +72,7 @@ def _ray(
 
     task, candidates, opening = problem(shape)
     for count in counts:
-        patient = {"health_check_timeout_ms": 60_000, "health_check_initial_delay_ms": 60_000}
+        patient = {"health_check_timeout_ms": 60_000}
         head = {"num_cpus": 2, "include_dashboard": False, "_system_config": patient}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:

@@ -22,7 +22,7 @@ def cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     # a machine under load must not pass for a dead node: what is killed refuses at once, and is found anyway
-    patient = {"health_check_timeout_ms": 60_000, "health_check_initial_delay_ms": 60_000}
+    patient = {"health_check_timeout_ms": 60_000}
     head = {"num_cpus": 2, "include_dashboard": False, "_system_config": patient}
     found = Cluster(initialize_head=True, head_node_args=head)
     found.add_node(num_cpus=2)
