@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from heron_cli.measure.timing import TimingOptions
     from heron_cli.trial import Candidate
 
     Array = NDArray[Any]
@@ -74,7 +75,13 @@ class LoadedKernel(Protocol):
         """One call. Raises RuntimeError when the kernel returns a status other than 0."""
 
     def repeat(self, buffers: Sequence[Array], count: int) -> float:
-        """Seconds of wall clock for `count` calls in a row, looped in native code."""
+        """Seconds for `count` calls in a row, looped in native code or on the device."""
+
+    def fetch(self, buffers: Sequence[Array]) -> None:
+        """Bring what the calls of `repeat` wrote into the buffers, from a device with its own memory."""
+
+    def close(self) -> None:
+        """Give back the memory and the code. The kernel cannot be called afterwards."""
 
 
 class Backend(Protocol):
@@ -90,6 +97,13 @@ class Backend(Protocol):
 
     def load(self, kernel: Kernel, *, threads: int) -> LoadedKernel:
         """Link and load a kernel into this process. Must not import TVM."""
+
+
+@runtime_checkable
+class OwnClock(Protocol):
+    """A back end whose device has a clock of its own, steadier than the host's: it is read for less long."""
+
+    timing: TimingOptions
 
 
 @runtime_checkable

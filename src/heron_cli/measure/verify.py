@@ -18,7 +18,7 @@ from heron_cli.measure.inputs import element_type, random_operands
 from heron_cli.operators.expected import Expected
 
 Array = NDArray[Any]
-_CHUNK = 1 << 20  # elements that are compared at once
+_CHUNK = 1 << 15  # elements that are compared at once: their float64 stays in a core's cache
 
 
 class Reference(Protocol):

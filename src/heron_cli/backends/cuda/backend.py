@@ -8,6 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from heron_cli.backends.base import BuildError, Kernel, LoadedKernel, Operand
+from heron_cli.measure.timing import TimingOptions
 
 if TYPE_CHECKING:
     from heron_cli.schedule.task import Task
@@ -20,6 +21,10 @@ class CudaBackend:
     """See `heron_cli.backends.base.Backend`."""
 
     name = "cuda"
+    timing = TimingOptions(
+        warmup_seconds=0.005, slice_seconds=0.002, floor_seconds=0.015, close_floor_seconds=0.06,
+        most_seconds=0.15, host=False,
+    )  # fmt: skip
 
     def unavailable(self, requires: Mapping[str, Any]) -> list[str]:
         """Why there is no GPU, or not the one that is asked for."""
