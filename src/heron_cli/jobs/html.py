@@ -21,8 +21,9 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: 
 dl { display: grid; grid-template-columns: max-content auto; gap: 0 1em } dt { color: #777 } dd { margin: 0 }
 """
 _ALONE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 1100px; padding: 0 1em; color: #222 }
-table { border-collapse: collapse } th, td { text-align: left; padding: .3em .8em .3em 0; vertical-align: top }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 1100px; padding: 0 1em }
+table { border-collapse: collapse }
+th, td { text-align: left; padding: .3em .8em .3em 0; vertical-align: top }
 """
 _HEADER = ("accelerator", "workload", "result", "best", "trials", "invalid", "slices", "tuning")
 
