@@ -62,7 +62,7 @@ def _injected(rows: list[dict[str, Any]]) -> str:
     body = [
         [
             row["fault"],
-            row["tried"] or "not here: Ray is not installed",
+            row["tried"] or "could not be tried here",
             row["survived"] if row["tried"] else "–",
         ]
         for row in rows

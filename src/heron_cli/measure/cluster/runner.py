@@ -7,7 +7,6 @@ what Ray cannot save comes back as device-lost and is measured by a later run.
 
 from __future__ import annotations
 
-import socket
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from heron_cli.backends.base import Backend
 from heron_cli.errors import HeronError, InputError
 from heron_cli.measure.closing import Closing
 from heron_cli.measure.cluster.work import Measured, Station, build, status_of
+from heron_cli.measure.reach import reach
 from heron_cli.measure.rpc.wire import Opening
 from heron_cli.measure.text import last_line, of_exception
 from heron_cli.trial import Candidate, Measurement, Status
@@ -25,7 +25,6 @@ from heron_cli.trial import Candidate, Measurement, Status
 _AHEAD = 3  # candidates under way per station: one measured, the others built meanwhile
 _RETRIES = 3
 _LOOK_SECONDS = 1.0
-_REACH_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -162,7 +161,7 @@ def connect(address: str | None) -> Any:
         raise InputError("--runner ray needs Ray; pip install 'heron-cli[ray]'") from None
     if not ray.is_initialized():
         try:
-            _reach(address)
+            _check(address)
             ray.init(address=address, log_to_driver=False, logging_level="error", include_dashboard=False)
         except Exception as error:  # refused, timed out, another version: no common base
             where, said = address or "this machine", last_line(str(error)) or type(error).__name__
@@ -170,11 +169,11 @@ def connect(address: str | None) -> Any:
     return ray
 
 
-def _reach(address: str | None) -> None:
-    """Raise OSError where nobody listens; Ray itself would try for minutes."""
+def _check(address: str | None) -> None:
+    """Raise OSError when an address has a port at which nobody listens."""
     host, _, port = (address or "").removeprefix("ray://").rpartition(":")
     if host and port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), _REACH_SECONDS).close()
+        reach(host.strip("[]"), int(port))
 
 
 def _measurement(measured: Measured) -> Measurement:
