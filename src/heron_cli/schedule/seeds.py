@@ -147,6 +147,7 @@ def _fair(template: Template, space: Space) -> Callable[[Rows], Rows]:
     def pick(rows: Rows) -> Rows:
         columns = evaluator.columns(rows)
         iterations = np.prod([columns[name] for name in names], axis=0)
-        return rows[int(np.argmin(iterations % threads))]
+        chosen: Rows = rows[int(np.argmin(iterations % threads))]
+        return chosen
 
     return pick
