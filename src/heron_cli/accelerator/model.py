@@ -146,6 +146,7 @@ class Accelerator:
     memories: tuple[Memory, ...]
     levels: tuple[Level, ...]
     stages: Mapping[str, StageSpec]
+    stores: tuple[str, ...]
     prefetch: Mapping[str, tuple[int, ...]]  # operand -> how far ahead, to try; 0 is not at all
     limits: Mapping[str, int]
     estimate: Mapping[str, int]

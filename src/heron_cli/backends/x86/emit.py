@@ -12,13 +12,14 @@ from math import prod
 from typing import Any
 
 from heron_cli.backends import tir
+from heron_cli.backends.x86 import inline
 from heron_cli.backends.x86.cases import Case, Cases
 from heron_cli.backends.x86.finish import Finish
 from heron_cli.backends.x86.pack import PackedWeight
 from heron_cli.backends.x86.stage import InputStage, Source
 from heron_cli.elements import BYTES
 from heron_cli.schedule.einsum import Axis
-from heron_cli.schedule.nest import ROOT, Loop, Nest
+from heron_cli.schedule.nest import ROOT, STREAMED, Loop, Nest
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class KernelEmitter:
         self.cases = Cases(nest)
         self.accumulate = self.einsum.accumulate
         self.width, self.depth = self.weight.width, self.weight.depth
+        self.streamed = nest.store == STREAMED
         covered = {lane, group}
         self.left_out = [d for d in self.einsum.left_out() if not covered & {name for name, _ in d.terms}]
 
@@ -63,13 +65,18 @@ class KernelEmitter:
         source = Source.user(self.input, einsum.input)
         if constant:
             self.packed = given
-            return tir.function(symbol, data, self._root(source))
+            return tir.function(symbol, data, self._whole(source))
         self.packed = tir.workspace("packed", einsum.weight.dtype, self.weight.bytes)
         pack = self.weight.statement(given, self.packed, parallel=self.nest.threads > 1)
-        body = tir.sequence([tir.allocate_workspace(self.packed), pack, self._root(source)])
+        body = tir.sequence([tir.allocate_workspace(self.packed), pack, self._whole(source)])
         return tir.function(symbol, data, body)
 
     # --- the loops outside the tile -----------------------------------------------------------------
+
+    def _whole(self, source: Source) -> Any:
+        if not self.streamed:
+            return self._root(source)
+        return inline.streaming(self.einsum.output.dtype, self.width, self._root(source))
 
     def _root(self, source: Source) -> Any:
         body = self._parallel
@@ -84,6 +91,10 @@ class KernelEmitter:
         serial = [loop for loop in nest.positions() if loop.level != level and self._spatial(loop.axis)]
 
         def body(index: Any) -> Any:
+            whole = share(index)
+            return tir.sequence([whole, inline.fence()]) if self.streamed else whole
+
+        def share(index: Any) -> Any:
             tiles: dict[str, Any] = {}
             for i, axis in enumerate(axes):
                 inner = prod(extents[i + 1 :])
@@ -316,7 +327,9 @@ class KernelEmitter:
                     column = 0
                 before, buffer = self.finish.apply(sums, here, column, valid)
                 stores += before
-                if stride == 1 and valid == self.width:
+                if self.streamed:
+                    stores.append(inline.stream(self.output, at + column, tir.load(buffer, 0, self.width)))
+                elif stride == 1 and valid == self.width:
                     stores.append(
                         tir.store(self.output, at + column, tir.load(buffer, 0, self.width), self.width)
                     )
