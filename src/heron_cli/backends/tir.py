@@ -204,6 +204,11 @@ def with_llvm(text: str, body: Stmt) -> Stmt:
     return tirx.AttrStmt(ir.StringImm("llvm"), "pragma_import_llvm", ir.StringImm(text), body)
 
 
+def inlined(dtype: str, name: str, *arguments: Any) -> Any:
+    """The value of a function that `with_llvm` defines."""
+    return tirx.call_extern(dtype, name, *arguments)
+
+
 def evaluate(name: str, *arguments: Any) -> Stmt:
     """Call a function without a result, on vectors or pointers."""
     return tirx.Evaluate(tirx.call_extern("void", name, *arguments))
