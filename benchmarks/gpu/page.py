@@ -5,72 +5,128 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 _NOTES = """
 Each row is one workload, tuned by `heron tune` (CGA; records of earlier runs on the same machine kind
-are known to it) and verified element by element against numpy. `ratio` is PyTorch's time over heron's,
-the faster of the calls that PyTorch offers (both memory formats for convolutions, `cudnn.benchmark` on),
-medians of alternating rounds, both replayed as CUDA graphs on warm caches. `limit` is the larger of
-arithmetic at the measured product rate and operands at the measured copy rate, as a share of heron's
-time; what stays in the L2 cache can exceed 1.
+are known to it), each trial verified element by element against numpy, the kernel shown here again
+against a float64 product by PyTorch. `warm` and `cold` are PyTorch's time over heron's: the faster of
+the calls that PyTorch offers (both memory formats for convolutions, conv1d also as an image of height 1,
+`cudnn.benchmark` on). Both sides are captured and replayed as CUDA graphs by the same code, medians of
+nine rounds in which they take turns. Cold: the calls of a graph go round copies of the operands that
+together are twice as large as the L2 cache. `limit` is the larger of arithmetic at the measured product
+rate and operands at the measured copy rate, as a share of heron's warm time; for operands that stay in
+the L2 cache it can exceed 1.
 """
+_HEAD = (
+    "| workload | heron, µs | PyTorch, µs | warm | cold | limit | TFLOP/s "
+    "| variant | trials | not ok | spread |",
+    "|---|---|---|---|---|---|---|---|---|---|---|",
+)
+_OPERATORS = "heron-operators-tensorcore"
 
 
 def write(source: Path, page: Path, notes: Sequence[str] = ()) -> None:
     """Write the page from the JSON lines of a run; `notes` come after the standing ones."""
     rows = [json.loads(line) for line in source.read_text().splitlines()]
     machines = [row for row in rows if row["name"] == "machine"]
-    measured = {row["name"]: row for row in rows if "peers" in row}
-    failed = {row["name"]: row for row in rows if "error" in row and row["name"] not in measured}
-    rate = max(row["matmul 8192, FLOP/s"] for row in machines)
-    copy = max(row["copy of 1 GiB, bytes/s"] for row in machines)
-    families: dict[str, list[float]] = defaultdict(list)
-    lines = []
-    for name, row in measured.items():
-        best = min(row["peers"], key=lambda each: row["peers"][each])
-        ratio = row["peers"][best] / row["seconds"]
-        families[name.split("-")[0]].append(ratio)
-        limit = max(row["flops"] / rate, row["bytes"] / copy) / row["seconds"]
-        lines.append(
-            f"| {name} | {row['seconds'] * 1e6:.2f} | {row['peers'][best] * 1e6:.2f} ({best}) | {ratio:.2f} "
-            f"| {limit:.2f} | {row['flops'] / row['seconds'] / 1e12:.0f} | {row['variant']} "
-            f"| {row['trials']} | {row['invalid']} | {row['spread']:.2f} |"
-        )
-    every = [ratio for family in families.values() for ratio in family]
-    trials, invalid = (sum(row[key] for row in measured.values()) for key in ("trials", "invalid"))
-    text = [
-        "# TensorCore against cuBLAS and cuDNN",
-        "",
-        "    python -m benchmarks.tensorcore      # on the GPU machine; then --page FILE writes this page",
-        "",
-        _NOTES.strip(),
-        *(f"\n{note}" for note in notes),
-        "",
-        *_machine(machines[0]),
-        f"- measured ceilings: {rate / 1e12:.0f} TFLOP/s (8192³ product by cuBLAS), "
-        f"{copy / 1e9:.0f} GB/s (copy of 1 GiB)",
-        f"- {len(measured)} workloads, {trials} trials, {invalid} invalid",
-        "",
-        "| family | workloads | geometric mean of ratios | least |",
-        "|---|---|---|---|",
-        *(f"| {name} | {len(v)} | {_mean(v):.2f} | {min(v):.2f} |" for name, v in families.items()),
-        f"| **all** | {len(every)} | **{_mean(every):.2f}** | {min(every):.2f} |",
-        "",
-        "| workload | heron, µs | PyTorch, µs | ratio | limit | TFLOP/s | variant | trials | invalid | spread |"  # noqa: E501,
-        "|---|---|---|---|---|---|---|---|---|---|",
-        *lines,
-        *(f"| {name} | {row['error']} |" for name, row in failed.items()),
-        "",
-    ]
+    measured = {(row["file"], row["name"]): row for row in rows if "warm" in row}
+    failed = {
+        (row["file"], row["name"]): row["error"]
+        for row in rows
+        if "error" in row and (row["file"], row["name"]) not in measured
+    }
+    files: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for (file, _), row in measured.items():
+        files[file].append(row)
+    text = ["# TensorCore against cuBLAS and cuDNN", "", _NOTES.strip(), *(f"\n{note}" for note in notes), ""]
+    text += [*_machine(machines), ""]
+    roof = machines[0]
+    if _OPERATORS in files:
+        text += ["## Operators", "", *_families(files[_OPERATORS]), ""]
+    networks = [file for file in files if file != _OPERATORS]
+    if networks:
+        text += ["## Networks", "", *_networks({file: files[file] for file in networks}), ""]
+    for file, found in files.items():
+        text += [f"## {file}", "", *_HEAD, *(_row(row, roof) for row in found), ""]
+    if failed:
+        text += ["## Failed", "", *(f"- {file} {name}: {why}" for (file, name), why in failed.items()), ""]
     page.write_text("\n".join(text))
 
 
-def _machine(row: dict[str, Any]) -> Iterable[str]:
-    yield f"- {row['gpu']}; driver, clock, temperature, power: {row['driver, clock, temperature, power']}"
-    yield f"- PyTorch {row['torch']}, cuDNN {row['cudnn']}; {row['versions']}"
+def ratio(times: Mapping[str, float]) -> float:
+    """PyTorch's best over heron's."""
+    return _peer(times)[1] / times["heron"]
+
+
+def _peer(times: Mapping[str, float]) -> tuple[str, float]:
+    return min(((n, t) for n, t in times.items() if n != "heron"), key=lambda each: each[1])
+
+
+def _row(row: Mapping[str, Any], roof: Mapping[str, Any]) -> str:
+    warm = row["warm"]
+    name, theirs = _peer(warm)
+    least = max(row["flops"] / roof["matmul 8192, FLOP/s"], row["bytes"] / roof["copy of 1 GiB, bytes/s"])
+    invalid = sum(count for status, count in row["statuses"].items() if status != "ok")
+    return (
+        f"| {row['name']} | {warm['heron'] * 1e6:.2f} | {theirs * 1e6:.2f} ({name}) | {ratio(warm):.2f} "
+        f"| {ratio(row['cold']):.2f} | {least / warm['heron']:.2f} "
+        f"| {row['flops'] / warm['heron'] / 1e12:.0f} | {row['variant']} "
+        f"| {row['trials']} | {invalid} | {row['spread']['heron']:.2f} |"
+    )
+
+
+def _families(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    families: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in rows:
+        families[row["name"].split("-")[0]].append(row)
+    yield "| family | workloads | warm: geometric mean | least | cold: geometric mean | least |"
+    yield "|---|---|---|---|---|---|"
+    for name, found in [*families.items(), ("**all**", list(rows))]:
+        warm, cold = ([ratio(row[kind]) for row in found] for kind in ("warm", "cold"))
+        yield (
+            f"| {name} | {len(found)} | {_mean(warm):.2f} | {min(warm):.2f} | {_mean(cold):.2f} "
+            f"| {min(cold):.2f} |"
+        )
+    plain = [ratio({n: t for n, t in row["warm"].items() if not n.startswith("as ")}) for row in rows]
+    yield f"| all, conv1d by conv1d alone | {len(rows)} | {_mean(plain):.2f} | {min(plain):.2f} | | |"
+    trials = sum(row["trials"] for row in rows)
+    wrong = sum(count for row in rows for status, count in row["statuses"].items() if status != "ok")
+    yield ""
+    yield f"{len(rows)} workloads, {trials} trials, {wrong} of them not ok."
+
+
+def _networks(files: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterable[str]:
+    yield "Sums of layer time × count, on both sides."
+    yield ""
+    yield "| network | layers | heron, µs | PyTorch, µs | warm | cold |"
+    yield "|---|---|---|---|---|---|"
+    for file, rows in files.items():
+        sums = {
+            (kind, side): sum(row["count"] * pick(row[kind]) for row in rows)
+            for kind in ("warm", "cold")
+            for side, pick in (("heron", lambda times: times["heron"]), ("theirs", lambda t: _peer(t)[1]))
+        }
+        warm, cold = (sums[kind, "theirs"] / sums[kind, "heron"] for kind in ("warm", "cold"))
+        yield (
+            f"| {file} | {len(rows)} | {sums['warm', 'heron'] * 1e6:.1f} "
+            f"| {sums['warm', 'theirs'] * 1e6:.1f} | {warm:.2f} | {cold:.2f} |"
+        )
+
+
+def _machine(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    first = rows[0]
+    yield f"- {first['gpu']}; PyTorch {first['torch']}, cuDNN {first['cudnn']}"
+    yield f"- {', '.join(f'{name} {version}' for name, version in first['versions'].items())}"
+    for row in rows:
+        yield (
+            f"- {row['state']}; ceilings: "
+            f"{row['matmul 8192, FLOP/s'] / 1e12:.0f} TFLOP/s (8192³ product by cuBLAS), "
+            f"{row['mma.sync, FLOP/s'] / 1e12:.0f} TFLOP/s (mma.sync on registers), "
+            f"{row['copy of 1 GiB, bytes/s'] / 1e9:.0f} GB/s (copy of 1 GiB)"
+        )
 
 
 def _mean(values: Sequence[float]) -> float:

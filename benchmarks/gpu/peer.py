@@ -3,48 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from heron_cli.operators.workload import Workload
 
 Call = Callable[[], Any]
 
 
-@dataclass(frozen=True)
-class Peer:
-    """Calls of PyTorch for one workload by name; `inner` and `outer` say how heron lays the result out."""
-
-    calls: Mapping[str, Call]
-    result: Call
+Peer = dict[str, Call]
 
 
-def peer(workload: Workload, arrays: Mapping[str, Any], device: str = "cuda") -> Peer:
-    """The calls for operands in heron's layout. Raises KeyError for an operator that PyTorch lacks."""
+def peer(workload: Workload, tensors: Mapping[str, Any]) -> Mapping[str, Call]:
+    """The calls by name, for tensors in heron's layout. Raises KeyError for what PyTorch lacks."""
     import torch
 
-    tensors = {name: torch.from_numpy(np.array(array)).to(device) for name, array in arrays.items()}
     return _PEERS[workload.operator](workload, tensors, torch)
 
 
 def _gemm(workload: Workload, t: Mapping[str, Any], torch: Any) -> Peer:
     x, w = t["input"], t["weight"].t()
-    return Peer({"matmul": lambda: torch.matmul(x, w)}, lambda: torch.matmul(x, w))
+    return {"matmul": lambda: torch.matmul(x, w)}
 
 
 def _gemv(workload: Workload, t: Mapping[str, Any], torch: Any) -> Peer:
     vector, matrix = (t["input"], t["weight"]) if t["input"].dim() == 1 else (t["weight"], t["input"])
-    calls = {"mv": lambda: torch.mv(matrix, vector), "matmul": lambda: torch.matmul(matrix, vector[:, None])}
-    return Peer(calls, lambda: torch.mv(matrix, vector))
+    return {"mv": lambda: torch.mv(matrix, vector), "matmul": lambda: torch.matmul(matrix, vector[:, None])}
 
 
 def _bmm(workload: Workload, t: Mapping[str, Any], torch: Any) -> Peer:
     x, w = t["input"], t["weight"]
     if workload.shape["layout"] == "NT":
         w = w.transpose(1, 2)
-    return Peer({"bmm": lambda: torch.bmm(x, w)}, lambda: torch.bmm(x, w))
+    return {"bmm": lambda: torch.bmm(x, w)}
 
 
 def _scan(workload: Workload, t: Mapping[str, Any], torch: Any) -> Peer:
@@ -52,7 +42,7 @@ def _scan(workload: Workload, t: Mapping[str, Any], torch: Any) -> Peer:
     x, w = t["input"], t["weight"]
     k = x.shape[1]
     w = w if w.shape[0] == k else w.t()
-    return Peer({"matmul": lambda: torch.matmul(x, w)}, lambda: torch.matmul(x, w))
+    return {"matmul": lambda: torch.matmul(x, w)}
 
 
 def _convolution(rank: int, transposed: bool) -> Callable[[Workload, Mapping[str, Any], Any], Peer]:
@@ -77,12 +67,29 @@ def _convolution(rank: int, transposed: bool) -> Callable[[Workload, Mapping[str
         calls: dict[str, Call] = {}
         for name, layout in formats.items():
             a, b = x.contiguous(memory_format=layout), w.contiguous(memory_format=layout)
-            calls[name] = lambda a=a, b=b: function(a, b, **options)
-        first = next(iter(calls.values()))
-        back = (0, *range(2, rank + 2), 1)
-        return Peer(calls, lambda: first().permute(back) if trailing else first())
+            calls[name] = _bound(function, a, b, options)
+        if rank == 1:  # PyTorch has no channels-last format of rank 3; an image of height 1 has one
+            flat = getattr(functional, "conv_transpose2d" if transposed else "conv2d")
+            a, b = (each[:, :, None].contiguous(memory_format=torch.channels_last) for each in (x, w))
+            calls["as conv2d, channels_last"] = _bound(flat, a, b, _widened(options))
+        return calls
 
     return make
+
+
+def _bound(function: Callable[..., Any], x: Any, w: Any, options: Mapping[str, Any]) -> Call:
+    return lambda: function(x, w, **options)
+
+
+def _widened(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a convolution of width alone, for an image of height 1."""
+    still = {"stride": 1, "dilation": 1, "padding": 0, "output_padding": 0}
+    return {
+        name: (still[name], *(value if isinstance(value, list | tuple) else (value,)))
+        if name in still
+        else value
+        for name, value in options.items()
+    }
 
 
 _PEERS: dict[str, Callable[[Workload, Mapping[str, Any], Any], Peer]] = {
@@ -95,16 +102,16 @@ _PEERS: dict[str, Callable[[Workload, Mapping[str, Any], Any], Peer]] = {
 }
 
 
-def graph_of(call: Call, nodes: int) -> Any:
-    """So many calls in a row as a CUDA graph of PyTorch."""
+def graph_of(calls: Sequence[Call]) -> Any:
+    """The calls in a row as a CUDA graph of PyTorch, after each was made once."""
     import torch
 
-    for _ in range(3):
+    for call in dict.fromkeys(calls):
         call()
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        for _ in range(nodes):
+        for call in calls:
             call()
     return graph
 
@@ -119,27 +126,4 @@ def seconds(graph: Any, nodes: int, replays: int) -> float:
         graph.replay()
     end.record()
     torch.cuda.synchronize()
-    return begin.elapsed_time(end) / 1e3 / (nodes * replays)
-
-
-def ceilings() -> dict[str, float]:
-    """What this GPU reaches: FLOP/s of a large product of random numbers, bytes/s of a large copy."""
-    import torch
-
-    a, b = (torch.randn(8192, 8192, device="cuda", dtype=torch.float16) for _ in range(2))
-    product = graph_of(lambda: torch.matmul(a, b), 1)
-    fastest = min(seconds(product, 1, 5) for _ in range(3))
-    x = torch.empty(1 << 30, device="cuda", dtype=torch.uint8)
-    y = torch.empty_like(x)
-    copy = graph_of(lambda: y.copy_(x), 1)
-    return {
-        "matmul 8192, FLOP/s": 2 * 8192**3 / fastest,
-        "copy of 1 GiB, bytes/s": 2 * x.numel() / min(seconds(copy, 1, 5) for _ in range(3)),
-    }
-
-
-def close(result: Any, expected: Sequence[Any]) -> float:
-    """Largest difference, relative to the root mean square of what is expected."""
-    wide = np.asarray(expected, np.float64)
-    scale = float(np.sqrt(np.mean(np.square(wide)))) or 1.0
-    return float(np.max(np.abs(np.asarray(result, np.float64) - wide))) / scale
+    return float(begin.elapsed_time(end)) / 1e3 / (nodes * replays)

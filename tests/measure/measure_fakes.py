@@ -162,6 +162,12 @@ class LoadedFake:
             raise RuntimeError(f"the kernel returned {status.value}")
         return seconds
 
+    def fetch(self, buffers: Sequence[NDArray[Any]]) -> None:
+        """The kernels write into the buffers."""
+
+    def close(self) -> None:
+        """Libraries of tests stay loaded."""
+
 
 def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:
     assert array.ctypes.data % ALIGNMENT == 0

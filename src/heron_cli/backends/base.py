@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from heron_cli.measure.timing import TimingOptions
     from heron_cli.trial import Candidate
 
     Array = NDArray[Any]
@@ -74,7 +75,13 @@ class LoadedKernel(Protocol):
         """One call. Raises RuntimeError when the kernel returns a status other than 0."""
 
     def repeat(self, buffers: Sequence[Array], count: int) -> float:
-        """Seconds of wall clock for `count` calls in a row, looped in native code."""
+        """Seconds for `count` calls in a row, looped in native code or on the device."""
+
+    def fetch(self, buffers: Sequence[Array]) -> None:
+        """Bring what the calls of `repeat` wrote into the buffers, from a device with its own memory."""
+
+    def close(self) -> None:
+        """Give back the memory and the code. The kernel cannot be called afterwards."""
 
 
 class Backend(Protocol):
@@ -90,6 +97,16 @@ class Backend(Protocol):
 
     def load(self, kernel: Kernel, *, threads: int) -> LoadedKernel:
         """Link and load a kernel into this process. Must not import TVM."""
+
+
+@runtime_checkable
+class OwnDevice(Protocol):
+    """A back end whose kernels run beside the host's processor, and are timed by the device's own clock."""
+
+    timing: TimingOptions
+
+    def processor(self) -> str:
+        """What the device is called, as records name it; empty where there is none."""
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ from heron_cli.measure.child import Place
 from heron_cli.measure.lane import Failure, Lane, LaneError, Reply, UnableError
 from heron_cli.measure.limits import Limits
 from heron_cli.measure.nurseries import Nurseries
-from heron_cli.measure.timing import TimingOptions
+from heron_cli.measure.timing import TimingOptions, timing_of
 from heron_cli.measure.worker import Job, Outcome, WorkerSetup
 from heron_cli.trial import Status
 
@@ -40,7 +40,7 @@ class IsolatedWorker:
         self._shared = nurseries is not None
         self.nursery = self._nurseries.get("heron_cli.measure.worker", type(backend).__module__)
         place = Place(tuple(cores), self._limits.memory_bytes, output_bytes=self._limits.output_bytes)
-        setup = WorkerSetup(backend, threads, timing or TimingOptions(), self._limits)
+        setup = WorkerSetup(backend, threads, timing or timing_of(backend), self._limits)
         self.lane = Lane(self.nursery, _ENTRY, setup, place, self._limits, "the measuring process")
         self._job: Job | None = None
         self._open: list[int] = []  # the kernels of the job without an outcome yet

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from math import ceil, isfinite
 from statistics import median, quantiles
 
+from heron_cli.backends.base import Backend, OwnDevice
+
 Repeat = Callable[[int], float]
 """Seconds of wall clock for so many calls in a row."""
 
@@ -30,7 +32,8 @@ class TimingOptions:
     within `close_ratio` of the incumbent (or ahead of it); and on until the relative inter-quartile range
     is at most `spread_goal` or `most_seconds` are over. A candidate whose first slice is slower than
     `give_up_ratio` times the incumbent is not timed any longer. `rounds` is the number of slices of each
-    kernel in an interleaved comparison.
+    kernel in an interleaved comparison. `host` says that the host's processor is what is timed: then
+    its preemptions and its pace count, else a device's own clock is read and they do not.
     """
 
     warmup_seconds: float = 0.01
@@ -43,13 +46,19 @@ class TimingOptions:
     most_seconds: float = 0.3
     give_up_ratio: float = 1.5
     rounds: int = 25
+    host: bool = True
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
-            if not getattr(self, name) > 0:
+            if name != "host" and not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above zero, not {getattr(self, name)}")
         if self.close_ratio < 1 or self.give_up_ratio < self.close_ratio:
             raise ValueError("1 <= close_ratio <= give_up_ratio must hold")
+
+
+def timing_of(backend: Backend) -> TimingOptions:
+    """How kernels of a back end are timed: as it says itself, or as suits this machine's processor."""
+    return backend.timing if isinstance(backend, OwnDevice) else TimingOptions()
 
 
 @dataclass(frozen=True, slots=True)

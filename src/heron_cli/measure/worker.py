@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -22,9 +23,8 @@ from heron_cli.measure.desk import Desk
 from heron_cli.measure.limits import Limits
 from heron_cli.measure.text import of_exception, one_line
 from heron_cli.measure.timing import Timing, TimingError, TimingOptions, interleave, time_kernel
-from heron_cli.measure.verify import ReferenceFiles, compare
+from heron_cli.measure.verify import ReferenceFiles, Verifier
 from heron_cli.measure.yardstick import Yardstick, interfered, watched
-from heron_cli.operators.expected import Expected
 from heron_cli.trial import Status
 
 T = TypeVar("T")
@@ -83,9 +83,10 @@ class Bench:
     def __init__(self, setup: WorkerSetup, desk: Desk) -> None:
         self._setup, self._desk, self._pid = setup, desk, os.getpid()
         self._yardstick = Yardstick()
+        self._watch = (system.preemptions,) if setup.timing.host else ()
         self._key = ""
         self._inputs: list[Guarded] = []
-        self._expected: Expected
+        self._verifier: Verifier
         self._output: Guarded
 
     def run(self, job: Job) -> list[Outcome]:
@@ -93,23 +94,30 @@ class Bench:
         self._lay_out(job)
         outcomes: list[Outcome | None] = [None] * len(job.kernels)
         ready: dict[int, _Prepared] = {}
-        for index, kernel in enumerate(job.kernels):
-            try:
-                ready[index] = self._prepare(index, kernel)
-                if not job.interleaved:
-                    outcomes[index] = self._time(index, ready.pop(index), job.incumbent)
-            except _FaultError as fault:
-                outcomes[index] = fault.outcome
-        if ready:
-            for index, outcome in self._compare(ready).items():
-                outcomes[index] = outcome
+        try:
+            for index, kernel in enumerate(job.kernels):
+                try:
+                    ready[index] = self._prepare(index, kernel)
+                    if not job.interleaved:
+                        outcomes[index] = self._time(index, ready[index], job.incumbent)
+                        ready.pop(index).loaded.close()
+                except _FaultError as fault:
+                    outcomes[index] = fault.outcome
+            if job.interleaved:
+                for index, outcome in self._compare(ready).items():
+                    outcomes[index] = outcome
+        finally:
+            for prepared in ready.values():
+                with suppress(RuntimeError):  # after a fault the device may refuse even this
+                    prepared.loaded.close()
         return [outcome for outcome in outcomes if outcome is not None]
 
     def _lay_out(self, job: Job) -> None:
         if job.reference.key == self._key:
             return
         self._desk.phase("copying the operands", self._setup.limits.load_seconds)
-        inputs, self._expected = job.reference.load()
+        inputs, expected = job.reference.load()
+        self._verifier = Verifier(expected)
         self._inputs = [Guarded.holding(values) for values in inputs]
         output = job.kernels[0].output
         self._output = Guarded(output.shape, output.dtype)
@@ -146,10 +154,11 @@ class Bench:
                 lambda calls: prepared.loaded.repeat(prepared.buffers, calls),
                 options,
                 incumbent,
-                system.preemptions,
+                *self._watch,
             )
 
-        timing = self._guard("the timing", lambda: watched(once, self._yardstick))
+        timing = self._guard("the timing", lambda: watched(once, self._yardstick) if options.host else once())
+        self._guard("the timing", lambda: prepared.loaded.fetch(prepared.buffers))
         self._check(" after repeated calls")
         return Outcome(Status.OK, self._remark(timing), timing)
 
@@ -167,13 +176,14 @@ class Bench:
             return one
 
         outcomes: dict[int, Outcome] = {}
-        before = self._yardstick.take()
+        host = self._setup.timing.host
+        before = self._yardstick.take() if host else 1.0
         try:
             timings = self._guard(
                 "the side-by-side timing",
-                lambda: interleave([repeat(i) for i in ready], self._setup.timing, system.preemptions),
+                lambda: interleave([repeat(i) for i in ready], self._setup.timing, *self._watch),
             )
-            pace = max(before, self._yardstick.take())
+            pace = max(before, self._yardstick.take()) if host else 1.0
             timings = [replace(timing, pace=pace) for timing in timings]
         except _FaultError as fault:
             return dict.fromkeys(ready, fault.outcome)
@@ -200,7 +210,7 @@ class Bench:
     def _check(self, when: str) -> None:
         if damage := self._output.damage():
             raise _FaultError(Status.WRONG_RESULT, damage + when)
-        if wrong := compare(self._output.array, self._expected):
+        if wrong := self._verifier.wrong(self._output.array):
             raise _FaultError(Status.WRONG_RESULT, wrong + when)
 
     def _guard(self, step: str, action: Callable[[], T]) -> T:

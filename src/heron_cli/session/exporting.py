@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from heron_cli.errors import InputError
 
+from .remote import versions_here
 from .spaces import make_task
 from .workloads import workload_of
 
@@ -93,10 +94,10 @@ def _select(
     allow_missing: bool,
 ) -> Selection:
     from heron_cli.library.select import select
-    from heron_cli.records import Query, current_versions
+    from heron_cli.records import Query
 
     query = Query(target_digest=accelerator.digest, threads=threads)
-    versions = current_versions()
+    versions = _versions(store, accelerator, query)
     if workloads is None:
         workloads = [workload_of(record) for record in store.best(query, versions)]
         if not workloads:
@@ -104,12 +105,30 @@ def _select(
     return select(store, query, workloads, versions=versions, allow_missing=allow_missing)
 
 
+def _versions(store: Store, accelerator: Accelerator, query: Query) -> dict[str, str]:
+    """Under which kernels count as measured. A machine without the GPU exports for the one that was tuned on.
+
+    Raises InputError when there are records of several.
+    """
+    versions = versions_here(accelerator)
+    if "gpu" in versions:
+        return versions
+    found = {record.versions.get("gpu") for record in store.best(query)} - {None}
+    if len(found) > 1:
+        names = ", ".join(sorted(str(name) for name in found))
+        raise InputError(f"{store.path}: records of several GPUs ({names}); export where the right one is")
+    if found:
+        del versions["cpu"]
+        versions["gpu"] = str(found.pop())
+    return versions
+
+
 def _nothing(store: Store, accelerator: Accelerator, query: Query) -> str:
     """Why there is nothing to export."""
     from heron_cli.records import Query
 
     if store.best(query):
-        reason = "its verified records are of other versions of heron, TVM or another CPU"
+        reason = "its verified records are of other versions of heron, TVM or another processor"
     elif store.best(Query(target=accelerator.name)):
         reason = "its verified records are of another description of it, or other threads"
     else:

@@ -74,7 +74,7 @@ SLOW = [
     ),
     Case(SM80, "gather", conv(SIGNED, stride=2, layout="NCHW"), late=False),
     Case(SM90, "gather-bulk-wgmma", workload("gemm", m=140, n=70, k=136), {"share.i": 2, "split.k": 2}),
-    Case(SM90, "gather-bulk-wgmma", conv(BRAIN, "bias=1,low=0", stride=2, in_channels=32), late=False),
+    Case(SM90, "gather-bulk-wgmma-bf16", conv(BRAIN, "bias=1,low=0", stride=2, in_channels=32), late=False),
     Case(SM90, "gather-bulk-wgmma", workload("bmm", batch=2, m=72, n=40, k=48)),
     Case(SM90, "gather", workload("gemm", SIGNED, m=70, n=40, k=96)),
     Case(SM90, "gather", workload("gemm", SINGLE, m=70, n=24, k=40)),

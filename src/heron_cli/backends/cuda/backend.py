@@ -8,6 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from heron_cli.backends.base import BuildError, Kernel, LoadedKernel, Operand
+from heron_cli.measure.timing import TimingOptions
 
 if TYPE_CHECKING:
     from heron_cli.schedule.task import Task
@@ -20,12 +21,22 @@ class CudaBackend:
     """See `heron_cli.backends.base.Backend`."""
 
     name = "cuda"
+    timing = TimingOptions(
+        warmup_seconds=0.005, slice_seconds=0.002, floor_seconds=0.015, close_floor_seconds=0.06,
+        most_seconds=0.15, host=False,
+    )  # fmt: skip
 
     def unavailable(self, requires: Mapping[str, Any]) -> list[str]:
         """Why there is no GPU, or not the one that is asked for."""
         from heron_cli.backends.cuda.probe import obstacles
 
         return obstacles(requires)
+
+    def processor(self) -> str:
+        """The first GPU's name."""
+        from heron_cli.backends.cuda.probe import gpu
+
+        return gpu().name
 
     def build(self, task: Task, candidate: Candidate, *, threads: int) -> Kernel:
         """Emit kernel and pack function and compile them into one cubin. Raises BuildError."""

@@ -22,13 +22,12 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 _NODES = 50  # launches of one graph
-_LOCK = "heron-gpu.lock"
 
 
 @contextmanager
 def alone() -> Iterator[None]:
     """Waits until no other process of heron's uses the GPU: kernels that share it time each other."""
-    path = Path(tempfile.gettempdir()) / _LOCK
+    path = Path(tempfile.gettempdir()) / f"heron-gpu-{device().identity}.lock"
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -90,9 +89,11 @@ class DeviceKernel:
             self._graphs[nodes] = Graph(self._device, lambda: self._launch(nodes))
         replays = ceil(count / nodes)
         with alone():
-            seconds = self._graphs[nodes].replay(replays) * count / (replays * nodes)
+            return self._graphs[nodes].replay(replays) * count / (replays * nodes)
+
+    def fetch(self, buffers: Sequence[Array]) -> None:
+        """Copy the output to the host: after the timing, since it can take longer than the calls."""
         self._memories[-1].read(buffers[-1].ctypes.data)
-        return seconds
 
     def _upload(self, buffers: Sequence[Array]) -> None:
         if [memory.size for memory in self._memories] != [buffer.nbytes for buffer in buffers]:

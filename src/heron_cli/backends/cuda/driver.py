@@ -66,6 +66,13 @@ class Device:
         return text.value.decode()
 
     @property
+    def identity(self) -> str:
+        """Of this GPU and no other one: its UUID."""
+        raw = ctypes.create_string_buffer(16)
+        call("cuDeviceGetUuid", raw, self._device)
+        return raw.raw.hex()
+
+    @property
     def capability(self) -> int:
         """Compute capability without its dot: 90 for 9.0."""
         return 10 * self.attribute(_MAJOR) + self.attribute(_MINOR)

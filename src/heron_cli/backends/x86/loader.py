@@ -110,6 +110,9 @@ class NativeKernel:
             self._check_status(-1)
         return seconds
 
+    def fetch(self, buffers: Sequence[Array]) -> None:
+        """Nothing to do: kernels write into the buffers."""
+
     def close(self) -> None:
         """Unmap the kernel's code; the object cannot be called afterwards."""
         self._close()
