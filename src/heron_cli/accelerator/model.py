@@ -162,6 +162,12 @@ class Accelerator:
         return hash(self.digest)
 
     @property
+    def products(self) -> int:
+        """Of the largest instruction."""
+        shapes = (shape for intrinsic in self.intrinsics for shape in intrinsic.shapes)
+        return max(shape["m"] * shape["n"] * shape["k"] for shape in shapes)
+
+    @property
     def gathers(self) -> bool:
         """Whether threads fill the near memories element by element, from any address, zeros where masked.
 
