@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from heron_cli.library.toolchain import Toolchain
     from heron_cli.operators.workload import Workload
     from heron_cli.records import Query, Record, Store
+
+_KERNELS_PER_PROCESS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def export(
         raise InputError(f"{accelerator.name}: its back end {accelerator.backend} makes no libraries")
     selection = _select(store, accelerator, threads, workloads, allow_missing)
     requires = () if toolchain is None else toolchain.requires(accelerator)
-    built = [_item(workload, record, accelerator, requires) for workload, record in selection.chosen]
+    built = _build(selection.chosen, partial(_item, accelerator=accelerator, requires=requires))
     items = [each.item for each in built]
     missing = selection.fallbacks
     if toolchain is not None:
@@ -136,14 +140,29 @@ def _nothing(store: Store, accelerator: Accelerator, query: Query) -> str:
     return f"no verified kernel for {accelerator.name} to export: {reason}; run `heron tune` first"
 
 
+def _build(
+    chosen: Sequence[tuple[Workload, Record]], item: Callable[[tuple[Workload, Record]], ProgramItem]
+) -> list[ProgramItem]:
+    """All kernels, in order; many of them in several processes, each of which takes seconds to start."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    jobs = min(len(os.sched_getaffinity(0)), len(chosen) // _KERNELS_PER_PROCESS)
+    if jobs < 2:
+        return [item(each) for each in chosen]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(item, chosen))
+
+
 def _item(
-    workload: Workload, record: Record, accelerator: Accelerator, requires: tuple[str, ...]
+    chosen: tuple[Workload, Record], *, accelerator: Accelerator, requires: tuple[str, ...]
 ) -> ProgramItem:
     """The kernel of a record, built again."""
     from heron_cli.backends import registry
     from heron_cli.library.item import ExportItem
     from heron_cli.library.programs import ProgramItem
 
+    workload, record = chosen
     task = make_task(workload, accelerator, record.threads)
     kernel = registry.get(accelerator.backend).build(task, record.trial.candidate, threads=record.threads)
     measured = record.trial.measurement.program
