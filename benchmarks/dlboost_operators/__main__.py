@@ -23,6 +23,7 @@ from benchmarks.native import CACHE, HERE, BenchmarkError
 from benchmarks.onednn import library, wheels
 
 REGRESSION = 5
+TUNING = 0.7  # of --until where both tuning and comparing are to be done in it
 
 
 class Study:
@@ -37,8 +38,8 @@ class Study:
         self.slots = divide(usable, options.threads)
         tuning.say(", ".join(f"{slot.threads} on {slot.cores}" for slot in self.slots))
 
-    def tune(self) -> None:
-        """Bring every workload to the first number of trials, then to the next."""
+    def tune(self, until: float) -> None:
+        """Bring every workload to the first number of trials, then to the next; begin none after `until`."""
         options = self.options
         self.results.budget = (
             f"{options.trials[-1]} trials or {options.seconds:g} s (in each of {len(options.trials)} passes) "
@@ -51,7 +52,7 @@ class Study:
             for threads in options.threads
             for case in self.cases
         ]
-        tuning.tune(work, self.slots, tuning.Plan(options.target, self.db, options.seed, self.until))
+        tuning.tune(work, self.slots, tuning.Plan(options.target, self.db, options.seed, until))
 
     def measure(self) -> None:
         """Compare every workload that is not compared yet."""
@@ -128,15 +129,15 @@ def _numbers(text: str) -> list[int]:
 def main() -> int:
     """Run the stages and say which bars were missed."""
     options = _options()
-    until = time.monotonic() + options.until
+    began = time.monotonic()
     if options.fresh:
         shutil.rmtree(options.work, ignore_errors=True)
     options.work.mkdir(parents=True, exist_ok=True)
     stages = options.stage or ["tune", "measure", "page"]
     try:
-        study = Study(options, until)
+        study = Study(options, began + options.until)
         if "tune" in stages:
-            study.tune()
+            study.tune(began + options.until * (TUNING if "measure" in stages else 1))
         if "measure" in stages:
             wheels.find()
             study.measure()

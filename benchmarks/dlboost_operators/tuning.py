@@ -56,6 +56,8 @@ def in_slots(
 
     Every result is given to `take` as it comes. What still runs at `end`, of time.monotonic, is ended.
     """
+    # The new processes import numpy before they know their cores; it would start a thread for every one.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     context = multiprocessing.get_context("spawn")
     results: Any = context.Queue()
     queues: dict[int, Any] = {threads: context.Queue() for threads in {each.threads for each in work}}

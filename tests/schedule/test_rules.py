@@ -23,6 +23,7 @@ from heron_cli.schedule.primitives import (
     Place,
     Prefetch,
     Split,
+    Store,
     Tensorize,
     WriteBack,
 )
@@ -296,3 +297,13 @@ def test_prefetch_needs_distances_and_an_output_of_whole_vectors(vary: Vary) -> 
     template, _ = run("prefetch", scattered, both)
     assert {each.operand for each in template.all(Prefetch)} == {"weight"}
     assert "one by one" in run("prefetch", scattered, vary("prefetch: {weight: [0], output: [1]}"))[1].reason
+
+
+def test_results_are_streamed_where_vectors_fill_lines(vary: Vary) -> None:
+    both = vary("stores: [cached, streamed]")
+    template, entry = run("store", gemm(6, 64, 8), both)
+    assert entry.applied and [each.kinds for each in template.all(Store)] == [("cached", "streamed")]
+    for other in (gemm(6, 40, 8), conv(layout="NCHW"), conv(out_channels=24)):
+        template, entry = run("store", other, both)
+        assert not entry.applied and not list(template.all(Store))
+    assert not run("store", gemm(6, 64, 8), vary("stores: cached"))[1].applied

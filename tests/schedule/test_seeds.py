@@ -18,3 +18,4 @@ def test_the_first_candidates_share_the_work_evenly(threads: int) -> None:
     shared = columns["parallel.i"] * columns["parallel.j"]
     assert len(found) >= 3
     assert (shared % threads == 0).all()
+    assert (columns["store"] == 0).all()

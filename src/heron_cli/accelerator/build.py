@@ -58,6 +58,7 @@ def build(document: Document, expressions: Expressions, root: Tree) -> Accelerat
         "levels": [_content(item) for item in levels],
         "stages": {name: stage.at for name, stage in stages.items()},
         **_prefetch(document),
+        **({} if document.stores == ["cached"] else {"stores": list(document.stores)}),
         "limits": dict(document.limits),
         "rules": [(rule.name, rule.when and to_text(rule.when), to_text(rule.require)) for rule in rules],
     }
@@ -79,6 +80,7 @@ def build(document: Document, expressions: Expressions, root: Tree) -> Accelerat
         memories=memories,
         levels=levels,
         stages=FrozenMap(stages),
+        stores=tuple(document.stores),
         prefetch=FrozenMap(
             {operand: tuple(tried) for operand, tried in document.prefetch.model_dump().items() if any(tried)}
         ),

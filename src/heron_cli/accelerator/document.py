@@ -196,6 +196,9 @@ class Document(Strict):
         min_length=1, description="tiling levels, outermost first", examples=[_LEVELS]
     )
     stages: dict[f.Identifier, StageKeys] = Field(default={}, description="where stages may be computed")
+    stores: f.Stores = Field(
+        default=["cached"], description="how results leave, to try: through the caches, or past them"
+    )
     prefetch: PrefetchKeys = Field(default=PrefetchKeys(), description="what is prefetched, to try")
     limits: dict[f.Identifier, f.Positive] = Field(
         default={}, description="scalars: counts and widths of fields"

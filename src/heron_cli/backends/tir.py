@@ -199,6 +199,21 @@ def prefetch(buffer: Any, index: Expr, *, write: bool = False) -> Stmt:
     return tirx.Evaluate(tirx.call_intrin("void", "tirx.prefetch", address(buffer, index), *ask))
 
 
+def with_llvm(text: str, body: Stmt) -> Stmt:
+    """A statement that may call the functions of some LLVM IR, which are inlined."""
+    return tirx.AttrStmt(ir.StringImm("llvm"), "pragma_import_llvm", ir.StringImm(text), body)
+
+
+def inlined(dtype: str, name: str, *arguments: Any) -> Any:
+    """The value of a function that `with_llvm` defines."""
+    return tirx.call_extern(dtype, name, *arguments)
+
+
+def evaluate(name: str, *arguments: Any) -> Stmt:
+    """Call a function without a result, on vectors or pointers."""
+    return tirx.Evaluate(tirx.call_extern("void", name, *arguments))
+
+
 def call(name: str, *arguments: Any) -> Stmt:
     """Call a C function for its effect."""
     return tirx.Evaluate(tirx.call_extern("handle", name, *arguments))

@@ -129,6 +129,13 @@ class Prefetch:
 
 
 @dataclass(frozen=True, slots=True)
+class Store:
+    """How results leave: `cached`, or `streamed` past the caches."""
+
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """An annotation on all loops of a level: `unroll` or `vectorize`."""
 
@@ -149,6 +156,7 @@ Primitive = (
     | Resident
     | Raster
     | Prefetch
+    | Store
     | Mark
 )
 P = TypeVar("P", bound=Primitive)

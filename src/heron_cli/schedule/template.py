@@ -21,6 +21,7 @@ from heron_cli.schedule.primitives import (
     Raster,
     Resident,
     Split,
+    Store,
     Tensorize,
 )
 
@@ -159,4 +160,5 @@ class Template:
             self.filled_by,
             next((values[f"resident.{each.level}"] for each in self.all(Resident)), 1),
             {p.operand: values.get(f"prefetch.{p.operand}", p.distances[0]) for p in self.all(Prefetch)},
+            next((each.kinds[values["store"]] for each in self.all(Store)), self.accelerator.stores[0]),
         )

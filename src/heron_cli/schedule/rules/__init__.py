@@ -14,6 +14,7 @@ from heron_cli.schedule.rules.place_input import PlaceInput
 from heron_cli.schedule.rules.prefetch import PrefetchOperands
 from heron_cli.schedule.rules.raster import Rasterise
 from heron_cli.schedule.rules.resident import ResidentBlocks
+from heron_cli.schedule.rules.store import StoreResults
 from heron_cli.schedule.rules.tensorize import TensorizeRule
 from heron_cli.schedule.rules.tiling import MultiLevelTiling
 from heron_cli.schedule.rules.unroll import Unroll
@@ -35,6 +36,7 @@ RULES: tuple[ScheduleRule, ...] = (
     ResidentBlocks(),
     Rasterise(),
     PrefetchOperands(),
+    StoreResults(),
     Unroll(),
     Vectorize(),
 )
