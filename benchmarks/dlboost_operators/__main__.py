@@ -87,6 +87,7 @@ class Study:
         """Count the trials and write the page."""
         if self.db.exists():
             self.results.tunings = report.count(self.db)
+        self.results.notes = self.options.note or self.results.notes
         self.save()
 
     def save(self) -> None:
@@ -115,6 +116,7 @@ def _options() -> argparse.Namespace:
         "--only", action="append", metavar="TEXT", help="names that contain this, or a family"
     )
     parser.add_argument("--stage", choices=("tune", "measure", "page"), action="append")
+    parser.add_argument("--note", action="append", help="a remark for the page, in place of earlier ones")
     parser.add_argument("--again", action="store_true", help="compare also what was compared before")
     parser.add_argument("--work", type=Path, default=CACHE / "dlboost-operators")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "dlboost-operators.md")

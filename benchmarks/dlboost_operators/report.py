@@ -37,7 +37,7 @@ _HEAD = (
 class Results:
     """Everything so far. Keys are "name|threads", of `memory` threads.
 
-    `matches` holds a list of comparisons, or the reason why there is none.
+    `matches` holds a list of comparisons, or the reason why there is none; `notes` are remarks for the page.
     """
 
     machine: dict[str, str] = field(default_factory=dict)
@@ -45,6 +45,7 @@ class Results:
     memory: dict[str, list[Any]] = field(default_factory=dict)
     matches: dict[str, Any] = field(default_factory=dict)
     tunings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def put(self, name: str, threads: int, found: Any) -> None:
         """Keep a comparison, or the reason why there is none."""
@@ -219,6 +220,7 @@ def _method(results: Results) -> list[str]:
         *(_memory(threads, levels) for threads, levels in sorted(results.memory.items())),
         "",
         *_PROSE.strip().splitlines(),
+        *(f"\n{note}" for note in results.notes),
     ]
 
 

@@ -90,7 +90,8 @@ def run(repeats: int) -> dict[str, Any]:
 def _fault(
     label: str, variant: str, expected: Status, repeats: int, runner: LocalRunner, store: Store, make: Any
 ) -> dict[str, Any]:
-    tried = survived = stored = 0
+    tried = survived = 0
+    otherwise: list[str] = []
     for number in range(repeats):
         names = ("good", variant, "good_twin")
         candidates = [make(name, n=number, f=FAULTS_BY_NAME[variant]) for name in names]
@@ -99,18 +100,31 @@ def _fault(
             found[index] = measurement
             store.add(_record(candidates[index], measurement, label))
         tried += 1
-        stored += len(found)
-        neighbours = all(found[index].verified for index in (0, 2) if index in found)
-        survived += len(found) == 3 and neighbours and found[1].status is expected
+        wrong = [
+            f"{name}: {_said(found.get(index))}"
+            for index, name in enumerate(names)
+            if not _due(found.get(index), expected if index == 1 else Status.OK, checked=index != 1)
+        ]
+        survived += not wrong
+        otherwise += wrong
     kept = sum(record.workload == label for record in store.all())
-    print(f"{label}: {survived} of {tried}", flush=True)
+    print(f"{label}: {survived} of {tried}", *otherwise, sep="\n  ", flush=True)
     return {
         "fault": label,
         "outcome": str(expected),
         "tried": tried,
         "survived": survived,
         "records lost": 3 * tried - kept,
+        "otherwise": otherwise,
     }
+
+
+def _due(found: Measurement | None, status: Status, *, checked: bool) -> bool:
+    return found is not None and found.status is status and (found.verified or not checked)
+
+
+def _said(found: Measurement | None) -> str:
+    return "lost" if found is None else f"{found.status}, verified: {found.verified}, {found.reason}"
 
 
 FAULTS_BY_NAME = {variant: index for index, (_, variant, _) in enumerate(FAULTS)}

@@ -8,9 +8,13 @@ idle; that shows what the messages, the queue and the builds allow, whatever the
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
+from unittest.mock import patch
 
 from benchmarks.reliability.lab import Lab
+from heron_cli.measure.cluster import runner as cluster_runner
+from heron_cli.measure.cluster import work
 
 BOARD_SECONDS = 0.25
 _SIMULATED = {"m": 128, "n": 256, "k": 256}
@@ -41,16 +45,34 @@ def rpc(counts: tuple[int, ...] = (1, 2, 4), seconds: float = 15.0) -> dict[str,
 
 def ray(counts: tuple[int, ...] = (1, 2), seconds: float = 15.0) -> dict[str, Any]:
     """Trials per second with 1 and 2 Ray nodes."""
+    found: dict[str, Any] = {}
+    for load, shape, station in (("simulated", _SIMULATED, work.Station), ("board", _BOARD, BoardStation)):
+        with patch.object(cluster_runner, "Station", station):
+            for count, numbers in _ray(shape, counts, seconds):
+                found[f"{load}, {count}"] = numbers
+    return found
+
+
+class BoardStation(work.Station):
+    """A station whose kernels take a board's time as well."""
+
+    def measure(self, *arguments: Any) -> work.Measured:
+        """As a station does, later."""
+        time.sleep(BOARD_SECONDS)
+        return super().measure(*arguments)
+
+
+def _ray(
+    shape: dict[str, int], counts: tuple[int, ...], seconds: float
+) -> Iterator[tuple[int, dict[str, Any]]]:
     import ray as ray_
     from ray.cluster_utils import Cluster
 
     from heron_cli.backends import registry
-    from heron_cli.measure.cluster.runner import RayRunner
 
-    found: dict[str, Any] = {}
-    task, candidates, opening = problem(_SIMULATED)
+    task, candidates, opening = problem(shape)
     for count in counts:
-        patient = {"health_check_timeout_ms": 60_000, "health_check_initial_delay_ms": 60_000}
+        patient = {"health_check_timeout_ms": 60_000}
         head = {"num_cpus": 2, "include_dashboard": False, "_system_config": patient}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         try:
@@ -58,13 +80,12 @@ def ray(counts: tuple[int, ...] = (1, 2), seconds: float = 15.0) -> dict[str, An
                 cluster.add_node(num_cpus=2)
             cluster.wait_for_nodes()
             ray_.init(address=cluster.address, log_to_driver=False, logging_level="error")
-            with RayRunner(task, registry.get("vta"), opening) as runner:
+            with cluster_runner.RayRunner(task, registry.get("vta"), opening) as runner:
                 assert runner.stations == count
-                found[f"simulated, {count}"] = throughput(runner, candidates, count, seconds)
+                yield count, throughput(runner, candidates, count, seconds)
         finally:
             ray_.shutdown()
             cluster.shutdown()
-    return found
 
 
 def throughput(runner: Any, candidates: Any, count: int, seconds: float) -> dict[str, Any]:

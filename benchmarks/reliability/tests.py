@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as xml
 
 ROOT = Path(__file__).resolve().parents[2]
 RPC, RAY = "tests/measure/rpc/test_runner.py::", "tests/measure/cluster/test_ray.py::"
@@ -43,27 +46,36 @@ INJECTED: tuple[tuple[str, str, bool], ...] = (
 
 def run(repeats: int, slow_repeats: int) -> list[dict[str, Any]]:
     """Each test `repeats` times, those that start servers `slow_repeats` times."""
-    rows = []
-    for label, node, slow in INJECTED:
-        passed = tried = 0
-        for _ in range(slow_repeats if slow else repeats):
-            command = [
-                sys.executable,
-                "-m",
-                "pytest",
-                "-q",
-                "-p",
-                "no:cacheprovider",
-                "--timeout",
-                "280",
-                node,
-            ]
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-            skipped = re.search(r"\d+ skipped", done.stdout)
-            if skipped and done.returncode in (0, 5):
-                break
-            tried += 1
-            passed += done.returncode == 0
-        print(f"{label}: {passed} of {tried}", flush=True)
-        rows.append({"fault": label, "tried": tried, "survived": passed})
-    return rows
+    tried, passed = Counter[str](), Counter[str]()
+    for number in range(repeats):
+        nodes = [node for _, node, slow in INJECTED if number < slow_repeats or not slow]
+        for node, survived in _once(nodes).items():
+            tried[node] += 1
+            passed[node] += survived
+        print(f"round {number + 1}: {passed.total()} of {tried.total()}", flush=True)
+    return [{"fault": label, "tried": tried[node], "survived": passed[node]} for label, node, _ in INJECTED]
+
+
+def _once(nodes: Sequence[str]) -> dict[str, bool]:
+    """Whether each test passes, with all of its parameters.
+
+    Those are left out that are skipped here, or whose servers or nodes did not come up: nothing was injected.
+    """
+    found: dict[str, bool] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        options = ["-q", "-p", "no:cacheprovider", "--timeout", "280", f"--junitxml={report}"]
+        command = [sys.executable, "-m", "pytest", *options, *nodes]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        if not report.exists():
+            raise RuntimeError(f"pytest failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+        for case in xml.parse(report).getroot().iter("testcase"):
+            name = str(case.get("name")).partition("[")[0]
+            (node,) = [node for node in nodes if node.endswith(f"::{name}")]
+            wrong = [each for each in case if each.tag in ("failure", "error")]
+            unready = any("failed on setup" in str(each.get("message")) for each in wrong)
+            if wrong:
+                print(f"{node}:\n{done.stdout[-2000:]}", flush=True)
+            if case.find("skipped") is None and not unready:
+                found[node] = found.get(node, True) and not wrong
+    return found

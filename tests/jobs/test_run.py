@@ -13,6 +13,7 @@ from heron_cli.cli import application
 from heron_cli.jobs.job import load
 from heron_cli.jobs.run import Slice, exit_code, run, tasks_of
 from heron_cli.records import Store
+from heron_cli.report import page
 
 WORKLOADS = """schema: heron/workloads/1
 name: two
@@ -61,11 +62,24 @@ def test_a_job_writes_what_a_ci_server_reads(folder: Path) -> None:
     summary = json.loads(Path("build/job-mine/summary.json").read_text())
     assert (summary["schema"], summary["exit_code"]) == ("heron/job-summary/1", 0)
     assert all(entry["best"]["verified"] for entry in summary["kernels"])
-    page = Path("build/job-mine/report.html").read_text()
-    assert page.count("<tr>") == 3
-    assert "<title>mine: passed</title>" in page
-    assert "http" not in page  # it loads nothing
+    assert "<title>mine: passed</title>" in Path("build/job-mine/report.html").read_text()
     assert json.loads(Path("lib/vta/manifest.json").read_text())["schema"] == "heron/library/1"
+
+
+@pytest.mark.parametrize("extra", [True, False])
+def test_the_page_has_the_curves_where_the_extra_is_installed(
+    extra: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if extra:
+        pytest.importorskip("plotly", reason="the extra `report` is not installed")
+    else:
+        monkeypatch.setattr(page, "missing", lambda: ["plotly"])
+    assert heron("run", job("budget: {trials: 16}\n"), "--out", "out").exit_code == 0
+    text = Path("out/report.html").read_text()
+    assert text.count('<td class="good">tuned</td>') == 2
+    assert [f'id="curve-{number}"' in text for number in range(3)] == [extra, extra, False]
+    assert ("http" in text) == extra  # names in plotly's own code; nothing is loaded
+    assert ("No curves here: plotly missing" in text) != extra
 
 
 def test_a_second_run_passes_the_bar_of_the_first_and_measures_nothing_twice() -> None:

@@ -57,7 +57,7 @@ KERNEL(prints) {
     page[4095] = '\n';
     for (int i = 0; i < 1024; i++)
         if (write(1, page, sizeof page) < 0) return -1;
-    return calls++ ? 0 : right(input, packed, output);
+    return right(input, packed, output);
 }
 KERNEL(prints_forever) {
     static char page[4096];

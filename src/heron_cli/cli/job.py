@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,7 +17,7 @@ from heron_cli.jobs.html import html
 from heron_cli.jobs.junit import junit
 from heron_cli.jobs.run import Outcome, Slice, exit_code, run, tasks_of
 from heron_cli.jobs.summary import summary
-from heron_cli.records import Store
+from heron_cli.records import Query, Store
 from heron_cli.records.record import utc_now
 
 from . import output
@@ -72,7 +72,7 @@ def run_job(
         if out is not None:
             with _written(out):
                 (out / "junit.xml").write_bytes(junit(job.name, outcomes, lines))
-                (out / "report.html").write_text(html(document), encoding="utf-8")
+                (out / "report.html").write_text(_page(job, document, outcomes, store), encoding="utf-8")
                 text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
                 (out / "summary.json").write_text(text + "\n", encoding="utf-8")
         if job.library is not None and code != 5:
@@ -102,6 +102,15 @@ def _line(outcome: Outcome) -> str:
         return f"{machine}: {text}"
     detail = f" ({verdict.speedup:.3f}×)" if verdict.speedup is not None else f" ({verdict.reason})"
     return f"{machine}: {text}; {verdict.standing}{detail}"
+
+
+def _page(job: Job, document: dict[str, Any], outcomes: Sequence[Outcome], store: Store) -> str:
+    """The report, with all trials that the job's workloads have ever had on their accelerators."""
+    records = []
+    for task in (outcome.task for outcome in outcomes):
+        digest = task.accelerator.digest
+        records += store.all(Query(task.workload.key, target_digest=digest, threads=job.threads))
+    return html(document, records, [outcome.best for outcome in outcomes if outcome.best])
 
 
 def _export(job: Job, outcomes: Sequence[Outcome], store: Store, directory: Path) -> None:

@@ -1,36 +1,57 @@
-"""A job's outcome as one HTML file that needs nothing else: for people who follow a link of their CI."""
+"""A job's outcome as one HTML file that needs nothing else: for people who follow a link of their CI.
+
+The verdicts stand above the curves of `heron report`, or alone where its extra is not installed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from heron_cli.report import page
+
+if TYPE_CHECKING:
+    from heron_cli.records import Record
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222 }
-table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; padding: .3em .8em .3em 0; border-bottom: 1px solid #ddd; vertical-align: top }
+.verdicts { width: 100% } .verdicts th, .verdicts td { border-bottom: 1px solid #ddd }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 .bad { color: #b00020; font-weight: 600 } .good { color: #0a6b2d } .idle { color: #777 }
 dl { display: grid; grid-template-columns: max-content auto; gap: 0 1em } dt { color: #777 } dd { margin: 0 }
-@media (prefers-color-scheme: dark) { body { background: #111; color: #ddd } th, td { border-color: #333 } }
+"""
+_ALONE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 1100px; padding: 0 1em }
+table { border-collapse: collapse }
+th, td { text-align: left; padding: .3em .8em .3em 0; vertical-align: top }
 """
 _HEADER = ("accelerator", "workload", "result", "best", "trials", "invalid", "slices", "tuning")
 
 
-def html(summary: Mapping[str, Any]) -> str:
-    """The page of a summary (summary.py)."""
-    name, code = escape(str(summary["job"])), int(summary["exit_code"])
+def html(summary: Mapping[str, Any], records: Sequence[Record], best: Sequence[Record]) -> str:
+    """The page of a summary (summary.py), with the curves of the job's `records`."""
+    code = int(summary["exit_code"])
     verdict = {0: "passed", 5: "regressed"}.get(code, f"failed, exit code {code}")
+    title = f"{summary['job']}: {verdict}"
+    head = _verdicts(summary)
+    lacking = page.missing()
+    if not lacking:
+        return page.render(records, best, title, head=head, style=_STYLE)
+    title, remedy = escape(title), f"No curves here: {' and '.join(lacking)} missing (heron-cli[report])."
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>\n'
+        f"<style>{_ALONE}{_STYLE}</style></head>\n"
+        f'<body><h1>{title}</h1>\n{head}\n<p class="idle">{remedy}</p></body></html>\n'
+    )
+
+
+def _verdicts(summary: Mapping[str, Any]) -> str:
     rows = "\n".join(_row(kernel) for kernel in summary["kernels"])
     head = "".join(f"<th>{each}</th>" for each in _HEADER)
     facts = "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in _facts(summary))
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{name}: {verdict}</title>\n'
-        f"<style>{_STYLE}</style></head>\n<body><h1>{name}: "
-        f'<span class="{"good" if code == 0 else "bad"}">{verdict}</span></h1>\n'
-        f"<table><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>\n"
-        f"<h2>Circumstances</h2>\n<dl>{facts}</dl>\n</body></html>\n"
+        f'<table class="verdicts"><thead><tr>{head}</tr></thead><tbody>\n{rows}\n</tbody></table>\n'
+        f"<h2>Circumstances</h2>\n<dl>{facts}</dl>"
     )
 
 

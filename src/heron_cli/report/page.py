@@ -18,17 +18,26 @@ _LAYOUT = {
 }
 
 
+def missing() -> list[str]:
+    """Which packages of the extra `report` are not installed."""
+    return [name for name, module in (("plotly", "plotly"), ("Jinja2", "jinja2")) if not find_spec(module)]
+
+
 def require() -> None:
     """Raise InputError where plotly or Jinja2 is missing."""
-    missing = [name for name, module in (("plotly", "plotly"), ("Jinja2", "jinja2")) if not find_spec(module)]
-    if missing:
+    if lacking := missing():
         raise InputError(
-            f"report: needs {' and '.join(missing)}; install them with pip install 'heron-cli[report]'"
+            f"report: needs {' and '.join(lacking)}; install them with pip install 'heron-cli[report]'"
         )
 
 
-def render(records: Sequence[Record], best: Sequence[Record], title: str) -> str:
-    """The page about these records; `best` holds the winner of each workload. Raises what `require` does."""
+def render(
+    records: Sequence[Record], best: Sequence[Record], title: str, *, head: str = "", style: str = ""
+) -> str:
+    """The page about these records; `best` holds the winner of each workload. Raises what `require` does.
+
+    `head` is HTML that goes below the title, `style` the CSS that it needs.
+    """
     require()
     import jinja2
     import plotly.offline
@@ -41,6 +50,8 @@ def render(records: Sequence[Record], best: Sequence[Record], title: str) -> str
     invalid = sum(count for each in shown for status, count in each.statuses if status != "ok")
     return environment.from_string(template).render(
         title=title,
+        head=head,
+        style=style,
         plotly=plotly.offline.get_plotlyjs(),
         trials=sum(count for each in shown for _, count in each.statuses),
         invalid=invalid,

@@ -18,8 +18,6 @@ from heron_cli.schedule.primitives import Split
 from heron_cli.schedule.roofline import BOUND, CYCLES
 from heron_cli.schedule.template import Template
 from heron_cli.space import CpBackend, Evaluator, Rows, SolverTimeoutError, Space, TableSampler, Var
-from heron_cli.space.functions import at_most
-from heron_cli.space.space import Constraint
 
 OBJECTIVE = "feature.loads_per_kilo"
 PLACE = "place."
@@ -34,25 +32,29 @@ EFFORT = 1.0
 """Limit of the search for its optimum, in CP-SAT's deterministic time."""
 
 
-def seeds(template: Template, space: Space) -> list[dict[str, int]]:
+def seeds(
+    template: Template, space: Space, solver: CpBackend | None = None, sampler: TableSampler | None = None
+) -> list[dict[str, int]]:
     """Assignments of the knobs worth trying first, the most promising first; of different tile shapes.
 
-    Empty where the space does not derive a model's objective.
+    Empty where the space does not derive a model's objective. `solver` and `sampler` are of this space, if
+    there are some already: making them costs more than using them.
     """
+    solver, sampler = solver or CpBackend(space), sampler or TableSampler(space)
     derived = {item.name for item in space.derived}
     if CYCLES in derived:
-        return _near_optima(template, space)
+        return _near_optima(template, space, solver, sampler)
     if OBJECTIVE in derived:
-        return _by_place(template, space)
+        return _by_place(template, space, solver, sampler)
     return []
 
 
-def lower_bound(space: Space) -> int | None:
+def lower_bound(space: Space, solver: CpBackend | None = None) -> int | None:
     """Cycles that no program of the space beats in the roofline's model; None without a model or a proof."""
     if BOUND not in {item.name for item in space.derived}:
         return None
     try:
-        optimum = CpBackend(space).minimise(Var(BOUND), effort=EFFORT)
+        optimum = (solver or CpBackend(space)).minimise(Var(BOUND), effort=EFFORT)
     except SolverTimeoutError:
         return None
     return None if optimum is None else optimum.bound
@@ -64,23 +66,24 @@ def _shape(template: Template, space: Space) -> list[str]:
     return [name for name in space.names if name in inner]
 
 
-def _near_optima(template: Template, space: Space) -> list[dict[str, int]]:
+def _near_optima(
+    template: Template, space: Space, solver: CpBackend, sampler: TableSampler
+) -> list[dict[str, int]]:
     rng = np.random.default_rng(0)
-    drawn = np.unique(TableSampler(space).sample(DRAWN, rng), axis=0)
+    drawn = np.unique(sampler.sample(DRAWN, rng), axis=0)
     pool = rng.permutation(drawn)
     estimates = Evaluator(space).evaluate(Var(CYCLES), pool)
     order = np.argsort(estimates, kind="stable")
-    better = _better(space, int(estimates[order[0]]) - 1)
+    better = _better(space, solver, int(estimates[order[0]]) - 1)
     columns = [space.names.index(name) for name in _shape(template, space)]
     ranked = [*better, *pool[order]]
     return [space.values(row) for row in _of_different(ranked, columns, SEEDS)]
 
 
-def _better(space: Space, limit: int) -> Iterator[Rows]:
+def _better(space: Space, solver: CpBackend, limit: int) -> Iterator[Rows]:
     """The proven optimum, or the best that CP-SAT finds in its time, where it is at most `limit`."""
-    bounded = space.extended([Constraint("better than drawn", at_most(Var(CYCLES), limit))])
     try:
-        optimum = CpBackend(bounded).minimise(Var(CYCLES), effort=EFFORT)
+        optimum = solver.minimise(Var(CYCLES), effort=EFFORT, at_most=limit)
     except SolverTimeoutError:
         return
     if optimum is not None:
@@ -97,7 +100,9 @@ def _of_different(rows: Sequence[Rows], columns: Sequence[int], count: int) -> I
             yield row
 
 
-def _by_place(template: Template, space: Space) -> list[dict[str, int]]:
+def _by_place(
+    template: Template, space: Space, solver: CpBackend, sampler: TableSampler
+) -> list[dict[str, int]]:
     place = next((knob for knob in space.knobs if knob.name.startswith(PLACE)), None)
     strata: list[Mapping[str, tuple[int, ...]]] = (
         [{place.name: (value,)} for value in place.values] if place else [{}]
@@ -105,12 +110,12 @@ def _by_place(template: Template, space: Space) -> list[dict[str, int]]:
     if any(knob.name == STORE for knob in space.knobs):  # past the caches is right for few workloads
         strata = [{**stratum, STORE: (0,)} for stratum in strata]
     per_place = PER_PLACE if place else 2 * PER_PLACE
-    sampler, rng = TableSampler(space), np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     shape = _shape(template, space)
     fair = _fair(template, space)
     draws = 1 if template.threads == 1 else COMPLETIONS
     ranked = [
-        _optima(space, stratum, per_place, shape, lambda r: fair(sampler.sample(draws, rng, r)))
+        _optima(space, solver, stratum, per_place, shape, lambda r: fair(sampler.sample(draws, rng, r)))
         for stratum in strata
     ]
     return [found[i] for i in range(per_place) for found in ranked if i < len(found)]
@@ -118,13 +123,13 @@ def _by_place(template: Template, space: Space) -> list[dict[str, int]]:
 
 def _optima(
     space: Space,
+    solver: CpBackend,
     restrict: Mapping[str, tuple[int, ...]],
     count: int,
     shape: Sequence[str],
     complete: Callable[[Mapping[str, tuple[int, ...]]], Rows],
 ) -> list[dict[str, int]]:
     """Optima over `shape` within `restrict`; `complete` draws a row within a restriction."""
-    solver = CpBackend(space)
     found: list[dict[str, int]] = []
     for _ in range(count):
         used = [{name: values[name] for name in shape} for values in found]
@@ -150,7 +155,7 @@ def _fair(template: Template, space: Space) -> Callable[[Rows], Rows]:
     def pick(rows: Rows) -> Rows:
         columns = evaluator.columns(rows)
         iterations = np.prod([columns[name] for name in names], axis=0)
-        chosen: Rows = rows[int(np.argmin(iterations % threads))]
-        return chosen
+        picked: Rows = rows[int(np.argmin(iterations % threads))]
+        return picked
 
     return pick

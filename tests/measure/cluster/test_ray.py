@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.reliability.lab import free_port
 from heron_cli.backends import registry
 from heron_cli.errors import InputError
 from heron_cli.measure.protocol import Runner
@@ -22,7 +23,7 @@ def cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     # a machine under load must not pass for a dead node: what is killed refuses at once, and is found anyway
-    patient = {"health_check_timeout_ms": 60_000, "health_check_initial_delay_ms": 60_000}
+    patient = {"health_check_timeout_ms": 60_000}
     head = {"num_cpus": 2, "include_dashboard": False, "_system_config": patient}
     found = Cluster(initialize_head=True, head_node_args=head)
     found.add_node(num_cpus=2)
@@ -90,8 +91,29 @@ def test_a_node_that_is_killed_costs_nothing(cluster: Any, problem: Any) -> None
     assert [found[index].cycles for index in range(len(candidates))] == cycles
 
 
+def test_a_client_measures_on_a_cluster_that_it_is_no_part_of(
+    problem: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S", "120")  # for a machine under load
+    _, candidates, cycles, _ = problem
+    port = free_port()
+    head = {"num_cpus": 2, "include_dashboard": False, "ray_client_server_port": port}
+    found = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        with make(problem, address=f"ray://127.0.0.1:{port}") as runner:
+            measured = dict(runner.run(candidates[:6]))
+            again = runner.remeasure(candidates[:2])
+    finally:
+        ray.shutdown()
+        found.shutdown()
+    assert [measured[index].cycles for index in range(6)] == cycles[:6]
+    assert [each.cycles for each in again] == cycles[:2]
+
+
 def test_a_cluster_that_is_not_there_is_told(problem: Any) -> None:
-    with pytest.raises(InputError, match=r"--cluster 127.0.0.1:1: Ray does not start"):
+    with pytest.raises(InputError, match=r"--cluster 127.0.0.1:1: Ray does not start: .*refused"):
         make(problem, address="127.0.0.1:1")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -98,15 +99,25 @@ def test_what_is_no_tracker_is_told(answer: bytes) -> None:
         port = listener.getsockname()[1]
 
         def serve() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.sendall(answer)
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return  # the test is over
+                with connection, contextlib.suppress(OSError):
+                    connection.sendall(answer)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         with pytest.raises(InputError, match="no TVM RPC tracker answers there"):
             servers(Tracker("127.0.0.1", port, "vta"))
+        listener.shutdown(socket.SHUT_RDWR)
         thread.join(10)
+
+
+def test_a_tracker_that_is_not_there_is_told() -> None:
+    with pytest.raises(InputError, match=r"no TVM RPC tracker answers there: .*refused"):
+        servers(Tracker("127.0.0.1", 1, "vta"))
 
 
 def test_a_server_that_dies_in_the_middle_costs_nothing(lab: Lab, problem: Any) -> None:

@@ -17,8 +17,9 @@ from heron_cli.backends.base import Backend
 from heron_cli.errors import HeronError, InputError
 from heron_cli.measure.closing import Closing
 from heron_cli.measure.cluster.work import Measured, Station, build, status_of
+from heron_cli.measure.reach import reach
 from heron_cli.measure.rpc.wire import Opening
-from heron_cli.measure.text import of_exception
+from heron_cli.measure.text import last_line, of_exception
 from heron_cli.trial import Candidate, Measurement, Status
 
 _AHEAD = 3  # candidates under way per station: one measured, the others built meanwhile
@@ -160,11 +161,19 @@ def connect(address: str | None) -> Any:
         raise InputError("--runner ray needs Ray; pip install 'heron-cli[ray]'") from None
     if not ray.is_initialized():
         try:
+            _check(address)
             ray.init(address=address, log_to_driver=False, logging_level="error", include_dashboard=False)
         except Exception as error:  # refused, timed out, another version: no common base
-            where = address or "this machine"
-            raise InputError(f"--cluster {where}: Ray does not start: {of_exception(error)}") from error
+            where, said = address or "this machine", last_line(str(error)) or type(error).__name__
+            raise InputError(f"--cluster {where}: Ray does not start: {said}") from error
     return ray
+
+
+def _check(address: str | None) -> None:
+    """Raise OSError when an address has a port at which nobody listens."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        reach(host.strip("[]"), int(port))
 
 
 def _measurement(measured: Measured) -> Measurement:

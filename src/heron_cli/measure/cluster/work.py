@@ -23,11 +23,23 @@ class Made:
     seconds: float
 
 
+_tasks: dict[tuple[str, str, int], Any] = {}  # the one that this process builds for
+
+
+def _kept(task: Any) -> Any:
+    """The task with what it has worked out before: Ray unpickles a bare one for every call."""
+    key = (task.workload.key, task.accelerator.digest, task.threads)
+    if key not in _tasks:
+        _tasks.clear()
+        _tasks[key] = task
+    return _tasks[key]
+
+
 def build(task: Any, backend: Backend, candidate: Candidate, threads: int) -> Made:
     """Build one candidate; whatever its code generator raises costs the candidate alone."""
     started = time.perf_counter()
     try:
-        kernel = backend.build(task, candidate, threads=threads)
+        kernel = backend.build(_kept(task), candidate, threads=threads)
     except BuildError as error:
         return Made(None, one_line(str(error)) or "rejected without a reason", time.perf_counter() - started)
     except Exception as error:  # a compiler's internal check

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from heron_cli.errors import InputError
 from heron_cli.measure.channel import Channel
 from heron_cli.measure.desk import Desk
+from heron_cli.measure.reach import reach
 from heron_cli.measure.rpc import wire
 from heron_cli.measure.text import of_exception
 
@@ -55,6 +56,7 @@ def servers(tracker: Tracker) -> int:
     from tvm import rpc
 
     try:
+        reach(tracker.host, tracker.port)
         summary = rpc.connect_tracker(tracker.host, tracker.port).summary()
     except Exception as error:  # TVM reports a refused connection, silence and garbage in many ways
         raise InputError(
