@@ -79,7 +79,8 @@ def _matches(work: Work, plan: Plan) -> list[Match]:
     library = _export(work, plan)
     paths = [str(HERE.parent / "src"), os.environ.get("PYTHONPATH", "")]
     # plain pages for every buffer: numpy would ask for huge ones for its large arrays only
-    environment = {**os.environ, "NUMPY_MADVISE_HUGEPAGE": "0"}
+    # and a core for each thread of oneDNN, so that the system never puts two on one
+    environment = {**os.environ, "NUMPY_MADVISE_HUGEPAGE": "0", "OMP_PROC_BIND": "true"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     return [_match(work, plan, library, seed, environment) for seed in range(plan.processes)]
 
