@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.buffers import Array, aligned
 from benchmarks.cases import Case
 from benchmarks.native import HERE, BenchmarkError
+from benchmarks.onednn import Workload
 from benchmarks.timing import NativeCall
 
 TARGET = "dlboost"
@@ -95,7 +96,9 @@ class Ours:
     output: Array
 
 
-def load_best(directory: Path, workload: Case, arrays: Mapping[str, Array], output: Sequence[int]) -> Ours:
+def load_best(
+    directory: Path, workload: Workload, arrays: Mapping[str, Array], output: Sequence[int], threads: int = 1
+) -> Ours:
     """The library's public function for a workload, its weight packed, bound to `arrays` and a fresh output.
 
     Raises BenchmarkError when the library holds no such kernel, or loading it needed TVM.
@@ -105,11 +108,14 @@ def load_best(directory: Path, workload: Case, arrays: Mapping[str, Array], outp
     from heron_cli.operators import registry
 
     try:
-        shape: dict[str, Any] = {**registry.get(workload.operator).normalise(workload.shape, workload.name)}
+        shape: dict[str, Any] = {**registry.get(workload.operator).normalise(workload.shape, "the benchmark")}
         opened = library.load(directory)
         kernel = opened.find(workload.operator, **shape)
-        opened.set_num_threads(1)
-        packed = kernel.pack(arrays["weight"]).data
+        opened.set_num_threads(threads)
+        inputs = [
+            _operand(kernel, operand, arrays[operand["name"]].reshape(operand["shape"]))
+            for operand in kernel.operands[:-1]
+        ]
     except (HeronError, RuntimeError) as error:
         raise BenchmarkError(str(error)) from None
     if "tvm" in sys.modules:
@@ -118,7 +124,13 @@ def load_best(directory: Path, workload: Case, arrays: Mapping[str, Array], outp
     address = ctypes.cast(function, ctypes.c_void_p).value
     assert address is not None
     result = aligned(output, "int32")
-    buffers = (arrays["input"], packed, result)
+    buffers = (*inputs, result)
     return Ours(
         NativeCall(address, tuple(buffer.ctypes.data for buffer in buffers), (opened, buffers)), result
     )
+
+
+def _operand(kernel: Any, operand: Mapping[str, Any], array: Array) -> Array:
+    """What the kernel takes for an operand: constants packed."""
+    packed: Array = array if operand["packed_bytes"] is None else kernel.pack(array).data
+    return packed

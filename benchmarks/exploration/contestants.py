@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from heron_cli.search.by_variant import Taken
 from heron_cli.search.methods.cga import Cga
 from heron_cli.search.methods.ga_repair import GaRepair
 from heron_cli.search.methods.model_random import ModelRandom
+from heron_cli.search.methods.random import RandomSearch
 from heron_cli.search.problem import Problem, Rows, VariantSpace
 from heron_cli.search.protocol import register
 from heron_cli.search.spent import Spent
+from heron_cli.trial import Trial
 
 METHODS = ("cga", "cga-random-keys", "ga-repair", "ga-penalty", "sa", "model-random", "random")
 CONTRAST = "model-random"
@@ -30,13 +33,16 @@ class CgaUnseeded(Cga):
 
 @register
 class CgaBlind(CgaUnseeded):
-    """CGA that knows nothing of the roofline: neither seeds nor features, as published."""
+    """CGA that knows nothing of the roofline: neither seeds, features nor estimate."""
 
     name = "cga-blind"
-    summary = "cga without generation 0 and without the roofline's features (ablation)"
+    summary = "cga without generation 0 and without the roofline in the cost model (ablation)"
 
     def __init__(self, problem: Problem, seed: int, spent: Spent | None = None) -> None:
-        variants = [replace(each, features=_without_roofline(each)) for each in problem.variants]
+        variants = [
+            replace(each, features=_without_roofline(each), estimate=None, kind=None)
+            for each in problem.variants
+        ]
         super().__init__(_Same(problem, variants), seed, spent)
 
 
@@ -50,6 +56,26 @@ class ModelRandomSeeded(ModelRandom):
 
 
 @register
+class RandomSeeded(RandomSearch):
+    """Random search that is given CGA's generation 0."""
+
+    name = "random-seeded"
+    summary = "random that starts from cga's generation 0 (ablation)"
+
+    def propose_rows(
+        self,
+        variant: VariantSpace,
+        count: int,
+        trials: Sequence[Trial],
+        taken: Taken,
+        rng: np.random.Generator,
+    ) -> Rows:
+        """The seeds that were not tried, then uniform rows."""
+        seeds = taken.take(variant.rows(variant.seeds), count)
+        return np.concatenate([seeds, self.fresh(variant, count - len(seeds), taken, rng)])
+
+
+@register
 class GaRepairUnseeded(GaRepair):
     """GA with repair, without generation 0."""
 
@@ -58,7 +84,46 @@ class GaRepairUnseeded(GaRepair):
     seeded = False
 
 
-ABLATIONS = ("cga-unseeded", "cga-blind", "model-random-seeded", "ga-repair-unseeded")
+@register
+class CgaSiblings(CgaUnseeded):
+    """CGA whose batches may be siblings of what was measured."""
+
+    name = "cga-siblings"
+    summary = "cga-unseeded that does not tell kinds apart (ablation)"
+    refined = 1.0
+
+
+class _Direct(CgaUnseeded):
+    def __init__(self, problem: Problem, seed: int, spent: Spent | None = None) -> None:
+        variants = [replace(each, estimate=_constant) for each in problem.variants]
+        super().__init__(_Same(problem, variants), seed, spent)
+
+
+@register
+class CgaDirect(_Direct):
+    """CGA whose trees learn the cost itself, not what the estimate gets wrong."""
+
+    name = "cga-direct"
+    summary = "cga-unseeded whose model starts from no estimate (ablation)"
+
+
+@register
+class CgaBefore(_Direct):
+    """Both taken away: the algorithm as it was compared at first."""
+
+    name = "cga-before"
+    summary = "cga-unseeded with neither kinds nor an estimate to start from (ablation)"
+    refined = 1.0
+
+
+CHANGES = ("cga-siblings", "cga-direct", "cga-before")
+UNSEEDED = ("cga-unseeded", "ga-repair-unseeded")
+SEEDED = ("model-random-seeded", "random-seeded")
+ABLATIONS = (*UNSEEDED, "cga-blind", *SEEDED)
+
+
+def _constant(rows: Rows) -> Any:
+    return np.ones(len(rows))
 
 
 class _Same:

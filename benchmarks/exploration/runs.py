@@ -17,6 +17,7 @@ from heron_cli.session.spaces import bare_spaces
 from heron_cli.trial import Trial
 
 WARM = "cga after other layers"
+WARM_UNSEEDED = "cga-unseeded after other layers"
 
 
 class Runs:
@@ -58,12 +59,13 @@ def compare(runs: Runs, bed: Bed | MeasuredBed, methods: Sequence[str], seeds: i
 
 def transfer(runs: Runs, beds: Sequence[Bed], seeds: int, trials: int, told: int) -> None:
     """CGA on every bed after `told` trials of CGA on each of the others; the beds are of one machine."""
-    histories = {bed.name: bed.search("cga-unseeded", 1000, told) for bed in beds}
+    histories = {bed.name: bed.search("cga-unseeded", 1000, told, near=None) for bed in beds}
     for bed, problem in _warm(beds, histories):
         for seed in range(seeds):
-            if not runs.has(bed.name, WARM, seed, trials):
-                history = bed.search("cga", seed, trials, problem)
-                runs.add(Run(bed.name, WARM, seed, trials, costs_of(history)))
+            for label, method in ((WARM, "cga"), (WARM_UNSEEDED, "cga-unseeded")):
+                if not runs.has(bed.name, label, seed, trials):
+                    history = bed.search(method, seed, trials, problem)
+                    runs.add(Run(bed.name, label, seed, trials, costs_of(history)))
         print(f"{bed.name}: {WARM}", file=sys.stderr, flush=True)
 
 

@@ -16,14 +16,15 @@ from heron_cli.accelerator.loader import load
 from heron_cli.backends.vta.config import VtaConfig
 from heron_cli.backends.vta.cycles import CycleModel
 from heron_cli.configs import config_dir
-from heron_cli.operators.workload import load_file
+from heron_cli.operators.workload import load_file, make
 from heron_cli.schedule.task import Task
 from heron_cli.space import Space
 from heron_cli.space.proposals import Proposals
 from heron_cli.space.tables import group
 
 FOLDER = Path(__file__).parent / "tables"
-TABLES = (("vta", "C11"), ("vta-1x32x32", "C3"))  # (accelerator, layer of resnet18-vta)
+TABLES = (("vta", "gemm"), ("vta", "C11"), ("vta-1x32x32", "C3"))  # (accelerator, layer)
+GEMM = {"m": 1024, "n": 1024, "k": 1024}
 _CHUNK = 1 << 16
 
 Rows = NDArray[np.int64]
@@ -51,7 +52,10 @@ class Table:
 
 
 def task(machine: str, layer: str) -> Task:
-    """A layer of `resnet18-vta` on a machine."""
+    """A layer of `resnet18-vta` on a machine, or the product `GEMM`."""
+    if layer == "gemm":
+        types = {"input": "int8", "weight": "int8", "accumulate": "int32", "output": "int8"}
+        return session.make_task(make("gemm", GEMM, dtypes=types), load(machine))
     file = config_dir() / "workloads" / "resnet18-vta.yaml"
     (workload,) = load_file(file, lambda name: name == layer, {})
     return session.make_task(workload, load(machine))

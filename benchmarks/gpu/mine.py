@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from heron_cli.backends.base import Kernel
@@ -48,13 +49,17 @@ class Mine:
         return made
 
     def call(self, operands: list[Any], output: Any) -> Callable[[], None]:
-        """A launch on PyTorch's current stream; the tensors must stay alive."""
+        """A launch on PyTorch's current stream. The call keeps the tensors alive."""
         tensors = [*operands, output]
         maps = [
             encode(each, _address(tensors[each["operand"]])) for each in self.kernel.launch.get("maps", ())
         ]
         arguments = [*map(_address, tensors), *maps]
-        return lambda: self._run.launch(stream(), arguments)
+        return partial(_launch, self._run, arguments, tensors)
+
+
+def _launch(run: Function, arguments: list[Any], tensors: list[Any]) -> None:
+    run.launch(stream(), arguments)
 
 
 def _address(tensor: Any) -> Any:
@@ -69,4 +74,4 @@ def stream() -> Any:
 
     import torch
 
-    return c_void_p(torch.cuda.currentstream().cuda_stream)
+    return c_void_p(torch.cuda.current_stream().cuda_stream)

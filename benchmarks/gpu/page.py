@@ -90,6 +90,8 @@ def _families(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
             f"| {name} | {len(found)} | {_mean(warm):.2f} | {min(warm):.2f} | {_mean(cold):.2f} "
             f"| {min(cold):.2f} |"
         )
+    plain = [ratio({n: t for n, t in row["warm"].items() if not n.startswith("as ")}) for row in rows]
+    yield f"| all, conv1d by conv1d alone | {len(rows)} | {_mean(plain):.2f} | {min(plain):.2f} | | |"
     trials = sum(row["trials"] for row in rows)
     wrong = sum(count for row in rows for status, count in row["statuses"].items() if status != "ok")
     yield ""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from pathlib import Path
 
-from benchmarks.native import HERE, BenchmarkError, load
+from benchmarks.native import HERE, BenchmarkError, compile_library
 from benchmarks.onednn import wheels
 from benchmarks.onednn.problem import Problem, Tensor
 
@@ -72,6 +73,16 @@ def _three(values: Sequence[int]) -> ctypes.Array[ctypes.c_int64]:
     return (ctypes.c_int64 * 3)(*values)
 
 
+def build() -> Path:
+    """The wrapper, compiled when needed."""
+    installation = wheels.find()
+    return compile_library(
+        HERE / "onednn" / "primitive.cpp",
+        ["-fopenmp", f"-I{installation.include}"],
+        [f"-L{installation.library}", f"-Wl,-rpath,{installation.library}", "-ldnnl"],
+    )
+
+
 def library(isa: str = VNNI, threads: int = 1) -> ctypes.CDLL:
     """Load oneDNN. It fixes its instruction set at first use, so a process has only one."""
     global _loaded
@@ -81,12 +92,7 @@ def library(isa: str = VNNI, threads: int = 1) -> ctypes.CDLL:
                 f"oneDNN already runs with {_loaded[0]} and {_loaded[1]} threads in this process"
             )
         return _loaded[2]
-    installation = wheels.find()
-    handle = load(
-        HERE / "onednn" / "primitive.cpp",
-        ["-fopenmp", f"-I{installation.include}"],
-        [f"-L{installation.library}", f"-Wl,-rpath,{installation.library}", "-ldnnl"],
-    )
+    handle = ctypes.CDLL(str(build()))
     handle.onednn_create.argtypes = [ctypes.POINTER(CProblem), ctypes.c_char_p, ctypes.c_size_t]
     handle.onednn_create.restype = ctypes.c_void_p
     handle.onednn_implementation.argtypes = [ctypes.c_void_p]

@@ -1,8 +1,9 @@
 """From a workload to the tensors and windows that oneDNN is asked for.
 
-The user's layouts are heron's: gemm input (m, k), weight (n, k), output (m, n); convolutions with the
-activations channels-last (or channels-first with ``layout: NCHW``) and the weight
-(out_channels, in_channels / groups, window…), also for transposed convolutions.
+The user's layouts are heron's: gemm input (m, k), weight (n, k), output (m, n); scan, and bmm unless its
+layout is NT, have the weight (…, k, n); convolutions with the activations channels-last (or channels-first
+with ``layout: NCHW``) and the weight (out_channels, in_channels / groups, window…), transposed ones with
+(in_channels, out_channels / groups, window…).
 """
 
 from __future__ import annotations
@@ -64,19 +65,23 @@ def problem(workload: Workload) -> Problem:
     shape = workload.shape
     match workload.operator:
         case "gemm" | "scan":
-            return _matmul((), int(shape["m"]), int(shape["n"]), int(shape["k"]))
+            plain = workload.operator == "scan"
+            return _matmul((), int(shape["m"]), int(shape["n"]), int(shape["k"]), plain)
         case "gemv":
-            return _matmul((), 1, int(shape["m"]), int(shape["k"]))
+            return _matmul((), 1, int(shape["m"]), int(shape["k"]), False)
         case "bmm":
-            return _matmul((int(shape["batch"]),), int(shape["m"]), int(shape["n"]), int(shape["k"]))
+            plain = shape.get("layout", "NN") == "NN"
+            return _matmul((int(shape["batch"]),), int(shape["m"]), int(shape["n"]), int(shape["k"]), plain)
         case "conv1d" | "conv2d" | "conv3d" | "conv1d_transpose" | "conv2d_transpose" | "conv3d_transpose":
             return _convolution(shape, workload.operator.endswith("_transpose"))
         case other:
             raise ValueError(f"no oneDNN primitive for the operator {other}")
 
 
-def _matmul(batch: tuple[int, ...], m: int, n: int, k: int) -> Problem:
-    weight = Tensor((*batch, n, k), (*batch, k, n), (*(n * k for _ in batch), 1, k))
+def _matmul(batch: tuple[int, ...], m: int, n: int, k: int, plain: bool) -> Problem:
+    """`plain`: the weight is stored (…, k, n), else (…, n, k)."""
+    turned = Tensor((*batch, n, k), (*batch, k, n), (*(n * k for _ in batch), 1, k))
+    weight = _dense((*batch, k, n)) if plain else turned
     nothing = Window((), (), (), (), ())
     return Problem(
         MATMUL,
@@ -103,18 +108,21 @@ def _convolution(shape: Mapping[str, Any], transposed: bool) -> Problem:
         tuple(after for _, after in sides),
     )
     reach = [d * (k - 1) + 1 for k, d in zip(window.kernel, window.dilation, strict=True)]
+    extra = _per_axis(shape.get("output_padding", 0), rank)
     outputs = tuple(
-        (extent - 1) * stride + span - before - after
+        (extent - 1) * stride + span - before - after + more
         if transposed
         else (extent + before + after - span) // stride + 1
-        for extent, span, stride, (before, after) in zip(extents, reach, window.stride, sides, strict=True)
+        for extent, span, stride, (before, after), more in zip(
+            extents, reach, window.stride, sides, extra, strict=True
+        )
     )
     first = shape.get("layout", "channels-last") in ("NCHW", "NCW", "NCDHW")
     taps = math.prod(extents if transposed else outputs) * math.prod(window.kernel)
     return Problem(
         DECONVOLUTION if transposed else CONVOLUTION,
         _activation(batch, channels, extents, first),
-        _weight(filters, channels, groups, window.kernel),
+        (_turned if transposed else _weight)(filters, channels, groups, window.kernel),
         _activation(batch, filters, outputs, first),
         window,
         2 * batch * channels * filters // groups * taps,
@@ -128,6 +136,16 @@ def _weight(filters: int, channels: int, groups: int, kernel: tuple[int, ...]) -
         return _dense(stored)
     logical = (groups, filters // groups, channels // groups, *kernel)
     return Tensor(stored, logical, _dense(logical).strides)
+
+
+def _turned(filters: int, channels: int, groups: int, kernel: tuple[int, ...]) -> Tensor:
+    """A transposed convolution's: stored (in, out / groups, window…), named (out, in, window…)."""
+    stored = (channels, filters // groups, *kernel)
+    group, inner, outer, *rest = _dense((groups, channels // groups, filters // groups, *kernel)).strides
+    if groups == 1:
+        return Tensor(stored, (filters, channels, *kernel), (outer, inner, *rest))
+    logical = (groups, filters // groups, channels // groups, *kernel)
+    return Tensor(stored, logical, (group, outer, inner, *rest))
 
 
 def _activation(batch: int, channels: int, space: tuple[int, ...], channels_first: bool) -> Tensor:

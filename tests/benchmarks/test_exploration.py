@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.exploration import tables
 from benchmarks.exploration.beds import Bed
+from benchmarks.exploration.report import best_known
 from benchmarks.exploration.statistics import Run, geomean, paired, quartiles, trials_to
 from heron_cli import session
 from heron_cli.records import Purpose, Record, Store, current_versions
@@ -33,6 +34,12 @@ def test_summaries() -> None:
     assert quartiles([run(2.0), run(1.0), run(4.0)], 1.0, 1) == pytest.approx((0.375, 0.5, 0.75))
     assert paired([1.0, 2.0], [1.0, 2.0]) == 1.0
     assert paired(list(range(2, 22)), list(range(1, 21))) < 1e-3
+
+
+def test_the_best_known_is_what_was_known_before_or_found_by_a_run() -> None:
+    runs = [run(4.0, 2.0, seed=0), run(3.0, seed=1)]
+    assert best_known(runs, {"bed": 1}) == {"bed": 1.0}
+    assert best_known(runs, {"bed": 5}) == best_known(runs, {"bed": None}) == {"bed": 2.0}
 
 
 def test_the_tables_are_of_the_present_spaces_and_model() -> None:

@@ -66,7 +66,10 @@ def brute_force(shape: dict[str, Any], arrays: dict[str, np.ndarray], transposed
             for o in range(outputs):
                 start = o // per_group[1] * per_group[0]
                 channels = data[(slice(None), slice(start, start + per_group[0]), *source)]
-                result[(slice(None), o, *into)] += channels @ weight[(o, slice(None), *tap)]
+                place = (
+                    (slice(start, start + per_group[0]), o % per_group[1]) if transposed else (o, slice(None))
+                )
+                result[(slice(None), o, *into)] += channels @ weight[(*place, *tap)]
     return result if first else np.moveaxis(result, 1, -1)
 
 
@@ -91,11 +94,15 @@ def test_products_of_matrices_and_of_batches() -> None:
     for operator, shape in (
         ("gemm", {"m": 3, "n": 5, "k": 7}),
         ("gemv", {"m": 5, "k": 7}),
+        ("scan", {"m": 3, "n": 5, "k": 7}),
         ("bmm", {"batch": 2, "m": 3, "n": 5, "k": 7}),
+        ("bmm", {"batch": 2, "m": 3, "n": 5, "k": 7, "layout": "NT"}),
     ):
         case = Case("x", operator, shape, GEMM)
         arrays = random_arrays(case)
-        expected = np.einsum("...mk,...nk->...mn", *(a.astype(np.int64) for a in arrays.values()))
+        plain = operator == "scan" or (operator == "bmm" and "layout" not in shape)
+        terms = "...mk,...kn->...mn" if plain else "...mk,...nk->...mn"
+        expected = np.einsum(terms, *(a.astype(np.int64) for a in arrays.values()))
         np.testing.assert_array_equal(reference(problem(case), arrays), expected)
 
 

@@ -117,7 +117,7 @@ def test_a_model_travels_to_another_database_and_warms_up_a_new_shape(
     )
     assert heron("model", "import", out, "--db", db).exit_code == 0
     asked = ["tune", "conv2d", "--shape", SHAPE.replace("7", "14"), "--target", "vta", "--trials", 4]
-    assert "warmed up by 40 trials of 2 other workloads" in heron(*asked, "--db", db).stderr
+    assert "warmed up by 40 trials of 2 workloads" in heron(*asked, "--db", db).stderr
     assert "warmed up" not in heron(*asked, "--db", tmp_path / "cold.db").stderr
     assert "warmed up" not in heron(*asked, "--db", db, "--no-transfer", "--seed", 1).stderr
 

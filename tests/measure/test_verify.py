@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from measure_fakes import Exactly
+from numpy.typing import NDArray
 
 from heron_cli.backends.base import Operand
 from heron_cli.elements import numpy_type
 from heron_cli.errors import HeronError
-from heron_cli.measure.verify import References, compare
+from heron_cli.measure.verify import References, Verifier, compare
 from heron_cli.operators.expected import Expected, Reference
 from heron_cli.operators.workload import make
 
@@ -116,3 +119,16 @@ def test_a_reference_of_another_shape_or_type_is_refused(tmp_path: Path) -> None
 def test_no_room_for_the_reference_is_one_clear_line(tmp_path: Path) -> None:
     with pytest.raises(HeronError, match=r"cannot write the reference to .*: No such file or directory"):
         References(double(), tmp_path / "gone").get(OPERANDS)
+
+
+@given(hnp.arrays(np.float16, (3, 5), elements=st.floats(-1, 1, width=16)), st.integers(0, 14), st.booleans())
+def test_a_verifier_says_what_compare_says_time_after_time(
+    values: NDArray[Any], place: int, first_right: bool
+) -> None:
+    expected = Expected(values.astype(np.float32), np.full(values.shape, 1e-2, np.float32))
+    off = values.copy()
+    off.reshape(-1)[place] += 1
+    near = (values.astype(np.float32) + 5e-3).astype(np.float16)
+    verifier = Verifier(expected)
+    for output in [values, values, off, near, off, values] if first_right else [off, values, near, off]:
+        assert verifier.wrong(output.copy()) == compare(output, expected)

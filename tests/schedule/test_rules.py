@@ -14,7 +14,19 @@ from heron_cli.operators import registry
 from heron_cli.operators.workload import Workload
 from heron_cli.schedule.analysis import analyse
 from heron_cli.schedule.einsum import Axis, Part
-from heron_cli.schedule.primitives import Bind, Hold, Mark, Order, Pack, Place, Split, Tensorize, WriteBack
+from heron_cli.schedule.primitives import (
+    Bind,
+    Hold,
+    Mark,
+    Order,
+    Pack,
+    Place,
+    Prefetch,
+    Split,
+    Store,
+    Tensorize,
+    WriteBack,
+)
 from heron_cli.schedule.rewrites import drop_unit_axes
 from heron_cli.schedule.rules import RULES, ScheduleRule
 from heron_cli.schedule.rules.base import NotApplicableError
@@ -272,3 +284,26 @@ def test_words_that_mean_an_axis(dlboost: Accelerator) -> None:
     with pytest.raises(KeyError):
         template.words("none")
     assert Axis("a_b", "m", (Part("a", 3), Part("b", 5))).extent == 15
+
+
+def test_prefetch_needs_distances_and_an_output_of_whole_vectors(vary: Vary) -> None:
+    both = vary("prefetch: {weight: [0, 8], output: [0, 1]}")
+    template, entry = run("prefetch", gemm(64, 64, 64), both)
+    found = {each.operand: each.distances for each in template.all(Prefetch)}
+    assert entry.applied and found == {"weight": (0, 8), "output": (0, 1)}
+    none = vary("prefetch: {weight: [0], output: [0]}")
+    assert not run("prefetch", gemm(64, 64, 64), none)[1].applied
+    scattered = conv(layout="NCHW")
+    template, _ = run("prefetch", scattered, both)
+    assert {each.operand for each in template.all(Prefetch)} == {"weight"}
+    assert "one by one" in run("prefetch", scattered, vary("prefetch: {weight: [0], output: [1]}"))[1].reason
+
+
+def test_results_are_streamed_where_vectors_fill_lines(vary: Vary) -> None:
+    both = vary("stores: [cached, streamed]")
+    template, entry = run("store", gemm(6, 64, 8), both)
+    assert entry.applied and [each.kinds for each in template.all(Store)] == [("cached", "streamed")]
+    for other in (gemm(6, 40, 8), conv(layout="NCHW"), conv(out_channels=24)):
+        template, entry = run("store", other, both)
+        assert not entry.applied and not list(template.all(Store))
+    assert not run("store", gemm(6, 64, 8), vary("stores: cached"))[1].applied

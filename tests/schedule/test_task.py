@@ -64,7 +64,8 @@ NAMED = [
 @pytest.mark.parametrize("workload", NAMED, ids=lambda workload: workload.key)
 @pytest.mark.parametrize("threads", [1, 4])
 def test_readers_agree(dlboost: Accelerator, workload: Workload, threads: int) -> None:
-    invalid = sum(assert_readers_agree(v, 0, 6) for v in Task(workload, dlboost, threads).variants)
+    rows = 100 if workload.shape.get("m") == 1 else 6  # of a single row, few tiles break a constraint
+    invalid = sum(assert_readers_agree(v, 0, rows) for v in Task(workload, dlboost, threads).variants)
     assert invalid > 0
 
 

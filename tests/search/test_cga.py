@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from statistics import geometric_mean
 
 import numpy as np
@@ -63,6 +64,22 @@ def test_seeds_are_tried_first_and_once() -> None:
     runner = FakeRunner([seeded])
     history = [Trial(candidate, runner.measure(candidate)) for candidate in proposed]
     assert not set(method.propose(16, history, 1)) & set(proposed)
+
+
+@pytest.mark.parametrize("name", ["cga", "ga-repair", "model-random"])
+def test_where_a_model_tells_kinds_apart_most_of_a_batch_is_of_new_ones(name: str) -> None:
+    space = replace(variant(), kind=lambda table: table[:, :8])
+    method = get_method(name)(problem(space), 0)
+    history: list[Trial] = []
+    runner = FakeRunner([space], {})
+    for number in range(4):
+        batch = method.propose(16, history, number)
+        before = set(space.kinds(space.rows([trial.candidate.values for trial in history])))
+        kinds = space.kinds(space.rows([candidate.values for candidate in batch]))
+        if number:  # the first round has no model
+            new = [kind for kind in kinds if kind not in before]
+            assert len(set(new)) >= 12
+        history += [Trial(candidate, runner.measure(candidate)) for candidate in batch]
 
 
 def test_seeds_never_take_the_whole_batch() -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from heron_cli.search.cost_model import MINIMUM_TRIALS, CostModel, feature_table
@@ -37,6 +40,20 @@ def test_equal_trials_give_equal_predictions() -> None:
     one, other = CostModel.fit(VARIANT, trials(table), 5), CostModel.fit(VARIANT, trials(table), 5)
     assert one is not None and other is not None
     assert np.array_equal(one.predict(rows(100, 2)), other.predict(rows(100, 2)))
+
+
+def test_an_estimate_is_corrected_not_learned_anew() -> None:
+    def half_blind(table: Rows) -> Any:
+        return 1e9 * cost(table) / (1.0 + (table[:, 8] >= 3))  # does not know what the order costs
+
+    table, unseen = rows(24), rows(500, seed=1)
+    known = replace(VARIANT, estimate=half_blind)
+    correlations = []
+    for space in (VARIANT, known):
+        model = CostModel.fit(space, trials(table, space))
+        assert model is not None
+        correlations.append(np.corrcoef(model.predict(unseen), np.log(cost(unseen)))[0, 1])
+    assert correlations[1] > max(0.9, correlations[0])
 
 
 def test_too_little_to_learn_from() -> None:

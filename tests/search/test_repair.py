@@ -51,7 +51,7 @@ def test_what_cannot_be_repaired_becomes_its_fallback() -> None:
     space = variant()
 
     class Helpless:
-        def offspring(self, restrictions: object, fallbacks: object, rng: object) -> object:
+        def offspring(self, choices: object, kept: object, fallbacks: object, rng: object) -> object:
             return np.array(fallbacks)
 
     lost = VariantSpace("lost", space.space, Helpless(), valid=space.valid)  # type: ignore[arg-type]

@@ -74,14 +74,10 @@ class ToySampler:
             rows = np.concatenate([rows, self.draw(4 * n, rng, restrict)])
         return rows[:n]
 
-    def offspring(
-        self,
-        restrictions: Sequence[Mapping[str, tuple[int, ...]]],
-        fallbacks: Sequence[Any],
-        rng: np.random.Generator,
-    ) -> Rows:
+    def offspring(self, choices: Rows, kept: Any, fallbacks: Rows, rng: np.random.Generator) -> Rows:
         children = []
-        for restriction, fallback in zip(restrictions, fallbacks, strict=True):
+        for wanted, mask, fallback in zip(choices, kept, fallbacks, strict=True):
+            restriction = {NAMES[k]: set(wanted[:, k].tolist()) for k in np.flatnonzero(mask)}
             drawn = self.draw(32, rng, restriction)
             children.append(drawn[0] if len(drawn) else fallback)
         return np.array(children)

@@ -106,6 +106,25 @@ def test_an_optimum_within_a_restriction_or_none(small, small_rows):
     assert CpBackend(small).minimise(Var("footprint"), {"tile.m": [999]}) is None
 
 
+def test_one_backend_answers_as_fresh_ones_whatever_it_was_asked_before(small):
+    objectives = [Var("footprint"), -Var("footprint"), Var("tile.m") * Var("tile.n")]
+    backend = CpBackend(small)
+    for objective in objectives:
+        backend.minimise(objective, {"tile.m": [8]}, avoid=[{"tile.n": 8}])
+        found = backend.minimise(objective)
+        assert (found.objective, found.bound) == tuple(CpBackend(small).minimise(objective))[1:]
+    assert not backend.is_empty()
+    assert Evaluator(small).valid(small.row(backend.solve(np.random.default_rng(1)))[None, :]).all()
+
+
+def test_an_optimum_of_at_most_a_value_or_none(small, small_rows):
+    least = int(Evaluator(small).columns(small_rows)["footprint"].min())
+    backend = CpBackend(small)
+    assert backend.minimise(Var("footprint"), at_most=least).objective == least
+    assert backend.minimise(Var("footprint"), at_most=least - 1) is None
+    assert backend.minimise(Var("footprint")).objective == least
+
+
 def test_an_invalid_model_raises():
     model = cp_model.CpModel()
     x = model.new_int_var(0, 5, "x")

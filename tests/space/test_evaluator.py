@@ -17,6 +17,15 @@ def test_columns_hold_knobs_and_derived_variables(small, small_rows):
     assert (columns["footprint"] <= 3 << 10).all()
 
 
+def test_steps_and_walks_give_the_same_columns(small):
+    rng = np.random.default_rng(0)
+    rows = np.stack([rng.choice(knob.values, size=500) for knob in small.knobs], axis=1)
+    evaluator = Evaluator(small)
+    names = tuple(item.name for item in small.derived)
+    for name, column in zip(names, evaluator.of(names, rows), strict=True):
+        assert np.array_equal(column, evaluator.evaluate(Var(name), rows)), name
+
+
 def test_a_derived_constant_fills_its_column():
     builder = SpaceBuilder()
     builder.knob("x", [1, 2])

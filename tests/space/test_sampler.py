@@ -20,6 +20,7 @@ from heron_cli.space import (
     equal,
 )
 from heron_cli.space import sampler as sampler_module
+from heron_cli.space.proposals import Proposals
 
 
 def marginal_distance(rows, reference):
@@ -86,13 +87,15 @@ def test_the_same_generator_gives_the_same_rows_in_any_process(small):
         "import sys, hashlib, numpy as np; sys.path.insert(0, sys.argv[1]); from conftest import build_gemm; "
         "from heron_cli.space import TableSampler; rng = np.random.default_rng(7); "
         "s = TableSampler(build_gemm(8, 4, 8, cache_bytes=3 << 10, registers=8)); rows = s.sample(500, rng); "
-        "children = s.offspring([{'tile.m': (8, 9), 'tile.k': (99,)}], rows[:1], rng); "
+        "children = s.offspring(rows[:40].reshape(20, 2, -1), rng.random((20, rows.shape[1])) < 0.5, "
+        "rows[:20], rng); "
         "print(hashlib.sha256(rows.tobytes() + children.tobytes()).hexdigest())"
     )
     rng = np.random.default_rng(7)
     sampler = TableSampler(small)
     rows = sampler.sample(500, rng)
-    children = sampler.offspring([{"tile.m": (8, 9), "tile.k": (99,)}], rows[:1], rng)
+    kept = rng.random((20, rows.shape[1])) < 0.5
+    children = sampler.offspring(rows[:40].reshape(20, 2, -1), kept, rows[:20], rng)
     expected = hashlib.sha256(rows.tobytes() + children.tobytes()).hexdigest()
     environment = {"PYTHONHASHSEED": "123", "PYTHONPATH": ":".join(sys.path)}
     command = [sys.executable, "-c", script, str(Path(__file__).parent)]
@@ -136,36 +139,48 @@ def test_no_rows_are_no_rows(small):
 @pytest.mark.parametrize("kind", [TableSampler, CpSampler])
 def test_offspring_take_each_restricted_value_from_a_parent(small, kind):
     rng = np.random.default_rng(4)
-    parents = TableSampler(small).sample(40, rng)
-    columns = Evaluator(small).columns(parents)
-    restrictions = [
-        {
-            name: (int(columns[name][k]), int(columns[name][k + 20]))
-            for name in rng.permutation(list(columns))[:6]
-        }
-        for k in range(20)
-    ]
-    children = kind(small).offspring(restrictions, parents[:20], rng)
+    parents = TableSampler(small).sample(40, rng).reshape(20, 2, -1)
+    kept = np.argsort(rng.random((20, parents.shape[2])), axis=1) < 5
+    children = kind(small).offspring(parents, kept, parents[:, 0], rng)
     assert Evaluator(small).valid(children).all()
-    found = Evaluator(small).columns(children)
-    for k, restriction in enumerate(restrictions):
-        for name, allowed in restriction.items():
-            assert found[name][k] in allowed
+    inherited = (children == parents[:, 0]) | (children == parents[:, 1])
+    assert inherited[kept].all()
+    assert not inherited[~kept].all(), "what is not kept is free"
     assert len(np.unique(children, axis=0)) > 10
+
+
+def test_proposals_and_solver_answer_alike_whether_a_child_exists(small, small_rows):
+    rng = np.random.default_rng(9)
+    choices = np.stack([rng.choice(knob.values, size=(60, 1)) for knob in small.knobs], axis=2)
+    kept = rng.random((60, len(small.knobs))) < 0.4
+    fallbacks = np.repeat(small_rows[:1], 60, axis=0)
+    children = TableSampler(small).offspring(choices, kept, fallbacks, rng)
+    some = 0
+    for child, wanted, mask in zip(children, choices[:, 0], kept, strict=True):
+        fitting = small_rows[(small_rows[:, mask] == wanted[mask]).all(axis=1)]
+        expected = fitting if len(fitting) else fallbacks[:1]
+        assert (expected == child).all(axis=1).any()
+        some += bool(len(fitting))
+    assert 0 < some < 60, "the test needs both kinds"
 
 
 def test_offspring_differ_from_their_parents_where_they_can(small):
     rng = np.random.default_rng(4)
     parents = TableSampler(small).sample(2, rng)
-    children = TableSampler(small).offspring([{}] * 100, [parents[0]] * 100, rng)
+    pairs, free = np.tile(parents, (100, 1, 1)), np.zeros((100, parents.shape[1]), bool)
+    children = TableSampler(small).offspring(pairs, free, pairs[:, 0], rng)
     assert len(np.unique(children, axis=0)) > 80
 
 
 @pytest.mark.parametrize("kind", [TableSampler, CpSampler])
 def test_where_nothing_exists_the_parent_survives(small, kind):
-    parent = TableSampler(small).sample(1, np.random.default_rng(0))[0]
-    children = kind(small).offspring([{"tile.m": (99_999,)}, {}], [parent, parent], np.random.default_rng(1))
-    assert children[0].tolist() == parent.tolist()
+    parents = TableSampler(small).sample(2, np.random.default_rng(0))
+    kept = np.zeros(parents.shape, bool)
+    kept[0, 0] = True
+    children = kind(small).offspring(
+        np.full_like(parents, 99_999)[:, None], kept, parents, np.random.default_rng(1)
+    )
+    assert children[0].tolist() == parents[0].tolist()
 
 
 def test_where_the_solver_gives_up_the_parent_survives(small, monkeypatch):
@@ -173,14 +188,21 @@ def test_where_the_solver_gives_up_the_parent_survives(small, monkeypatch):
         def draw(self, rng, restrict=None):
             raise SolverTimeoutError("tired")
 
-    parent = TableSampler(small).sample(1, np.random.default_rng(0))[0]
+    parents = TableSampler(small).sample(4, np.random.default_rng(0))
     sampler = TableSampler(small, Tired(small))
-    children = sampler.offspring([{"footprint": (1,)}], [parent], np.random.default_rng(1))
-    assert children[0].tolist() == parent.tolist()
+    monkeypatch.setattr(Proposals, "survivors", lambda *_: np.empty(0, np.int64))
+    kept = np.ones(parents.shape, bool)
+    children = sampler.offspring(parents[:, None], kept, parents, np.random.default_rng(1))
+    assert children.tolist() == parents.tolist()
 
 
 def test_no_offspring_of_nobody(small):
-    assert TableSampler(small).offspring([], [], np.random.default_rng(0)).shape == (0, len(small.knobs))
+    nobody = np.empty((0, len(small.knobs)), np.int64)
+    kept = nobody.astype(bool)
+    assert (
+        TableSampler(small).offspring(nobody[:, None], kept, nobody, np.random.default_rng(0)).shape
+        == nobody.shape
+    )
 
 
 def test_a_restriction_on_an_unknown_name_is_an_error(small):

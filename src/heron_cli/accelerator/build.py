@@ -57,6 +57,8 @@ def build(document: Document, expressions: Expressions, root: Tree) -> Accelerat
         "memories": [_content(item) for item in memories],
         "levels": [_content(item) for item in levels],
         "stages": {name: stage.at for name, stage in stages.items()},
+        **_prefetch(document),
+        **({} if document.stores == ["cached"] else {"stores": list(document.stores)}),
         "limits": dict(document.limits),
         "rules": [(rule.name, rule.when and to_text(rule.when), to_text(rule.require)) for rule in rules],
     }
@@ -78,6 +80,10 @@ def build(document: Document, expressions: Expressions, root: Tree) -> Accelerat
         memories=memories,
         levels=levels,
         stages=FrozenMap(stages),
+        stores=tuple(document.stores),
+        prefetch=FrozenMap(
+            {operand: tuple(tried) for operand, tried in document.prefetch.model_dump().items() if any(tried)}
+        ),
         limits=FrozenMap(document.limits),
         estimate=FrozenMap(document.estimate),
         rules=rules,
@@ -93,6 +99,12 @@ def _gpu(document: Document) -> dict[str, object]:
     if asked.compute_capability is None:
         return {}
     return {"gpu": [asked.compute_capability, asked.exact_capability]}
+
+
+def _prefetch(document: Document) -> dict[str, object]:
+    """What is prefetched; nothing where nothing is, so that such files keep their digest."""
+    found = {operand: tried for operand, tried in document.prefetch.model_dump().items() if any(tried)}
+    return {"prefetch": found} if found else {}
 
 
 def _content(item: Intrinsic | Memory | Level) -> dict[str, object]:

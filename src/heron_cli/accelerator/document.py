@@ -130,6 +130,23 @@ class StageKeys(Strict):
     at: f.Positions = Field(description="legal positions: root or levels", examples=[["root", "cache"]])
 
 
+class PrefetchKeys(Strict):
+    """What is asked of the caches before it is needed; each list is a knob."""
+
+    weight: f.NaturalInts = Field(
+        default=[0], description="vectors ahead of the one that is loaded, to try; 0: not at all"
+    )
+    output: f.NaturalInts = Field(
+        default=[0], description="1: the lines of a tile, for writing, before its sums begin; 0: not at all"
+    )
+
+    @model_validator(mode="after")
+    def _known(self) -> PrefetchKeys:
+        if unknown := [value for value in self.output if value > 1]:
+            raise ValueError(f"output is {unknown[0]}; a tile's lines are asked for (1) or not (0)")
+        return self
+
+
 class RequiresKeys(Strict):
     """What a machine must have to run the kernels."""
 
@@ -179,6 +196,10 @@ class Document(Strict):
         min_length=1, description="tiling levels, outermost first", examples=[_LEVELS]
     )
     stages: dict[f.Identifier, StageKeys] = Field(default={}, description="where stages may be computed")
+    stores: f.Stores = Field(
+        default=["cached"], description="how results leave, to try: through the caches, or past them"
+    )
+    prefetch: PrefetchKeys = Field(default=PrefetchKeys(), description="what is prefetched, to try")
     limits: dict[f.Identifier, f.Positive] = Field(
         default={}, description="scalars: counts and widths of fields"
     )

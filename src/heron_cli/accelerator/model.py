@@ -146,6 +146,8 @@ class Accelerator:
     memories: tuple[Memory, ...]
     levels: tuple[Level, ...]
     stages: Mapping[str, StageSpec]
+    stores: tuple[str, ...]
+    prefetch: Mapping[str, tuple[int, ...]]  # operand -> how far ahead, to try; 0 is not at all
     limits: Mapping[str, int]
     estimate: Mapping[str, int]
     rules: tuple[Rule, ...]
@@ -158,6 +160,12 @@ class Accelerator:
 
     def __hash__(self) -> int:
         return hash(self.digest)
+
+    @property
+    def products(self) -> int:
+        """Of the largest instruction."""
+        shapes = (shape for intrinsic in self.intrinsics for shape in intrinsic.shapes)
+        return max(shape["m"] * shape["n"] * shape["k"] for shape in shapes)
 
     @property
     def gathers(self) -> bool:

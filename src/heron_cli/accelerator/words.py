@@ -10,6 +10,7 @@ SHARERS = ("thread", "warp", "block", "core")
 ORDERS = ("fixed", "free", "mixed", "rasterised")
 TAILS = ("overlap", "pad", "mask", "none")
 SWIZZLES = ("none", "xor")
+STORES = ("cached", "streamed")
 FILLERS = ("threads", "bulk")
 BINDS = (
     "parallel",

@@ -100,10 +100,13 @@ class Backend(Protocol):
 
 
 @runtime_checkable
-class OwnClock(Protocol):
-    """A back end whose device has a clock of its own, steadier than the host's: it is read for less long."""
+class OwnDevice(Protocol):
+    """A back end whose kernels run beside the host's processor, and are timed by the device's own clock."""
 
     timing: TimingOptions
+
+    def processor(self) -> str:
+        """What the device is called, as records name it; empty where there is none."""
 
 
 @runtime_checkable

@@ -193,6 +193,27 @@ def address(buffer: Any, index: Expr) -> Any:
     return tirx.address_of(load(buffer, index))
 
 
+def prefetch(buffer: Any, index: Expr, *, write: bool = False) -> Stmt:
+    """Ask the nearest cache for the line of an element, which need not exist."""
+    ask = [number(int(write)), number(3), number(1)]  # for writing or not, to stay, data
+    return tirx.Evaluate(tirx.call_intrin("void", "tirx.prefetch", address(buffer, index), *ask))
+
+
+def with_llvm(text: str, body: Stmt) -> Stmt:
+    """A statement that may call the functions of some LLVM IR, which are inlined."""
+    return tirx.AttrStmt(ir.StringImm("llvm"), "pragma_import_llvm", ir.StringImm(text), body)
+
+
+def inlined(dtype: str, name: str, *arguments: Any) -> Any:
+    """The value of a function that `with_llvm` defines."""
+    return tirx.call_extern(dtype, name, *arguments)
+
+
+def evaluate(name: str, *arguments: Any) -> Stmt:
+    """Call a function without a result, on vectors or pointers."""
+    return tirx.Evaluate(tirx.call_extern("void", name, *arguments))
+
+
 def call(name: str, *arguments: Any) -> Stmt:
     """Call a C function for its effect."""
     return tirx.Evaluate(tirx.call_extern("handle", name, *arguments))

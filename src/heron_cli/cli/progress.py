@@ -118,9 +118,9 @@ def cost(record: Record) -> str:
 
 
 def warmed_up(event: WarmedUp) -> str:
-    """What other workloads contribute."""
+    """What the prior was trained on; an imported one may know this workload as well."""
     several = "s" if event.workloads != 1 else ""
-    return f"warmed up by {event.trials} trials of {event.workloads} other workload{several}"
+    return f"warmed up by {event.trials} trials of {event.workloads} workload{several}"
 
 
 def resumed(event: Resumed) -> str:

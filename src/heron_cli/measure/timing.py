@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import ceil, isfinite
 from statistics import median, quantiles
 
-from heron_cli.backends.base import Backend, OwnClock
+from heron_cli.backends.base import Backend, OwnDevice
 
 Repeat = Callable[[int], float]
 """Seconds of wall clock for so many calls in a row."""
@@ -58,7 +58,7 @@ class TimingOptions:
 
 def timing_of(backend: Backend) -> TimingOptions:
     """How kernels of a back end are timed: as it says itself, or as suits this machine's processor."""
-    return backend.timing if isinstance(backend, OwnClock) else TimingOptions()
+    return backend.timing if isinstance(backend, OwnDevice) else TimingOptions()
 
 
 @dataclass(frozen=True, slots=True)

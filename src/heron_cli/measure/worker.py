@@ -23,9 +23,8 @@ from heron_cli.measure.desk import Desk
 from heron_cli.measure.limits import Limits
 from heron_cli.measure.text import of_exception, one_line
 from heron_cli.measure.timing import Timing, TimingError, TimingOptions, interleave, time_kernel
-from heron_cli.measure.verify import ReferenceFiles, compare
+from heron_cli.measure.verify import ReferenceFiles, Verifier
 from heron_cli.measure.yardstick import Yardstick, interfered, watched
-from heron_cli.operators.expected import Expected
 from heron_cli.trial import Status
 
 T = TypeVar("T")
@@ -87,7 +86,7 @@ class Bench:
         self._watch = (system.preemptions,) if setup.timing.host else ()
         self._key = ""
         self._inputs: list[Guarded] = []
-        self._expected: Expected
+        self._verifier: Verifier
         self._output: Guarded
 
     def run(self, job: Job) -> list[Outcome]:
@@ -117,7 +116,8 @@ class Bench:
         if job.reference.key == self._key:
             return
         self._desk.phase("copying the operands", self._setup.limits.load_seconds)
-        inputs, self._expected = job.reference.load()
+        inputs, expected = job.reference.load()
+        self._verifier = Verifier(expected)
         self._inputs = [Guarded.holding(values) for values in inputs]
         output = job.kernels[0].output
         self._output = Guarded(output.shape, output.dtype)
@@ -210,7 +210,7 @@ class Bench:
     def _check(self, when: str) -> None:
         if damage := self._output.damage():
             raise _FaultError(Status.WRONG_RESULT, damage + when)
-        if wrong := compare(self._output.array, self._expected):
+        if wrong := self._verifier.wrong(self._output.array):
             raise _FaultError(Status.WRONG_RESULT, wrong + when)
 
     def _guard(self, step: str, action: Callable[[], T]) -> T:

@@ -11,6 +11,7 @@ from heron_cli.schedule.einsum import Einsum
 NO_STAGE = "none"
 SKIP = "skip"
 ROOT = "root"
+STREAMED = "streamed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,8 @@ class Nest:
     `lanes` is how many threads execute it together; `depths` says how many iterations of a pipelined level
     are in flight; `band` is how many rows of tiles a rasterised level takes at a time;
     `binds` says which hardware executes the loops of a level, `filled_by` what copies tiles into memories,
-    `resident` how many blocks share a processor's registers.
+    `resident` how many blocks share a processor's registers; `prefetch` how far ahead operands are asked for;
+    `store` how results leave.
     """
 
     einsum: Einsum
@@ -105,6 +107,8 @@ class Nest:
     binds: Mapping[str, str] = field(default_factory=dict)
     filled_by: str = "threads"
     resident: int = 1
+    prefetch: Mapping[str, int] = field(default_factory=dict)
+    store: str = "cached"
 
     def level(self, name: str) -> tuple[str, ...]:
         """The axes of a level in loop order."""

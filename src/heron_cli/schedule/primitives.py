@@ -121,6 +121,21 @@ class Raster:
 
 
 @dataclass(frozen=True, slots=True)
+class Prefetch:
+    """The caches are asked for an operand ahead of need; see `prefetch` of the YAML for what numbers mean."""
+
+    operand: str
+    distances: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """How results leave: `cached`, or `streamed` past the caches."""
+
+    kinds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """An annotation on all loops of a level: `unroll` or `vectorize`."""
 
@@ -129,6 +144,19 @@ class Mark:
 
 
 Primitive = (
-    Tensorize | Split | Order | Bind | Hold | Place | Pack | WriteBack | Pipeline | Resident | Raster | Mark
+    Tensorize
+    | Split
+    | Order
+    | Bind
+    | Hold
+    | Place
+    | Pack
+    | WriteBack
+    | Pipeline
+    | Resident
+    | Raster
+    | Prefetch
+    | Store
+    | Mark
 )
 P = TypeVar("P", bound=Primitive)

@@ -10,7 +10,7 @@ program most: where the input lies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -18,38 +18,43 @@ from heron_cli.schedule.primitives import Split
 from heron_cli.schedule.roofline import BOUND, CYCLES
 from heron_cli.schedule.template import Template
 from heron_cli.space import CpBackend, Evaluator, Rows, SolverTimeoutError, Space, TableSampler, Var
-from heron_cli.space.functions import at_most
-from heron_cli.space.space import Constraint
 
 OBJECTIVE = "feature.loads_per_kilo"
 PLACE = "place."
+STORE = "store"
 PER_PLACE = 3
 SEEDS = 12
 DRAWN = 8192
 """Uniform draws that are ranked by the estimate."""
+COMPLETIONS = 32
+"""Draws that complete a tile shape for several threads; one that shares the work evenly is taken."""
 EFFORT = 1.0
 """Limit of the search for its optimum, in CP-SAT's deterministic time."""
 
 
-def seeds(template: Template, space: Space) -> list[dict[str, int]]:
+def seeds(
+    template: Template, space: Space, solver: CpBackend | None = None, sampler: TableSampler | None = None
+) -> list[dict[str, int]]:
     """Assignments of the knobs worth trying first, the most promising first; of different tile shapes.
 
-    Empty where the space does not derive a model's objective.
+    Empty where the space does not derive a model's objective. `solver` and `sampler` are of this space, if
+    there are some already: making them costs more than using them.
     """
+    solver, sampler = solver or CpBackend(space), sampler or TableSampler(space)
     derived = {item.name for item in space.derived}
     if CYCLES in derived:
-        return _near_optima(template, space)
+        return _near_optima(template, space, solver, sampler)
     if OBJECTIVE in derived:
-        return _by_place(template, space)
+        return _by_place(template, space, solver, sampler)
     return []
 
 
-def lower_bound(space: Space) -> int | None:
+def lower_bound(space: Space, solver: CpBackend | None = None) -> int | None:
     """Cycles that no program of the space beats in the roofline's model; None without a model or a proof."""
     if BOUND not in {item.name for item in space.derived}:
         return None
     try:
-        optimum = CpBackend(space).minimise(Var(BOUND), effort=EFFORT)
+        optimum = (solver or CpBackend(space)).minimise(Var(BOUND), effort=EFFORT)
     except SolverTimeoutError:
         return None
     return None if optimum is None else optimum.bound
@@ -61,23 +66,24 @@ def _shape(template: Template, space: Space) -> list[str]:
     return [name for name in space.names if name in inner]
 
 
-def _near_optima(template: Template, space: Space) -> list[dict[str, int]]:
+def _near_optima(
+    template: Template, space: Space, solver: CpBackend, sampler: TableSampler
+) -> list[dict[str, int]]:
     rng = np.random.default_rng(0)
-    drawn = np.unique(TableSampler(space).sample(DRAWN, rng), axis=0)
+    drawn = np.unique(sampler.sample(DRAWN, rng), axis=0)
     pool = rng.permutation(drawn)
     estimates = Evaluator(space).evaluate(Var(CYCLES), pool)
     order = np.argsort(estimates, kind="stable")
-    better = _better(space, int(estimates[order[0]]) - 1)
+    better = _better(space, solver, int(estimates[order[0]]) - 1)
     columns = [space.names.index(name) for name in _shape(template, space)]
     ranked = [*better, *pool[order]]
     return [space.values(row) for row in _of_different(ranked, columns, SEEDS)]
 
 
-def _better(space: Space, limit: int) -> Iterator[Rows]:
+def _better(space: Space, solver: CpBackend, limit: int) -> Iterator[Rows]:
     """The proven optimum, or the best that CP-SAT finds in its time, where it is at most `limit`."""
-    bounded = space.extended([Constraint("better than drawn", at_most(Var(CYCLES), limit))])
     try:
-        optimum = CpBackend(bounded).minimise(Var(CYCLES), effort=EFFORT)
+        optimum = solver.minimise(Var(CYCLES), effort=EFFORT, at_most=limit)
     except SolverTimeoutError:
         return
     if optimum is not None:
@@ -94,27 +100,36 @@ def _of_different(rows: Sequence[Rows], columns: Sequence[int], count: int) -> I
             yield row
 
 
-def _by_place(template: Template, space: Space) -> list[dict[str, int]]:
+def _by_place(
+    template: Template, space: Space, solver: CpBackend, sampler: TableSampler
+) -> list[dict[str, int]]:
     place = next((knob for knob in space.knobs if knob.name.startswith(PLACE)), None)
     strata: list[Mapping[str, tuple[int, ...]]] = (
         [{place.name: (value,)} for value in place.values] if place else [{}]
     )
+    if any(knob.name == STORE for knob in space.knobs):  # past the caches is right for few workloads
+        strata = [{**stratum, STORE: (0,)} for stratum in strata]
     per_place = PER_PLACE if place else 2 * PER_PLACE
-    sampler, rng = TableSampler(space), np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     shape = _shape(template, space)
-    ranked = [_optima(space, stratum, per_place, shape, sampler, rng) for stratum in strata]
+    fair = _fair(template, space)
+    draws = 1 if template.threads == 1 else COMPLETIONS
+    ranked = [
+        _optima(space, solver, stratum, per_place, shape, lambda r: fair(sampler.sample(draws, rng, r)))
+        for stratum in strata
+    ]
     return [found[i] for i in range(per_place) for found in ranked if i < len(found)]
 
 
 def _optima(
     space: Space,
+    solver: CpBackend,
     restrict: Mapping[str, tuple[int, ...]],
     count: int,
     shape: Sequence[str],
-    sampler: TableSampler,
-    rng: np.random.Generator,
+    complete: Callable[[Mapping[str, tuple[int, ...]]], Rows],
 ) -> list[dict[str, int]]:
-    solver = CpBackend(space)
+    """Optima over `shape` within `restrict`; `complete` draws a row within a restriction."""
     found: list[dict[str, int]] = []
     for _ in range(count):
         used = [{name: values[name] for name in shape} for values in found]
@@ -125,6 +140,22 @@ def _optima(
         if optimum is None:
             break
         chosen = {name: (optimum.values[name],) for name in shape}
-        (row,) = sampler.sample(1, rng, {**restrict, **chosen})
-        found.append(space.values(row))
+        found.append(space.values(complete({**restrict, **chosen})))
     return found
+
+
+def _fair(template: Template, space: Space) -> Callable[[Rows], Rows]:
+    """Picks a draw whose parallel iterations are shared evenly among the threads, where there is one."""
+    bind, threads = template.bind, template.threads
+    if bind is None or threads == 1:
+        return lambda rows: rows[0]
+    names = [f"{bind.level}.{split.axis}" for split in template.all(Split) if bind.level in split.levels]
+    evaluator = Evaluator(space)
+
+    def pick(rows: Rows) -> Rows:
+        columns = evaluator.columns(rows)
+        iterations = np.prod([columns[name] for name in names], axis=0)
+        picked: Rows = rows[int(np.argmin(iterations % threads))]
+        return picked
+
+    return pick

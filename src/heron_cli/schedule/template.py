@@ -16,10 +16,12 @@ from heron_cli.schedule.primitives import (
     Pack,
     Pipeline,
     Place,
+    Prefetch,
     Primitive,
     Raster,
     Resident,
     Split,
+    Store,
     Tensorize,
 )
 
@@ -157,4 +159,6 @@ class Template:
             {each.level: each.kind for each in self.all(Bind)},
             self.filled_by,
             next((values[f"resident.{each.level}"] for each in self.all(Resident)), 1),
+            {p.operand: values.get(f"prefetch.{p.operand}", p.distances[0]) for p in self.all(Prefetch)},
+            next((each.kinds[values["store"]] for each in self.all(Store)), self.accelerator.stores[0]),
         )

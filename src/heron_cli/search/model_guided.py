@@ -30,6 +30,7 @@ ELITES = 20  # best of everything seen, kept in every generation
 EVALUATIONS = UNIFORM + GENERATIONS * CHILDREN
 GREEDY = 0.5  # share of a batch with the best predictions; the rest are what single members think best
 CONSIDERED = 800  # rows of the best predictions among which the members choose
+REFINED = 0.25  # share of a batch that may be of a kind that was measured before
 SEED_SHARE = 0.75  # at most this share of a batch is of seeds, until all seeds are tried
 
 Floats = npt.NDArray[np.float64]
@@ -39,6 +40,7 @@ class ModelGuided(VariantMethod):
     """A method that explores the cost model and has the best of what it saw measured."""
 
     seeded: ClassVar[bool] = True
+    refined: ClassVar[float] = REFINED
 
     def propose_rows(
         self,
@@ -57,9 +59,12 @@ class ModelGuided(VariantMethod):
         if model is None:
             return np.concatenate([seeds, self.fresh(variant, count, taken, rng)])
         rows, _ = self.explore(variant, model, trials, rng)
+        rows = rows[:CONSIDERED]
         with self.spent.on("model"):
-            members = model.members(rows[:CONSIDERED])
-        chosen = _select(rows, members, count, taken)
+            members = model.members(rows)
+            kinds = variant.kinds(rows)
+            known_kinds = set(variant.kinds(variant.rows([trial.candidate.values for trial in trials])))
+        chosen = _select(rows, members, kinds, known_kinds, count, round(self.refined * count), taken)
         # what other workloads taught comes before the analytic model; where both err, they err differently
         first, second = (seeds, chosen) if variant.prior is None else (chosen, seeds)
         return np.concatenate([first, second, self.fresh(variant, count - len(chosen), taken, rng)])
@@ -113,21 +118,40 @@ def merge(rows: Rows, scores: Floats) -> tuple[Rows, Floats]:
     return rows[order], scores[order]
 
 
-def _select(rows: Rows, members: Floats, count: int, taken: Taken) -> Rows:
+def _select(
+    rows: Rows,
+    members: Floats,
+    kinds: Sequence[bytes],
+    known: set[bytes],
+    count: int,
+    refined: int,
+    taken: Taken,
+) -> Rows:
     """The batch: half of it the best predicted, the rest what each member of the ensemble in turn thinks
-    best.
+    best; all but `refined` rows of kinds that are not known, one of each, as long as there are some.
 
     Members [members, rows] were trained on other draws of the trials, so where they disagree is where little
     is known: picking for one at a time is Thompson sampling (Biometrika 25, 1933) with the ensemble for a
-    posterior.
+    posterior. Kinds keep the batch from going to siblings of the best, which evolution breeds in numbers and
+    which differ in loops that do not matter: niching, as genetic algorithms have it (Goldberg and Richardson
+    1987).
     """
-    chosen = [taken.take(rows, round(GREEDY * count))]
-    missing = count - len(chosen[0])
-    orders = [np.argsort(scores, kind="stable") for scores in members]
-    while missing:
-        picked = taken.take(rows[orders[missing % len(orders)]], 1)
-        if not len(picked):
+    orders = [range(len(rows)), *(np.argsort(scores, kind="stable").tolist() for scores in members)]
+    greedy, known = round(GREEDY * count), set(known)
+    chosen: list[int] = []
+
+    def pick(order: Sequence[int], unknown_only: bool) -> bool:
+        for index in order:
+            if unknown_only and kinds[index] in known:
+                continue
+            if len(taken.take(rows[index : index + 1])):
+                known.add(kinds[index])
+                chosen.append(index)
+                return True
+        return False
+
+    for place in range(count):
+        order = orders[0] if place < greedy else orders[1 + place % len(members)]
+        if not (place >= refined and pick(order, True)) and not pick(order, False):
             break  # all that was considered is taken
-        chosen.append(picked)
-        missing -= 1
-    return np.concatenate(chosen)
+    return rows[chosen]

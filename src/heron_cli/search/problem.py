@@ -42,12 +42,11 @@ class Sampler(Protocol):
         """`n` uniform draws. Raises SpaceEmptyError when the solver proves that there is none."""
 
     def offspring(
-        self,
-        restrictions: Sequence[Mapping[str, tuple[int, ...]]],
-        fallbacks: Sequence[Any],
-        rng: np.random.Generator,
+        self, choices: Rows, kept: npt.NDArray[np.bool_], fallbacks: Rows, rng: np.random.Generator
     ) -> Rows:
-        """One draw within each restriction, or its fallback row where none is found."""
+        """One row per child, [n, knobs]: in each `kept` [n, knobs] knob the value of one of its `choices`
+        [n, parents, knobs]; its fallback [n, knobs] where none is found.
+        """
 
 
 class Prior(Protocol):
@@ -73,8 +72,9 @@ class VariantSpace:
     intensity); `seeds` are assignments worth trying first, as the optimum of an analytic model is; `valid`
     tells which rows satisfy the constraints, so that records made under other rules are left out;
     `violation` tells by how much each row breaks them, 0 for valid rows and above 0 for others: penalty
-    methods follow it. `estimate` is an analytic model's cost of each row, up to a factor; `work` the amount
-    of work where there is none; `prior` is what other workloads' trials make of the rows before any of this
+    methods follow it. `estimate` is an analytic model's cost of each row, up to a factor, and rows of equal
+    `kind` [n, columns] are one program to it; `work` is the amount of work where there is no estimate.
+    `prior` is what other workloads' trials make of the rows before any of this
     one's.
     """
 
@@ -86,6 +86,7 @@ class VariantSpace:
     valid: Callable[[Rows], npt.NDArray[np.bool_]] | None = None
     violation: Callable[[Rows], npt.NDArray[np.float64]] | None = None
     estimate: Callable[[Rows], npt.NDArray[Any]] | None = None
+    kind: Callable[[Rows], npt.NDArray[Any]] | None = None
     work: float = 1.0
     prior: Prior | None = None
 
@@ -96,6 +97,11 @@ class VariantSpace:
         if self.estimate is None:
             return np.full(len(rows), self.work)
         return np.maximum(1.0, np.asarray(self.estimate(rows), dtype=np.float64))
+
+    def kinds(self, rows: Rows) -> list[bytes]:
+        """The kind of each row, [len(rows)]; every row is of its own kind where `kind` is not known."""
+        table = rows if self.kind is None else self.kind(rows)
+        return [row.tobytes() for row in np.ascontiguousarray(table)]
 
     @property
     def names(self) -> tuple[str, ...]:

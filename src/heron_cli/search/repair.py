@@ -27,11 +27,10 @@ def repair(variant: VariantSpace, rows: Rows, fallbacks: Rows, rng: np.random.Ge
     orders = {index: rng.permutation(rows.shape[1]).tolist() for index in left}
     relaxed = 2
     while left and relaxed < rows.shape[1]:
-        restrictions = [
-            {variant.names[gene]: (int(rows[index, gene]),) for gene in orders[index][relaxed:]}
-            for index in left
-        ]
-        drawn = variant.sampler.offspring(restrictions, [fallbacks[index] for index in left], rng)
+        asked = np.zeros((len(left), rows.shape[1]), bool)
+        for place, index in enumerate(left):
+            asked[place, orders[index][relaxed:]] = True
+        drawn = variant.sampler.offspring(rows[left][:, None, :], asked, fallbacks[left], rng)
         still: list[int] = []
         for index, row in zip(left, drawn, strict=True):
             kept = orders[index][relaxed:]

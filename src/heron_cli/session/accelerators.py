@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def default_accelerator() -> Accelerator:
     """The first accelerator of the catalog that this machine can measure; a model where it can measure none.
 
-    InputError when there is neither.
+    Of one back end, that whose instruction makes the most products counts. InputError when there is neither.
     """
     from heron_cli.accelerator import catalog
     from heron_cli.accelerator.loader import load
@@ -22,15 +22,20 @@ def default_accelerator() -> Accelerator:
     from heron_cli.doctor import obstacles
 
     reasons, models = [], []
+    good: list[Accelerator] = []
     for entry in sorted(catalog.entries(), key=lambda each: each.name):
         accelerator = load(entry.name)
+        if good and accelerator.backend != good[0].backend:
+            continue
         found = obstacles(accelerator)
         if found:
             reasons.append(f"{accelerator.name}: {', '.join(found)}")
         elif isinstance(registry.get(accelerator.backend), SimulatedBackend):
             models.append(accelerator)
         else:
-            return accelerator
+            good.append(accelerator)
+    if good:
+        return max(good, key=lambda each: each.products)
     if models:
         return models[0]
     raise InputError(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from heron_cli.errors import InputError
 
+from .remote import versions_here
 from .spaces import make_task
 from .workloads import workload_of
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from heron_cli.library.toolchain import Toolchain
     from heron_cli.operators.workload import Workload
     from heron_cli.records import Query, Record, Store
+
+_KERNELS_PER_PROCESS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ def export(
         raise InputError(f"{accelerator.name}: its back end {accelerator.backend} makes no libraries")
     selection = _select(store, accelerator, threads, workloads, allow_missing)
     requires = () if toolchain is None else toolchain.requires(accelerator)
-    built = [_item(workload, record, accelerator, requires) for workload, record in selection.chosen]
+    built = _build(selection.chosen, partial(_item, accelerator=accelerator, requires=requires))
     items = [each.item for each in built]
     missing = selection.fallbacks
     if toolchain is not None:
@@ -93,10 +98,10 @@ def _select(
     allow_missing: bool,
 ) -> Selection:
     from heron_cli.library.select import select
-    from heron_cli.records import Query, current_versions
+    from heron_cli.records import Query
 
     query = Query(target_digest=accelerator.digest, threads=threads)
-    versions = current_versions()
+    versions = _versions(store, accelerator, query)
     if workloads is None:
         workloads = [workload_of(record) for record in store.best(query, versions)]
         if not workloads:
@@ -104,12 +109,30 @@ def _select(
     return select(store, query, workloads, versions=versions, allow_missing=allow_missing)
 
 
+def _versions(store: Store, accelerator: Accelerator, query: Query) -> dict[str, str]:
+    """Under which kernels count as measured. A machine without the GPU exports for the one that was tuned on.
+
+    Raises InputError when there are records of several.
+    """
+    versions = versions_here(accelerator)
+    if "gpu" in versions:
+        return versions
+    found = {record.versions.get("gpu") for record in store.best(query)} - {None}
+    if len(found) > 1:
+        names = ", ".join(sorted(str(name) for name in found))
+        raise InputError(f"{store.path}: records of several GPUs ({names}); export where the right one is")
+    if found:
+        del versions["cpu"]
+        versions["gpu"] = str(found.pop())
+    return versions
+
+
 def _nothing(store: Store, accelerator: Accelerator, query: Query) -> str:
     """Why there is nothing to export."""
     from heron_cli.records import Query
 
     if store.best(query):
-        reason = "its verified records are of other versions of heron, TVM or another CPU"
+        reason = "its verified records are of other versions of heron, TVM or another processor"
     elif store.best(Query(target=accelerator.name)):
         reason = "its verified records are of another description of it, or other threads"
     else:
@@ -117,14 +140,29 @@ def _nothing(store: Store, accelerator: Accelerator, query: Query) -> str:
     return f"no verified kernel for {accelerator.name} to export: {reason}; run `heron tune` first"
 
 
+def _build(
+    chosen: Sequence[tuple[Workload, Record]], item: Callable[[tuple[Workload, Record]], ProgramItem]
+) -> list[ProgramItem]:
+    """All kernels, in order; many of them in several processes, each of which takes seconds to start."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    jobs = min(len(os.sched_getaffinity(0)), len(chosen) // _KERNELS_PER_PROCESS)
+    if jobs < 2:
+        return [item(each) for each in chosen]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(item, chosen))
+
+
 def _item(
-    workload: Workload, record: Record, accelerator: Accelerator, requires: tuple[str, ...]
+    chosen: tuple[Workload, Record], *, accelerator: Accelerator, requires: tuple[str, ...]
 ) -> ProgramItem:
     """The kernel of a record, built again."""
     from heron_cli.backends import registry
     from heron_cli.library.item import ExportItem
     from heron_cli.library.programs import ProgramItem
 
+    workload, record = chosen
     task = make_task(workload, accelerator, record.threads)
     kernel = registry.get(accelerator.backend).build(task, record.trial.candidate, threads=record.threads)
     measured = record.trial.measurement.program

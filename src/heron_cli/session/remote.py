@@ -12,6 +12,7 @@ from .settings import RunnerKind, Settings
 from .workloads import definition
 
 if TYPE_CHECKING:
+    from heron_cli.accelerator.model import Accelerator
     from heron_cli.backends.base import Backend
     from heron_cli.measure.cluster.runner import RayRunner
     from heron_cli.measure.nurseries import Nurseries
@@ -27,9 +28,7 @@ def versions_of(task: Task, settings: Settings) -> dict[str, str]:
 
     Raises InputError when a server has to be asked and does not answer, or is for another accelerator.
     """
-    from heron_cli.records import current_versions
-
-    versions = current_versions()
+    versions = versions_here(task.accelerator)
     if settings.runner is RunnerKind.RPC:
         machine = _describe(tracker_of(task, settings))
         if machine.get("digest") != task.accelerator.digest:
@@ -40,6 +39,19 @@ def versions_of(task: Task, settings: Settings) -> dict[str, str]:
         versions["cpu"] = str(machine["cpu"])
     elif settings.runner is RunnerKind.RAY:
         versions["cpu"] = _cluster_cpu(settings.cluster)
+    return versions
+
+
+def versions_here(machine: Accelerator) -> dict[str, str]:
+    """The toolchain of this process, with what runs an accelerator's kernels here: the processor or a GPU."""
+    from heron_cli.backends import registry
+    from heron_cli.backends.base import OwnDevice
+    from heron_cli.records import current_versions
+
+    versions, backend = current_versions(), registry.get(machine.backend)
+    if isinstance(backend, OwnDevice) and (name := backend.processor()):
+        del versions["cpu"]
+        versions["gpu"] = name
     return versions
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from heron_cli.schedule.task import Task, Variant
     from heron_cli.search.prior import Prior
     from heron_cli.search.problem import Problem, Sampler, VariantSpace
-    from heron_cli.space import Evaluator, Rows, Space
+    from heron_cli.space import CpBackend, Evaluator, Rows, Space
 
 _FEATURES = ("feature.", "roofline.")  # how schedule/ names what it derives for the cost model
 
@@ -46,15 +46,24 @@ def problem(task: Task, settings: Settings, prior: Prior | None = None) -> Probl
     Raises InputError when no variant has a knob of `fixed` or that value for it, SpaceEmptyError with the
     reasons when every variant is proven empty.
     """
+    from heron_cli.schedule.seeds import lower_bound, seeds
     from heron_cli.search.problem import PlainProblem
+    from heron_cli.space import CpBackend, CpSampler, TableSampler
 
     started = time.monotonic()
     kept: list[VariantSpace] = []
+    bounds: list[int | None] = []
     reasons: list[str] = []
     for variant, space in variants_with(task, settings.fixed):
-        reason = why_empty(space)
+        solver = CpBackend(space)
+        reason = why_empty(space, solver)
         if reason is None:
-            kept.append(replace(_variant_space(task, variant, space, settings.sampler), prior=prior))
+            table = TableSampler(space)
+            sampler = CpSampler(space) if settings.sampler == "cpsat" else table
+            found = seeds(variant.template, space, solver, table)
+            made = _variant_space(task, variant, space, sampler, found)
+            kept.append(replace(made, prior=prior))
+            bounds.append(lower_bound(variant.space, solver if space is variant.space else None))
         else:
             reasons.append(f"{variant.name}: {reason}")
     if not kept:
@@ -66,18 +75,16 @@ def problem(task: Task, settings: Settings, prior: Prior | None = None) -> Probl
         digest=task.accelerator.digest,
         variants=kept,
         definition=definition(task.workload),
-        lower_bound=_lower_bound(task, kept),
+        lower_bound=_lower_bound(task, bounds),
         solve_seconds=time.monotonic() - started,
     )
 
 
-def _lower_bound(task: Task, kept: Sequence[VariantSpace]) -> float | None:
-    """The least bound of the variants in the unit of the measurements; None where one has none."""
+def _lower_bound(task: Task, bounds: Sequence[int | None]) -> float | None:
+    """The least of the variants' bounds in the unit of the measurements; None where one has none."""
     from heron_cli.backends import registry
     from heron_cli.backends.base import SimulatedBackend
-    from heron_cli.schedule.seeds import lower_bound
 
-    bounds = [lower_bound(task.variant(variant.name).space) for variant in kept]
     known = [bound for bound in bounds if bound is not None]
     if len(known) < len(bounds):
         return None
@@ -117,53 +124,64 @@ def variants_with(task: Task, values: Mapping[str, int]) -> list[tuple[Variant, 
     return found
 
 
-def why_empty(space: Space) -> str | None:
+def why_empty(space: Space, solver: CpBackend | None = None) -> str | None:
     """Why the space has no point: the conflicting rules and the cheapest repair. None when it has one."""
     from heron_cli.space import CpBackend, SolverTimeoutError
     from heron_cli.space.explain import explain_empty
 
     try:
-        return str(explain_empty(space)) if CpBackend(space).is_empty() else None
+        return str(explain_empty(space)) if (solver or CpBackend(space)).is_empty() else None
     except SolverTimeoutError:
         return None  # not proven, so the sampler may look for a point
 
 
 def bare_spaces(task: Task) -> list[VariantSpace]:
     """All variants of a task for reading records of it: without seeds, so nothing is solved."""
-    return [_variant_space(task, variant, variant.space, "table", seeded=False) for variant in task.variants]
+    from heron_cli.space import TableSampler
+
+    return [
+        _variant_space(task, variant, variant.space, TableSampler(variant.space)) for variant in task.variants
+    ]
 
 
 def _variant_space(
-    task: Task, variant: Variant, space: Space, sampler: str, *, seeded: bool = True
+    task: Task, variant: Variant, space: Space, sampler: Sampler, seeds: Sequence[Mapping[str, int]] = ()
 ) -> VariantSpace:
     from heron_cli.operators import registry
-    from heron_cli.schedule.roofline import CYCLES
-    from heron_cli.schedule.seeds import seeds
+    from heron_cli.schedule.roofline import BOUND, CYCLES
     from heron_cli.search.problem import VariantSpace
-    from heron_cli.space import CpSampler, Evaluator, TableSampler, Var
+    from heron_cli.space import Evaluator
     from heron_cli.space.violation import violation
 
-    drawing: Sampler = CpSampler(space) if sampler == "cpsat" else TableSampler(space)
     evaluator = Evaluator(space)
     derived = {item.name for item in space.derived}
     return VariantSpace(
         variant.name,
         space,
-        drawing,
+        sampler,
         partial(_features, evaluator),
-        seeds=seeds(variant.template, space) if seeded else (),
+        seeds=seeds,
         valid=evaluator.valid,
         violation=partial(violation, evaluator),
-        estimate=partial(evaluator.evaluate, Var(CYCLES)) if CYCLES in derived else None,
+        estimate=partial(_column, evaluator, CYCLES) if CYCLES in derived else None,
+        kind=partial(_kind, evaluator) if BOUND in derived else None,
         work=float(registry.get(task.workload.operator).flops(task.workload)),
     )
+
+
+def _column(evaluator: Evaluator, name: str, rows: Rows) -> NDArray[np.int64]:
+    return evaluator.of((name,), rows)[0]
+
+
+def _kind(evaluator: Evaluator, rows: Rows) -> NDArray[np.float64]:
+    """What a roofline that bounds the cost sees of each row; coarser estimates miss knobs that matter."""
+    return _features(evaluator, rows)[0]
 
 
 def _features(evaluator: Evaluator, rows: Rows) -> tuple[NDArray[np.float64], Sequence[str]]:
     """The derived variables that the schedule made for the cost model, [rows, features]."""
     import numpy as np
 
-    columns = evaluator.columns(rows)
-    names = [item.name for item in evaluator.space.derived if item.name.startswith(_FEATURES)]
-    table = [np.asarray(columns[name], np.float64) for name in names]
-    return np.stack(table, axis=1) if table else np.empty((len(rows), 0)), names
+    names = tuple(item.name for item in evaluator.space.derived if item.name.startswith(_FEATURES))
+    table = evaluator.of(names, rows)
+    return np.stack(table, axis=1, dtype=np.float64) if table else np.empty((len(rows), 0)), names

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from heron_cli.errors import HeronError, InputError
 
+from .remote import versions_here
 from .spaces import bare_spaces, make_task
 from .workloads import workload_of
 
@@ -62,11 +63,11 @@ def examples(
     operator: str, machine: Accelerator, store: Store, *, threads: int = 1, leave_out: str | None = None
 ) -> Told:
     """The trials of the operator's workloads on the accelerator, with the spaces that they are of."""
-    from heron_cli.records import Purpose, Query, current_versions
+    from heron_cli.records import Purpose, Query
     from heron_cli.records.standing import comparable
 
     query = Query(operator=operator, target_digest=machine.digest, threads=threads, purpose=Purpose.TRIAL)
-    versions = current_versions()
+    versions = versions_here(machine)
     groups: dict[str, list[Record]] = {}
     for record in reversed(store.all(query)):
         if record.workload != leave_out and comparable(record.versions, versions):

@@ -108,8 +108,16 @@ def open_search(
     )
 
 
-def tune(task: Task, store: Store, settings: Settings, on_event: OnEvent | None = None) -> TuneResult:
+def tune(
+    task: Task,
+    store: Store,
+    settings: Settings,
+    on_event: OnEvent | None = None,
+    nurseries: Nurseries | None = None,
+) -> TuneResult:
     """Tune one workload and record every trial in `store`; replays and mere builds are not recorded.
+
+    `nurseries` given are shared with other runs and left open.
 
     Raises SpaceEmptyError, NoValidTrialError (after the event `Finished`; not for mere builds that
     succeeded) and InputError, as `search.driver.tune` and `problem` do.
@@ -129,7 +137,7 @@ def tune(task: Task, store: Store, settings: Settings, on_event: OnEvent | None 
         if on_event is not None:
             on_event(event)
 
-    runner = make_runner(task, settings, store)
+    runner = make_runner(task, settings, store, nurseries)
     try:
         driver.tune(
             searched,

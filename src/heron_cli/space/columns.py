@@ -8,8 +8,8 @@ LIMIT. So a validity answer is exact for every row of values within the domains,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import reduce
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial, reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -38,18 +38,23 @@ from heron_cli.space.resolve import walk
 # Integer columns are int64, boolean ones bool; constants stay scalars until they meet a column.
 Column = npt.NDArray[np.int64]
 Leaf = Callable[[Node], Column | None]
+Operation = Callable[..., Column]
 
 
-def risky_nodes(roots: Iterable[Node], box: Box) -> frozenset[Node]:
-    """Sums and products that may exceed LIMIT on rows that break a constraint."""
-    analysis = IntervalAnalysis(box)
-    found = set()
-    for node in walk(roots):
-        if isinstance(node, Sum | Product):
-            low, high = analysis.of(node)
-            if not (float(np.min(low)) >= -LIMIT and float(np.max(high)) <= LIMIT):
-                found.add(node)
-    return frozenset(found)
+class Risky:
+    """The nodes over a box that may exceed LIMIT on rows that break a constraint; each is judged once."""
+
+    def __init__(self, box: Box):
+        self._analysis = IntervalAnalysis(box)
+        self._known: dict[Node, bool] = {}
+
+    def __contains__(self, node: Node) -> bool:
+        known = self._known.get(node)
+        if known is None:
+            low, high = self._analysis.of(node)
+            known = not (float(np.min(low)) >= -LIMIT and float(np.max(high)) <= LIMIT)
+            self._known[node] = known
+        return known
 
 
 class Columns:
@@ -59,7 +64,7 @@ class Columns:
     elsewhere.
     """
 
-    def __init__(self, leaf: Leaf, risky: frozenset[Node]):
+    def __init__(self, leaf: Leaf, risky: Risky):
         self._leaf = leaf
         self._risky = risky
         self._known: dict[Node, Column] = {}
@@ -69,7 +74,9 @@ class Columns:
         known = self._known.get(node)
         if known is None:
             known = self._leaf(node)
-            self._known[node] = known = self._compute(node) if known is None else known
+            if known is None:
+                known = operation(node, self._risky)(*map(self.of, node.children()))
+            self._known[node] = known
         return known
 
     def adopt(self, other: Columns, nodes: Iterable[Node], rows: npt.NDArray[np.intp]) -> None:
@@ -79,50 +86,74 @@ class Columns:
             if column is not None:
                 self._known[node] = column[rows] if np.ndim(column) else column
 
-    def _compute(self, node: Node) -> Column:
-        match node:
-            case Const(value):
-                return np.asarray(value, np.int64)
-            case Sum(terms):
-                if node in self._risky:
-                    return reduce(_saturating_add, map(self.of, terms))
-                return reduce(np.add, map(self.of, terms))
-            case Product(factors):
-                if node in self._risky:
-                    return reduce(_saturating_multiply, map(self.of, factors))
-                return reduce(np.multiply, map(self.of, factors))
-            case FloorDiv(left, right):
-                return np.floor_divide(self.of(left), self.of(right))
-            case CeilDiv(left, right):
-                return np.negative(np.floor_divide(np.negative(self.of(left)), self.of(right)))
-            case Modulo(left, right):
-                return np.mod(self.of(left), self.of(right))
-            case Minimum(items):
-                return reduce(np.minimum, map(self.of, items))
-            case Maximum(items):
-                return reduce(np.maximum, map(self.of, items))
-            case Select(index, cases):
-                return self._select(self.of(index), cases)
-            case Compare(op, left, right):
-                result: Column = COMPARISONS[op](self.of(left), self.of(right))
-                return result
-            case All(items):
-                return reduce(np.logical_and, map(self.of, items), np.asarray(True))
-            case Any_(items):
-                return reduce(np.logical_or, map(self.of, items), np.asarray(False))
-            case Not(item):
-                return np.logical_not(self.of(item))
-            case Var(name):
-                raise KeyError(f"no column for the variable {name}")
-        raise TypeError(f"no column for {type(node).__name__}")
 
-    def _select(self, index: Column, cases: tuple[Node, ...]) -> Column:
-        if all(isinstance(case, Const) for case in cases):
-            return np.stack([self.of(case) for case in cases])[index]
-        result = self.of(cases[0])
-        for k, case in enumerate(cases[1:], 1):
-            result = np.where(index == k, self.of(case), result)
-        return result
+class Program:
+    """Trees over knobs as one list of steps, so that evaluating them again costs no walk over their nodes."""
+
+    def __init__(self, roots: Sequence[Node], knobs: Sequence[str], risky: Risky):
+        """`knobs` name the columns of the rows."""
+        slots: dict[Node, int] = {Var(name): k for k, name in enumerate(knobs)}
+        self._steps: list[tuple[Operation, tuple[int, ...]]] = []
+        for node in walk(roots):
+            if node not in slots:
+                slots[node] = len(slots)
+                self._steps.append((operation(node, risky), tuple(slots[c] for c in node.children())))
+        self._roots = [slots[root] for root in roots]
+
+    def run(self, rows: npt.NDArray[np.int64]) -> list[Column]:
+        """The column of each root, [n] each, for rows [n, knobs]."""
+        known: list[Column] = list(rows.T)
+        for function, arguments in self._steps:
+            known.append(function(*[known[k] for k in arguments]))
+        return [np.broadcast_to(known[root], len(rows)) for root in self._roots]
+
+
+def operation(node: Node, risky: Risky) -> Operation:
+    """What makes a node's column of those of its children."""
+    match node:
+        case Const(value):
+            constant = np.asarray(value, np.int64)
+            return lambda: constant
+        case Sum():
+            return partial(_fold, _saturating_add if node in risky else np.add)
+        case Product():
+            return partial(_fold, _saturating_multiply if node in risky else np.multiply)
+        case FloorDiv():
+            return np.floor_divide
+        case CeilDiv():
+            return lambda left, right: np.negative(np.floor_divide(np.negative(left), right))
+        case Modulo():
+            return np.mod
+        case Minimum():
+            return partial(_fold, np.minimum)
+        case Maximum():
+            return partial(_fold, np.maximum)
+        case Select():
+            return _select
+        case Compare(op):
+            return COMPARISONS[op]
+        case All():
+            return partial(_fold, np.logical_and, np.asarray(True))
+        case Any_():
+            return partial(_fold, np.logical_or, np.asarray(False))
+        case Not():
+            return np.logical_not
+        case Var(name):
+            raise KeyError(f"no column for the variable {name}")
+    raise TypeError(f"no column for {type(node).__name__}")
+
+
+def _fold(function: Operation, *columns: Column) -> Column:
+    return reduce(function, columns)
+
+
+def _select(index: Column, *cases: Column) -> Column:
+    if not any(map(np.ndim, cases)):
+        return np.stack(cases)[index]
+    result = cases[0]
+    for k, case in enumerate(cases[1:], 1):
+        result = np.where(index == k, case, result)
+    return result
 
 
 def _saturating_multiply(a: Column, b: Column) -> Column:

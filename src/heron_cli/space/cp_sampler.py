@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from heron_cli.errors import SpaceEmptyError
 from heron_cli.space.cpsat import CpBackend
 from heron_cli.space.faults import SolverTimeoutError
-from heron_cli.space.protocol import FREE, Restriction
+from heron_cli.space.protocol import FREE, Kept, Restriction, restriction_of
 from heron_cli.space.sampler import empty_message
 from heron_cli.space.space import Rows, Space
 
@@ -31,17 +29,12 @@ class CpSampler:
             result[k] = self.space.row(values)
         return result
 
-    def offspring(
-        self,
-        restrictions: Sequence[Restriction],
-        fallbacks: Sequence[Rows],
-        rng: np.random.Generator,
-    ) -> Rows:
-        """One valid row per restriction, int64 [len(restrictions), knobs]; else the fallback."""
-        result = np.array(fallbacks, np.int64).reshape(len(restrictions), len(self.space.knobs))
-        for k, restriction in enumerate(restrictions):
+    def offspring(self, choices: Rows, kept: Kept, fallbacks: Rows, rng: np.random.Generator) -> Rows:
+        """One valid row per child, int64 [n, knobs]; see `protocol.Sampler`."""
+        result = fallbacks.copy()
+        for k in range(len(result)):
             try:
-                values = self._backend.draw(rng, restriction)
+                values = self._backend.draw(rng, restriction_of(self.space, choices[k], kept[k]))
             except SolverTimeoutError:
                 continue
             if values is not None:

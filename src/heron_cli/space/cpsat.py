@@ -12,7 +12,7 @@ import numpy as np
 from heron_cli.space.evaluator import Evaluator
 from heron_cli.space.expression import Expression, Var
 from heron_cli.space.faults import SolverBugError, SolverTimeoutError
-from heron_cli.space.functions import all_of, equal, negate
+from heron_cli.space.functions import equal
 from heron_cli.space.protocol import FREE, Restriction
 from heron_cli.space.resolve import support
 from heron_cli.space.space import Rows, Space
@@ -95,23 +95,34 @@ class CpBackend:
         avoid: Sequence[Mapping[str, int]] = (),
         effort: float | None = None,
         seed: int = 0,
+        at_most: int | None = None,
     ) -> Optimum | None:
         """The assignment with the least value of `expression`; None: there provably is none.
 
         `avoid` lists partial assignments of knobs or derived variables that the answer must not contain:
-        the tile shapes used already, to force diversity. When the limit ends the search early, the best
-        assignment so far is returned with the bound proven so far.
+        the tile shapes used already, to force diversity; `at_most` is the largest value of interest. When
+        the limit ends the search early, the best assignment so far is returned with the bound proven so far.
         """
         from heron_cli.space.cp_solve import call, restricted
 
-        compiler = self._compile()
-        for item in avoid:
-            compiler.post(negate(all_of(*(equal(self._tree(n), value) for n, value in item.items()))))
+        compiler = self._compiler
         for name in sorted(support(expression)):
             self._tree(name)
-        compiler.model.minimize(compiler.integer(self.space.expression(expression)))
-        with restricted(compiler.model, self._variables(compiler, restrict), restrict) as possible:
-            solver = call(compiler.model, seed, effort or self._effort) if possible else None
+        # Definitions stay in the compiled model; what is asked of this optimum goes into a copy.
+        objective = compiler.integer(self.space.expression(expression))
+        avoided = [
+            [compiler.literal(equal(self._tree(n), value)) for n, value in item.items()] for item in avoid
+        ]
+        variables = self._variables(compiler, restrict)
+        model = compiler.model.clone()
+        model.clear_hints()
+        for literals in avoided:
+            model.add_bool_or([~literal for literal in literals])
+        if at_most is not None:
+            model.add(objective <= at_most)
+        model.minimize(objective)
+        with restricted(model, variables, restrict) as possible:
+            solver = call(model, seed, effort or self._effort) if possible else None
         if solver is None:
             return None
         values = self._read(solver, compiler)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heron_cli.errors import Origin
-from heron_cli.space.columns import Column, Columns, risky_nodes
+from heron_cli.space.columns import Column, Columns, Program
 from heron_cli.space.expression import Compare, Expression, Modulo, Node, Var
 from heron_cli.space.prose import number, to_prose
 from heron_cli.space.space import Rows, Space
@@ -51,30 +51,26 @@ class Evaluator:
 
     def __init__(self, space: Space):
         self.space = space
+        self._programs: dict[tuple[str, ...], Program] = {}
         self._position = {name: k for k, name in enumerate(space.names)}
         self._domains = [np.array(knob.values, np.int64) for knob in space.knobs]
 
-    @cached_property
-    def risky(self) -> frozenset[Node]:
-        """Nodes that need saturating arithmetic."""
-        derived = (self.space.resolve(item.expression) for item in self.space.derived)
-        return risky_nodes((*self.space.conditions, *derived), self.space.box)
-
     def columns(self, rows: Rows) -> dict[str, Column]:
         """The columns of all knobs and derived variables, int64 [n] each, by name."""
-        rows = self._matrix(rows)
-        found = {name: rows[:, k] for name, k in self._position.items()}
-        reader = self._reader(rows)
-        for item in self.space.derived:
-            found[item.name] = np.broadcast_to(reader.of(self.space.resolve(Var(item.name))), len(rows))
-        return found
+        names = (*self.space.names, *(item.name for item in self.space.derived))
+        return dict(zip(names, self.of(names, rows), strict=True))
+
+    def of(self, names: tuple[str, ...], rows: Rows) -> list[Column]:
+        """The columns of these knobs and derived variables, int64 [n] each."""
+        if names not in self._programs:
+            trees = [self.space.resolve(Var(name)) for name in names]
+            self._programs[names] = Program(trees, self.space.names, self.space.risky)
+        return self._programs[names].run(self._matrix(rows))
 
     def evaluate(self, expression: Expression, rows: Rows) -> Column:
         """The value of any expression over knobs and derived variables, int64 [n]."""
         rows = self._matrix(rows)
-        tree = self.space.resolve(expression)
-        reader = Columns(self._leaf(rows), self.risky | risky_nodes([tree], self.space.box))
-        return np.broadcast_to(reader.of(tree), len(rows))
+        return np.broadcast_to(self._reader(rows).of(self.space.resolve(expression)), len(rows))
 
     def valid(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Which rows take their values from the domains and satisfy every constraint, bool [n]."""
@@ -84,10 +80,13 @@ class Evaluator:
             result &= domain[np.minimum(np.searchsorted(domain, rows[:, k]), len(domain) - 1)] == rows[:, k]
         # Trees may only be evaluated on values of the domains: elsewhere a divisor could be zero.
         inside = np.flatnonzero(result)
-        reader = self._reader(rows[inside])
-        for condition in self.space.conditions:
-            result[inside] &= np.broadcast_to(reader.of(condition), len(inside)).astype(bool)
+        for column in self._conditions.run(rows[inside]):
+            result[inside] &= column.astype(bool)
         return result
+
+    @cached_property
+    def _conditions(self) -> Program:
+        return Program(self.space.conditions, self.space.names, self.space.risky)
 
     def violations(self, values: Mapping[str, int]) -> list[Violation]:
         """What an assignment breaks, with numbers; derived variables among `values` are recomputed.
@@ -122,11 +121,8 @@ class Evaluator:
             raise ValueError(f"expected rows [n, {len(self.space.knobs)}], got shape {rows.shape}")
         return rows
 
-    def _leaf(self, rows: Rows) -> ColumnOfKnob:
-        return ColumnOfKnob(rows, self._position)
-
     def _reader(self, rows: Rows) -> Columns:
-        return Columns(self._leaf(rows), self.risky)
+        return Columns(ColumnOfKnob(rows, self._position), self.space.risky)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from heron_cli.space.columns import Column, Columns, risky_nodes
+from heron_cli.space.columns import Column, Columns
 from heron_cli.space.expression import Boolean, Const, Node, Var
 from heron_cli.space.resolve import support
 from heron_cli.space.space import Rows, Space
@@ -51,7 +51,7 @@ class Proposals:
         column = self._local.get(node)
         if column is None:
             source = self.grouping.tables[table]
-            reader = Columns(source.column, self._risky | risky_nodes([node], self._space.box))
+            reader = Columns(source.column, self._risky)
             column = self._local[node] = np.ascontiguousarray(np.broadcast_to(reader.of(node), len(source)))
         return column
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from heron_cli.space.space import Rows, Space
 
@@ -14,6 +15,15 @@ Restriction = Mapping[str, Collection[int]]
 """Allowed values by knob or derived variable; names that are absent are free."""
 FREE: Restriction = MappingProxyType({})
 """No restriction."""
+Kept = npt.NDArray[np.bool_]
+
+
+def restriction_of(space: Space, choices: Rows, kept: Kept) -> Restriction:
+    """What `offspring` asks of one child: its choices [parents, knobs], kept [knobs]."""
+    return {
+        space.names[column]: tuple(np.unique(choices[:, column]).tolist())
+        for column in np.flatnonzero(kept).tolist()
+    }
 
 
 class Sampler(Protocol):
@@ -28,14 +38,11 @@ class Sampler(Protocol):
         """
         ...
 
-    def offspring(
-        self,
-        restrictions: Sequence[Restriction],
-        fallbacks: Sequence[Rows],
-        rng: np.random.Generator,
-    ) -> Rows:
-        """One valid row per restriction, int64 [len(restrictions), knobs].
+    def offspring(self, choices: Rows, kept: Kept, fallbacks: Rows, rng: np.random.Generator) -> Rows:
+        """One valid row per child, int64 [n, knobs].
 
-        `fallbacks[i]`, a valid row, is returned where restriction i holds nothing that could be found.
+        In each knob that is `kept` [n, knobs] a child has the value of one of its `choices` [n, parents,
+        knobs]; the other knobs are free. `fallbacks`, valid rows [n, knobs], are returned where no such row
+        could be found.
         """
         ...

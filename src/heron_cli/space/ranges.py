@@ -7,7 +7,7 @@ from math import prod
 
 import numpy as np
 
-from heron_cli.space.columns import Column, Columns, risky_nodes
+from heron_cli.space.columns import Column, Columns
 from heron_cli.space.expression import Expression, Node, Var
 from heron_cli.space.interval import LIMIT, Cap, IntervalAnalysis
 from heron_cli.space.resolve import support
@@ -24,9 +24,10 @@ class Ranges:
 
     def __init__(self, space: Space, caps: Iterable[Cap]):
         self._domains = space.domains
-        self._box = space.box
+        self._risky = space.risky
         self._analysis = IntervalAnalysis(space.box, caps)
         self._known: dict[Node, tuple[int, ...] | None] = {}
+        self._grids: dict[tuple[str, ...], Columns] = {}  # trees over the same knobs share their parts
 
     def bounds(self, node: Expression) -> tuple[int, int]:
         """The least and the greatest value, cut at plus and minus LIMIT."""
@@ -48,8 +49,11 @@ class Ranges:
 
     def grid(self, node: Expression, names: list[str]) -> Column:
         """The tree's value for every combination of these knobs' values, the last name changing fastest."""
-        axes = np.meshgrid(*(np.array(self._domains[name], np.int64) for name in names), indexing="ij")
-        columns = {Var(name): axis.ravel() for name, axis in zip(names, axes, strict=True)}
-        risky = risky_nodes([node], self._box)
-        reader = Columns(lambda part: columns.get(part) if isinstance(part, Var) else None, risky)
-        return np.atleast_1d(reader.of(node))
+        key = tuple(names)
+        if key not in self._grids:
+            axes = np.meshgrid(*(np.array(self._domains[name], np.int64) for name in names), indexing="ij")
+            columns = {Var(name): axis.ravel() for name, axis in zip(names, axes, strict=True)}
+            self._grids[key] = Columns(
+                lambda part: columns.get(part) if isinstance(part, Var) else None, self._risky
+            )
+        return np.atleast_1d(self._grids[key].of(node))

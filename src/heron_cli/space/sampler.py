@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from heron_cli.space.cpsat import CpBackend
 from heron_cli.space.expression import Const, Node, Var
 from heron_cli.space.faults import SolverBugError, SolverTimeoutError
 from heron_cli.space.proposals import Indices, Mask, Proposals
-from heron_cli.space.protocol import FREE, Restriction
+from heron_cli.space.protocol import FREE, Kept, Restriction, restriction_of
 from heron_cli.space.space import Rows, Space
 from heron_cli.space.tables import group
 
@@ -23,7 +23,8 @@ PATIENCE = 1 << 20
 """Proposals drawn, besides PATIENCE_PER_ROW for each row wanted, before the solver takes over."""
 PATIENCE_PER_ROW = 4096
 TRIES = 128
-"""Proposals for each offspring before the solver takes over."""
+"""Proposals for each offspring before the solver takes over, after FIRST_TRIES for all of them."""
+FIRST_TRIES = 8
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,6 @@ class TableSampler:
         self._backend = backend or CpBackend(space)
         self._grouping = group(space)
         self._proposals = Proposals(space, self._grouping)
-        self._places: dict[str, tuple[Node, int | None]] = {}
 
     @property
     def acceptance(self) -> float:
@@ -61,7 +61,7 @@ class TableSampler:
         Where fewer than one proposal in PATIENCE_PER_ROW is valid, the solver supplies what is missing: those
         rows are diverse but not uniform. Raises SpaceEmptyError when the solver proved that there is none.
         """
-        plan = self._plan(restrict, {})
+        plan = self._plan(restrict)
         found: list[Rows] = []
         missing, proposed, accepted = n, 0, 0
         patience = 0 if plan.empty else PATIENCE + PATIENCE_PER_ROW * n
@@ -80,94 +80,88 @@ class TableSampler:
             found.append(self._solved(rng, restrict, plan.empty)[None, :])
         return np.concatenate(found) if found else np.empty((0, len(self.space.knobs)), np.int64)
 
-    def offspring(
-        self,
-        restrictions: Sequence[Restriction],
-        fallbacks: Sequence[Rows],
-        rng: np.random.Generator,
-    ) -> Rows:
-        """One valid row per restriction, int64 [len(restrictions), knobs].
+    def offspring(self, choices: Rows, kept: Kept, fallbacks: Rows, rng: np.random.Generator) -> Rows:
+        """One valid row per child, int64 [n, knobs]; see `protocol.Sampler`.
 
-        TRIES proposals each for the whole generation at once, uniform within the restriction; then the
-        solver; then, where there provably is nothing or the solver gives up, the fallback.
+        Proposals within the tables' rows that fit, a few for all children at once and then up to TRIES for
+        those without a row: uniform within what is asked. Then the solver; then, where there provably is
+        nothing or the solver gives up, the fallback.
         """
-        result = np.array(fallbacks, np.int64).reshape(len(restrictions), len(self.space.knobs))
-        masks: dict[tuple[str, int], Mask] = {}
-        plans = [self._plan(restriction, masks) for restriction in restrictions]
-        open_ = [k for k, plan in enumerate(plans) if not plan.empty]
-        solved: set[int] = set()
-        step = max(1, BATCH // TRIES)
-        for start in range(0, len(open_), step):
-            owners = open_[start : start + step]
-            solved.update(self._reject([plans[k] for k in owners], owners, rng, result))
-        for k, restriction in enumerate(restrictions):
-            if k not in solved:
-                try:
-                    values = self._backend.draw(rng, restriction)
-                except SolverTimeoutError:
-                    continue
-                if values is not None:
-                    result[k] = self.space.row(values)
+        result = fallbacks.copy()
+        left = np.arange(len(result))
+        for tries in (FIRST_TRIES, TRIES):
+            step = max(1, BATCH // max(tries, *map(len, self._grouping.tables)))
+            parts = [left[start : start + step] for start in range(0, len(left), step)]
+            found = [self._propose(choices[part], kept[part], tries, rng) for part in parts]
+            for part, (solved, rows, _) in zip(parts, found, strict=True):
+                result[part[solved]] = rows
+            open_ = [part[~solved & able] for part, (solved, _, able) in zip(parts, found, strict=True)]
+            left = np.concatenate([left[:0], *open_])
+        for k in left.tolist():
+            try:
+                values = self._backend.draw(rng, restriction_of(self.space, choices[k], kept[k]))
+            except SolverTimeoutError:
+                continue
+            if values is not None:
+                result[k] = self.space.row(values)
         return result
 
-    def _reject(
-        self, plans: list[_Plan], owners: list[int], rng: np.random.Generator, result: Rows
-    ) -> list[int]:
-        """Fill the rows of `result` for which a proposal is valid; the owners of these rows."""
+    def _propose(
+        self, choices: Rows, kept: Kept, tries: int, rng: np.random.Generator
+    ) -> tuple[Mask, Rows, Mask]:
+        """Which children a proposal satisfied, the rows of these, and which children have a row at all in
+        every table.
+        """
+        count = len(choices)
+        able = np.ones(count, bool)
         drawn: list[Indices] = []
-        for t, table in enumerate(self._grouping.tables):
-            subsets = [plan.subsets[t] for plan in plans]
-            sizes = [len(table) if subset is None else len(subset) for subset in subsets]
-            index = rng.integers(0, np.repeat(sizes, TRIES))
-            for k, subset in enumerate(subsets):
-                if subset is not None:
-                    own = slice(k * TRIES, (k + 1) * TRIES)
-                    index[own] = subset[index[own]]
-            drawn.append(index)
-        allowed: dict[Node, dict[int, tuple[int, ...]]] = {}
-        for k, plan in enumerate(plans):
-            for node, values in plan.others.items():
-                allowed.setdefault(node, {})[k] = values
-        tests = [(node, _membership_by_owner(values, len(plans))) for node, values in allowed.items()]
-        alive = self._proposals.survivors(drawn, tests)
-        winners, first = np.unique(alive // TRIES, return_index=True)
-        chosen = [owners[k] for k in winners.tolist()]
-        result[chosen] = self._proposals.rows(drawn, alive[first])
-        return chosen
+        for table in self._grouping.tables:
+            fitting = np.ones((count, len(table)), bool)
+            for local, column in enumerate(map(self.space.names.index, table.names)):
+                some = np.flatnonzero(kept[:, column])
+                wanted = choices[some, :, column]
+                values = table.rows[:, local]
+                same = values == wanted[:, :1]
+                for other in range(1, wanted.shape[1]):
+                    same |= values == wanted[:, other, None]
+                fitting[some] &= same
+            sizes = fitting.sum(axis=1)
+            able &= sizes > 0
+            starts = np.cumsum(sizes) - sizes
+            place = rng.integers(0, np.maximum(sizes, 1)[:, None], size=(count, tries))
+            rows = np.append(np.nonzero(fitting)[1], 0)  # the last stands in where a child has none
+            drawn.append(rows[np.minimum(starts[:, None] + place, len(rows) - 1)].ravel())
+        if not able.any():
+            return able, np.empty((0, len(self.space.knobs)), np.int64), able
+        alive = self._proposals.survivors(drawn)
+        winners, first = np.unique(alive // tries, return_index=True)
+        solved = np.zeros(count, bool)
+        solved[winners] = True
+        solved &= able
+        chosen = alive[first[able[winners]]]
+        return solved, self._proposals.rows(drawn, chosen), able
 
-    def _plan(self, restrict: Restriction, masks: dict[tuple[str, int], Mask]) -> _Plan:
+    def _plan(self, restrict: Restriction) -> _Plan:
         kept: list[Mask | None] = [None] * len(self._grouping.tables)
         others: dict[Node, tuple[int, ...]] = {}
         empty = self._grouping.combinations == 0
         for name, allowed in restrict.items():
-            node, table = self._located(name)
+            node = self.space.expression(Var(name))
             if isinstance(node, Const):
                 empty = empty or node.value not in allowed
                 continue
+            table = self._proposals.table_of(node)
             values = tuple(sorted({int(value) for value in allowed}))
             if table is None:
                 others[node] = values
                 continue
-            column = self._proposals.local_column(node, table)
-            mask = np.zeros(len(column), bool)
-            for value in values:
-                if (name, value) not in masks:
-                    masks[name, value] = column == value
-                mask = mask | masks[name, value]
+            mask = np.isin(self._proposals.local_column(node, table), values)
             before = kept[table]
             kept[table] = mask if before is None else before & mask
         subsets = [None if mask is None else np.flatnonzero(mask) for mask in kept]
         empty = empty or any(subset is not None and not len(subset) for subset in subsets)
         empty = empty or any(not values for values in others.values())
         return _Plan(subsets, others, empty)
-
-    def _located(self, name: str) -> tuple[Node, int | None]:
-        """What a variable stands for, and the table that holds it, if one does; every child asks anew."""
-        if name not in self._places:
-            node = self.space.expression(Var(name))
-            table = None if isinstance(node, Const) else self._proposals.table_of(node)
-            self._places[name] = node, table
-        return self._places[name]
 
     def _solved(self, rng: np.random.Generator, restrict: Restriction, empty: bool) -> Rows:
         values = self._backend.draw(rng, restrict)
@@ -186,22 +180,3 @@ def empty_message(space: Space, restrict: Restriction) -> str:
 
 def _membership(values: tuple[int, ...]) -> Callable[[Column, Indices], Mask]:
     return lambda column, _: np.isin(column, values)
-
-
-def _membership_by_owner(
-    values: Mapping[int, tuple[int, ...]], owners: int
-) -> Callable[[Column, Indices], Mask]:
-    """A test whose allowed values depend on whose proposal it is; owners that are absent allow all."""
-    width = max(map(len, values.values()))
-    table = np.zeros((owners, width), np.int64)
-    free = np.ones(owners, bool)
-    for owner, allowed in values.items():
-        table[owner] = np.resize(allowed, width)
-        free[owner] = False
-
-    def test(column: Column, positions: Indices) -> Mask:
-        owner = positions // TRIES
-        result: Mask = free[owner] | (column[:, None] == table[owner]).any(axis=1)
-        return result
-
-    return test

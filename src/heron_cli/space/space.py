@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heron_cli.errors import Origin, SpaceEmptyError
+from heron_cli.space.columns import Risky
 from heron_cli.space.expression import Boolean, Expression, Node, Var, const
 from heron_cli.space.interval import Box, Cap, find_caps
 from heron_cli.space.prose import to_prose
@@ -75,6 +76,11 @@ class Space:
     def box(self) -> Box:
         """The least and the greatest value of each knob."""
         return {knob.name: (float(knob.values[0]), float(knob.values[-1])) for knob in self.knobs}
+
+    @cached_property
+    def risky(self) -> Risky:
+        """Which nodes of resolved trees need saturating arithmetic."""
+        return Risky(self.box)
 
     @cached_property
     def caps(self) -> tuple[Cap, ...]:

@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from heron_cli.space.columns import Columns, risky_nodes
+from heron_cli.space.columns import Columns, Risky
 from heron_cli.space.expression import All, Boolean, CeilDiv, Compare, Const, FloorDiv, Modulo, Node, Var
 from heron_cli.space.interval import Bound, IntervalAnalysis, Range
 from heron_cli.space.resolve import support, walk
@@ -68,7 +68,7 @@ class Grouping:
 
     tables: tuple[Table, ...]
     coupling: tuple[Boolean, ...]
-    risky: frozenset[Node]
+    risky: Risky
 
     @property
     def combinations(self) -> int:
@@ -95,7 +95,7 @@ def conjuncts(conditions: Iterable[Boolean]) -> tuple[Boolean, ...]:
 class _Grouper:
     def __init__(self, space: Space):
         self._pending = list(conjuncts(space.conditions))
-        self._risky = risky_nodes(self._pending, space.box)
+        self._risky = space.risky
         knobs = [Table((k.name,), np.array(k.values, np.int64)[:, None]) for k in space.knobs]
         self._tables = {table.names[0]: table for table in knobs}  # by any knob's name
         self._declined: set[tuple[Boolean, tuple[int, ...]]] = set()  # joins not worthwhile, with their sizes
@@ -206,7 +206,7 @@ def _divisor_names(node: Node) -> frozenset[str]:
     return support(node.right) if isinstance(node, FloorDiv | CeilDiv | Modulo) else frozenset()
 
 
-def holds(condition: Boolean, table: Table, risky: frozenset[Node]) -> npt.NDArray[np.bool_]:
+def holds(condition: Boolean, table: Table, risky: Risky) -> npt.NDArray[np.bool_]:
     """Which rows of a table satisfy a condition on its knobs, bool [n]."""
     return np.broadcast_to(Columns(table.column, risky).of(condition), len(table))
 

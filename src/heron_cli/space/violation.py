@@ -30,7 +30,7 @@ def violation(evaluator: Evaluator, rows: Rows) -> Amounts:
     result = np.where(inside, 0.0, np.inf)
     chosen = np.flatnonzero(inside)  # elsewhere a divisor could be zero
     position = {name: column for column, name in enumerate(space.names)}
-    reader = Columns(ColumnOfKnob(rows[chosen], position), evaluator.risky)
+    reader = Columns(ColumnOfKnob(rows[chosen], position), evaluator.space.risky)
     for condition in space.conditions:
         broken = ~np.asarray(reader.of(condition), bool)
         result[chosen] += np.where(broken, 1.0 + _gap(reader, condition), 0.0)

@@ -76,9 +76,14 @@ SLOW = [
     Case(SM90, "gather-bulk-wgmma", workload("gemm", m=140, n=70, k=136), {"share.i": 2, "split.k": 2}),
     Case(SM90, "gather-bulk-wgmma-bf16", conv(BRAIN, "bias=1,low=0", stride=2, in_channels=32), late=False),
     Case(SM90, "gather-bulk-wgmma", workload("bmm", batch=2, m=72, n=40, k=48)),
-    Case(SM90, "gather", workload("gemm", SIGNED, m=70, n=40, k=96)),
-    Case(SM90, "gather", workload("gemm", SINGLE, m=70, n=24, k=40)),
-    Case(SM90, "gather-threads-wgmma", conv(dilation=2, padding=2, layout="NCHW"), {"split.ci": 2}),
+    Case(SM90, "gather-bulk", workload("gemm", SIGNED, m=70, n=40, k=96)),
+    Case(SM90, "gather-threads", workload("gemm", SINGLE, m=70, n=24, k=40)),
+    Case(
+        SM90,
+        "gather-threads-wgmma",
+        conv(dilation=2, padding=2, in_channels=64, layout="NCHW"),
+        {"split.ci": 2},
+    ),
 ]
 
 

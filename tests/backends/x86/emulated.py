@@ -14,7 +14,7 @@ from heron_cli.backends import tir
 from heron_cli.machine import Machine
 
 NATIVE = {"avx512f", "avx512bw", "avx512vl", "avx512_vnni"} <= Machine().cpu_flags
-_INSTRUCTION = "llvm.x86.avx512.vpdpbusd.512"
+_INSTRUCTIONS = {"llvm.x86.avx512.vpdpbusd.512", "llvm.x86.avx512.vpdpbusd.256"}
 _plain = tir.llvm_intrinsic
 
 
@@ -27,11 +27,37 @@ def accelerator(name: str = "dlboost") -> Accelerator:
     return replace(found, tvm_target=target, digest=f"{found.digest}-emulated")
 
 
+def multiplication(instruction: str, lanes: int, depth: int, accumulate: str, dtypes: tuple[str, str]) -> str:
+    """As `inline.multiplication` for bfloat16: its products, widened to float32, in plain operations."""
+    assert (depth, accumulate, dtypes) == (2, "float32", ("bfloat16", "bfloat16"))
+    words, sums = f"<{lanes} x i32>", f"<{lanes} x float>"
+    lines, total = [], "%c"
+    for half in ("low", "high"):
+        for operand in ("a", "b"):
+            move = f"shl {words} %{operand}, splat (i32 16)" if half == "low" else (
+                f"and {words} %{operand}, splat (i32 -65536)"
+            )  # fmt: skip
+            lines += [
+                f"%{operand}.{half}.bits = {move}",
+                f"%{operand}.{half} = bitcast {words} %{operand}.{half}.bits to {sums}",
+            ]
+        lines += [
+            f"%{half} = fmul {sums} %a.{half}, %b.{half}",
+            f"%sum.{half} = fadd {sums} {total}, %{half}",
+        ]
+        total = f"%sum.{half}"
+    body = "\n".join([*lines, f"ret {sums} {total}"])
+    head = (
+        f"define available_externally {sums} @heron_multiply({sums} %c, {words} %a, {words} %b) alwaysinline"
+    )
+    return f"{head} {{\n{body}\n}}"
+
+
 def llvm_intrinsic(dtype: str, name: str, *arguments: Any) -> Any:
     """As `tir.llvm_intrinsic`; the byte dot product becomes four widening multiplications."""
     from tvm import tirx
 
-    if name != _INSTRUCTION:
+    if name not in _INSTRUCTIONS:
         return _plain(dtype, name, *arguments)
     total, data, weights = arguments
     lanes = int(dtype.rpartition("x")[2])

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from heron_cli.accelerator.model import Accelerator
 from heron_cli.backends import registry as backends
 from heron_cli.backends.base import Kernel
+from heron_cli.elements import is_float, numpy_type
 from heron_cli.operators import registry as operators
 from heron_cli.operators.workload import Workload
 from heron_cli.schedule.task import Task, Variant
@@ -52,15 +53,19 @@ def build(task: Task, candidate: Candidate) -> Kernel:
 
 
 def inputs(workload: Workload, seed: int) -> tuple[dict[str, Array], ...]:
-    """Random operands over the full range of their types, and the extremes: all 255 by all -128."""
+    """Random operands over the full range of their types, and the extremes: all 255 by all -128.
+
+    Floats are small whole numbers, whose sums are exact in any order.
+    """
     rng, operator = np.random.default_rng(seed), operators.get(workload.operator)
     random, extreme = {}, {}
     given = operator.prescribed(workload)
     for name, spec in operator.specs(workload).items():
         if name != "output" and name not in given:
-            limits = np.iinfo(spec.dtype)
-            random[name] = rng.integers(limits.min, limits.max, spec.shape, spec.dtype, endpoint=True)
-            extreme[name] = np.full(spec.shape, limits.min if limits.min else limits.max, spec.dtype)
+            dtype = numpy_type(spec.dtype)
+            low, high = (-8, 8) if is_float(dtype) else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+            random[name] = rng.integers(low, high, spec.shape, endpoint=True).astype(dtype)
+            extreme[name] = np.full(spec.shape, low if low else high, dtype)
     return {**random, **given}, {**extreme, **given}
 
 

@@ -200,3 +200,38 @@ def test_a_packed_weight_beyond_32_bits_is_refused() -> None:
     each = task(shape={"m": 1, "n": 1, "k": 1 << 28})  # one column fills a block of 16
     with pytest.raises(BuildError, match=r"^the packed weight has 4,294,967,296 bytes"):
         build(each, draw(each.variants[0], 0))
+
+
+def drawn(wanted: dict[str, int]) -> Candidate:
+    variant = task().variants[0]
+    row = TableSampler(variant.space).sample(
+        1, np.random.default_rng(0), {name: (value,) for name, value in wanted.items()}
+    )[0]
+    return Candidate.of(variant.name, variant.space.values(row))
+
+
+def listing(code: bytes, tmp_path: Path) -> str:
+    (tmp_path / "kernel.o").write_bytes(code)
+    command = ["objdump", "-d", "--no-show-raw-insn", tmp_path / "kernel.o"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return "\n".join(line for line in text.splitlines() if "\t" in line)  # not the file's name
+
+
+def test_what_is_prefetched_and_streamed_is_in_the_code(tmp_path: Path) -> None:
+    plain = listing(
+        build(task(), drawn({"store": 0, "prefetch.weight": 0, "prefetch.output": 0})).code, tmp_path
+    )
+    assert not any(word in plain for word in ("prefetch", "vmovnt", "sfence"))
+    asked = listing(build(task(), drawn({"prefetch.weight": 32, "prefetch.output": 1})).code, tmp_path)
+    assert "prefetcht0" in asked and "prefetchw" in asked
+    streamed = listing(build(task(), drawn({"store": 1})).code, tmp_path)
+    assert "vmovnt" in streamed and streamed.rindex("sfence") > streamed.rindex("vmovnt")
+    assert "prefetchw" not in streamed
+
+
+def test_kernels_with_inlined_code_define_one_symbol(tmp_path: Path) -> None:
+    (tmp_path / "kernel.o").write_bytes(build(task(), drawn({"store": 1})).code)
+    names = subprocess.run(["nm", tmp_path / "kernel.o"], capture_output=True, text=True, check=True).stdout
+    strong = [line.split()[2] for line in names.splitlines() if " T " in line]
+    assert strong == ["heron_kernel", "heron_kernel_pack"]
+    assert "heron_stream" not in names and "heron_fence" not in names

@@ -32,6 +32,12 @@ class CudaBackend:
 
         return obstacles(requires)
 
+    def processor(self) -> str:
+        """The first GPU's name."""
+        from heron_cli.backends.cuda.probe import gpu
+
+        return gpu().name
+
     def build(self, task: Task, candidate: Candidate, *, threads: int) -> Kernel:
         """Emit kernel and pack function and compile them into one cubin. Raises BuildError."""
         from heron_cli.backends.buffers import item_bytes

@@ -68,7 +68,7 @@ class X86Backend:
         operands = tuple(
             Operand(name, spec.shape, spec.dtype, packed.get(name)) for name, spec in specs.items()
         )
-        return Kernel(SYMBOL, operands, code, digest(code), inspect(kernel, "vpdpbusd"))
+        return Kernel(SYMBOL, operands, code, digest(code), inspect(kernel, _mnemonic(task, candidate)))
 
     def _pack(self, weight: PackedWeight, target: Mapping[str, Any]) -> bytes:
         """The pack function's object; candidates that pack alike share it."""
@@ -89,6 +89,12 @@ class X86Backend:
         return load(kernel, threads=threads)
 
 
+def _mnemonic(task: Task, candidate: Candidate) -> str:
+    """The instruction as a disassembly shows it: the intrinsic's name in the YAML."""
+    name: str = task.variant(candidate.variant).template.tensorize.intrinsic.name
+    return name
+
+
 def _refusal(nest: Nest) -> str | None:
     """Why no code is generated for an intrinsic or epilogue; the loops around it may be anything."""
     from heron_cli.backends.buffers import item_bytes
@@ -100,6 +106,9 @@ def _refusal(nest: Nest) -> str | None:
     depth = nest.tilings[nest.intrinsic["k"]].unit * item_bytes(nest.einsum.input.dtype)
     if depth != 4:
         return f"{nest.instruction}: a lane takes {depth} bytes; the x86 back end broadcasts 4"
+    beyond = [access for access in (*nest.einsum.finishing, nest.einsum.output) if access.dtype == "bfloat16"]
+    if beyond:
+        return f"{beyond[0].name} is bfloat16; the x86 back end finishes and stores float32 or integers"
     from tvm.target.codegen import llvm_lookup_intrinsic_id
 
     if llvm_lookup_intrinsic_id(nest.instruction) == 0:

@@ -12,13 +12,14 @@ from math import prod
 from typing import Any
 
 from heron_cli.backends import tir
+from heron_cli.backends.x86 import inline
 from heron_cli.backends.x86.cases import Case, Cases
 from heron_cli.backends.x86.finish import Finish
 from heron_cli.backends.x86.pack import PackedWeight
 from heron_cli.backends.x86.stage import InputStage, Source
 from heron_cli.elements import BYTES
 from heron_cli.schedule.einsum import Axis
-from heron_cli.schedule.nest import ROOT, Loop, Nest
+from heron_cli.schedule.nest import ROOT, STREAMED, Loop, Nest
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,9 @@ class KernelEmitter:
         self.cases = Cases(nest)
         self.accumulate = self.einsum.accumulate
         self.width, self.depth = self.weight.width, self.weight.depth
+        self.streamed = nest.store == STREAMED
+        types = (self.einsum.input.dtype, self.einsum.weight.dtype)
+        self.inlined = any(inline.carrier(dtype) != dtype for dtype in types)
         covered = {lane, group}
         self.left_out = [d for d in self.einsum.left_out() if not covered & {name for name, _ in d.terms}]
 
@@ -53,23 +57,36 @@ class KernelEmitter:
         einsum, constant = self.einsum, self.einsum.weight.constant
         operands = (einsum.input, einsum.weight, *einsum.finishing, einsum.output)
         data = [
-            tir.argument(access.name, access.dtype, prod(access.shape()), BYTES[access.dtype])
+            tir.argument(access.name, inline.carrier(access.dtype), prod(access.shape()), BYTES[access.dtype])
             for access in operands
         ]
         if constant:
-            data[1] = tir.argument("weight", einsum.weight.dtype, self.weight.bytes, 64)
+            data[1] = tir.argument("weight", self.weight.dtype, self.weight.elements, 64)
         self.input, given, *added, self.output = (buffer for _, buffer in data)
         self.finish = Finish(self.nest, added)
         source = Source.user(self.input, einsum.input)
         if constant:
             self.packed = given
-            return tir.function(symbol, data, self._root(source))
-        self.packed = tir.workspace("packed", einsum.weight.dtype, self.weight.bytes)
+            return tir.function(symbol, data, self._whole(source))
+        self.packed = tir.workspace("packed", self.weight.dtype, self.weight.elements)
         pack = self.weight.statement(given, self.packed, parallel=self.nest.threads > 1)
-        body = tir.sequence([tir.allocate_workspace(self.packed), pack, self._root(source)])
+        body = tir.sequence([tir.allocate_workspace(self.packed), pack, self._whole(source)])
         return tir.function(symbol, data, body)
 
     # --- the loops outside the tile -----------------------------------------------------------------
+
+    def _whole(self, source: Source) -> Any:
+        """The loops, and what they call that TIR has no words for."""
+        body = self._root(source)
+        if self.inlined:
+            types = (self.einsum.input.dtype, self.einsum.weight.dtype)
+            text = inline.multiplication(
+                self.nest.instruction, self.width, self.depth, self.accumulate, types
+            )
+            body = inline.multiplying(text, body)
+        if self.streamed:
+            body = inline.streaming(self.einsum.output.dtype, self.width, body)
+        return body
 
     def _root(self, source: Source) -> Any:
         body = self._parallel
@@ -84,6 +101,10 @@ class KernelEmitter:
         serial = [loop for loop in nest.positions() if loop.level != level and self._spatial(loop.axis)]
 
         def body(index: Any) -> Any:
+            whole = share(index)
+            return tir.sequence([whole, inline.fence()]) if self.streamed else whole
+
+        def share(index: Any) -> Any:
             tiles: dict[str, Any] = {}
             for i, axis in enumerate(axes):
                 inner = prod(extents[i + 1 :])
@@ -129,6 +150,12 @@ class KernelEmitter:
         flat = [buffer for row in acc for buffer in row]
         statements = [tir.allocate_register(buffer) for buffer in flat]
         statements += [tir.store(b, 0, tir.zero(self.accumulate, self.width), self.width) for b in flat]
+        if self.nest.prefetch.get("output"):
+            statements.append(
+                tir.bind(
+                    "c", self._output_base(starts), lambda c: self._ask_for_output(points, acc, c, starts)
+                )
+            )
         statements.append(
             tir.bind(
                 "a",
@@ -174,35 +201,22 @@ class KernelEmitter:
         def steps(taps: Mapping[str, Any], groups: Sequence[Any], last: bool) -> Any:
             """The dot products of some groups of four at fixed taps."""
             statements: list[Any] = []
+            length, ahead = self.width * self.depth, self.nest.prefetch.get("weight", 0)
             for g in groups:
                 begin = self.weight.group_start(g, last)
                 offset = source.offset({**taps, self.group: begin})
-                weights = [
-                    tir.load(
-                        self.packed,
-                        w + self.weight.offset(taps, g, blocks) + j * self.width * self.depth,
-                        self.width * self.depth,
-                    )
-                    for j in range(blocks)
-                ]
+                at = [w + self.weight.offset(taps, g, blocks) + j * length for j in range(blocks)]
+                weights = [tir.load(self.packed, place, length) for place in at]
+                if ahead:
+                    statements += [tir.prefetch(self.packed, place + ahead * length) for place in at]
                 for p, point in enumerate(points):
                     if not case.valid(point.at, taps):
                         continue
                     shift = source.offset(point.at)
                     bytes4 = tir.load(source.buffer, a + offset + shift, self.depth)
-                    word = tir.reinterpret(bytes4, "int32")
-                    vector = tir.reinterpret(
-                        tir.broadcast(word, self.width),
-                        f"{self.einsum.input.dtype}x{self.width * self.depth}",
-                    )
+                    words = tir.broadcast(tir.reinterpret(bytes4, "int32"), self.width)
                     for j in range(blocks):
-                        value = tir.llvm_intrinsic(
-                            f"{self.accumulate}x{self.width}",
-                            self.nest.instruction,
-                            tir.load(acc[p][j], 0, self.width),
-                            vector,
-                            weights[j],
-                        )
+                        value = self._multiply(tir.load(acc[p][j], 0, self.width), words, weights[j])
                         statements.append(tir.store(acc[p][j], 0, value, self.width))
             return tir.sequence(statements) if statements else tir.nothing()
 
@@ -252,6 +266,14 @@ class KernelEmitter:
             body = taps_loop(loops, {}, lambda taps: groups_loop(lambda gs, last: steps(taps, gs, last)))
         return tir.when(tir.both(self.stage.tile_guard(starts), self._has_weight(starts, {}, None)), body)
 
+    def _multiply(self, sums: Any, words: Any, weights: Any) -> Any:
+        """One instruction: to each lane, the products of a word of the input and one of weights."""
+        dtype = f"{self.accumulate}x{self.width}"
+        if self.inlined:
+            return inline.multiply(dtype, sums, words, tir.reinterpret(weights, f"int32x{self.width}"))
+        vector = tir.reinterpret(words, f"{self.einsum.input.dtype}x{self.width * self.depth}")
+        return tir.llvm_intrinsic(dtype, self.nest.instruction, sums, vector, weights)
+
     def _has_weight(self, starts: Mapping[str, Any], taps: Mapping[str, Any], last: str | None) -> Any:
         """The test 'the weight is not zero here' for a loop over tap `last` or for the tile (None).
 
@@ -279,6 +301,20 @@ class KernelEmitter:
         moving = [a.name for a in self.einsum.spatial if a.name != self.lane]
         return sum((starts[name] * output.stride(name) for name in moving), output.offset())
 
+    def _ask_for_output(
+        self, points: Sequence[_Point], acc: Sequence[Sequence[Any]], c: Any, starts: Mapping[str, Any]
+    ) -> Any:
+        """The lines that the tile writes, so that they are in the cache by then."""
+        first = starts[self.lane]
+        return tir.sequence(
+            [
+                tir.prefetch(self.output, c + shift + (first + j) * self.width, write=True)
+                for point, row in zip(points, acc, strict=True)
+                for shift in [sum(self.einsum.output.stride(name) * i for name, i in point.at.items())]
+                for j in range(len(row))
+            ]
+        )
+
     def _write_back(
         self, points: Sequence[_Point], acc: Sequence[Sequence[Any]], c: Any, starts: Mapping[str, Any]
     ) -> Any:
@@ -299,7 +335,9 @@ class KernelEmitter:
                     column = 0
                 before, buffer = self.finish.apply(sums, here, column, valid)
                 stores += before
-                if stride == 1 and valid == self.width:
+                if self.streamed:
+                    stores.append(inline.stream(self.output, at + column, tir.load(buffer, 0, self.width)))
+                elif stride == 1 and valid == self.width:
                     stores.append(
                         tir.store(self.output, at + column, tir.load(buffer, 0, self.width), self.width)
                     )

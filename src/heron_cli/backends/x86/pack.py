@@ -13,12 +13,14 @@ from math import prod
 from typing import Any
 
 from heron_cli.backends import tir
+from heron_cli.backends.x86 import inline
+from heron_cli.elements import BYTES
 from heron_cli.schedule.einsum import Axis
 from heron_cli.schedule.nest import Nest
 
 
 class PackedWeight:
-    """Addresses in the packed weight, in bytes, and the pack function of a nest."""
+    """Addresses in the packed weight, in elements, and the pack function of a nest."""
 
     def __init__(self, nest: Nest) -> None:
         self.nest = nest
@@ -58,9 +60,19 @@ class PackedWeight:
         return self.groups.blocks if axis.name == self.group else axis.extent
 
     @property
+    def elements(self) -> int:
+        """Length of the packed weight."""
+        return self.panel * prod(axis.extent for axis in self.outer)
+
+    @property
     def bytes(self) -> int:
         """Size of the packed weight."""
-        return self.panel * prod(axis.extent for axis in self.outer)
+        return self.elements * BYTES[self.nest.einsum.weight.dtype]
+
+    @property
+    def dtype(self) -> str:
+        """In which elements are moved."""
+        return inline.carrier(self.nest.einsum.weight.dtype)
 
     def tile_base(self, tiles: Mapping[str, Any], blocks: int) -> Any:
         """Where the panel of a tile begins (`blocks` is its width; the outer axes have one point a tile)."""
@@ -88,8 +100,8 @@ class PackedWeight:
         """The pack function: symbol(weight, packed)."""
         weight = self.nest.einsum.weight
         data = [
-            tir.argument("weight", weight.dtype, prod(weight.shape()), 1),
-            tir.argument("packed", weight.dtype, self.bytes, 64),
+            tir.argument("weight", self.dtype, prod(weight.shape()), 1),
+            tir.argument("packed", self.dtype, self.elements, 64),
         ]
         (_, source), (_, target) = data
         return tir.function(symbol, data, self.statement(source, target))
@@ -222,7 +234,7 @@ class PackedWeight:
                 conditions.append(coordinate < dim.extent)
         value = tir.load(source, address)
         condition = tir.both(*conditions)
-        return value if condition is None else tir.guarded(condition, value, tir.zero(einsum.weight.dtype))
+        return value if condition is None else tir.guarded(condition, value, tir.zero(self.dtype))
 
     def _part_extent(self, name: str) -> int:
         return next(part.extent for axis in self.nest.einsum.axes for part in axis.parts if part.name == name)

@@ -8,7 +8,9 @@ from math import prod
 from typing import Any
 
 from heron_cli.backends import tir
+from heron_cli.backends.x86 import inline
 from heron_cli.backends.x86.cases import static_edge
+from heron_cli.elements import BYTES
 from heron_cli.schedule.einsum import Access, Dim
 from heron_cli.schedule.nest import SKIP, Nest
 
@@ -99,7 +101,7 @@ class InputStage:
         strides = [0] * len(order)
         for place, i in enumerate(order):
             strides[i] = prod(lengths[j] for j in order[place + 1 :])
-        copy = tir.workspace("staged", self.einsum.input.dtype, prod(lengths))
+        copy = tir.workspace("staged", inline.carrier(self.einsum.input.dtype), prod(lengths))
         starts = self._starts(tiles)
         origin = tuple(self._low(d, starts, n) for d, n in zip(source.dims, lengths, strict=True))
         staged = Source(copy, source.dims, tuple(strides), origin)
@@ -194,7 +196,7 @@ class InputStage:
         origin: Any,
         inside: Any,
     ) -> Any:
-        dtype = self.einsum.input.dtype
+        dtype, size = inline.carrier(self.einsum.input.dtype), BYTES[self.einsum.input.dtype]
         if not row:
             value = tir.load(source.buffer, origin)
             known = value if inside is None else tir.guarded(inside, value, tir.zero(dtype))
@@ -213,11 +215,11 @@ class InputStage:
         def fill(first: Any, last: Any) -> Any:
             if isinstance(first, int) and isinstance(last, int) and first == last:
                 return tir.nothing()
-            return tir.call("memset", to(first), tir.number(0), tir.wide((last - first) * unit))
+            return tir.call("memset", to(first), tir.number(0), tir.wide((last - first) * (unit * size)))
 
         if head not in self.einsum.outside():
             before, until = 0, length
         come = tir.address(source.buffer, origin + (low + before) * source.strides[head])
-        copy = tir.call("memcpy", to(before), come, tir.wide((until - before) * unit))
+        copy = tir.call("memcpy", to(before), come, tir.wide((until - before) * (unit * size)))
         inner = tir.sequence([fill(0, before), copy, fill(until, length)])
         return inner if inside is None else tir.branch(inside, inner, fill(0, length))

@@ -1,9 +1,11 @@
-"""C3, candidates: knobs that choose from a list (orders, copies of buffers, depths, bands, places)."""
+"""C3, candidates: knobs that choose from a list (orders, copies, depths, bands, distances, places)."""
 
 from __future__ import annotations
 
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
-from heron_cli.schedule.primitives import Order, Pipeline, Raster, Resident
+from heron_cli.schedule.nest import STREAMED
+from heron_cli.schedule.primitives import Order, Pipeline, Prefetch, Raster, Resident, Store
+from heron_cli.space import Var, any_of, different, equal
 
 
 class Candidates(ConstraintRule):
@@ -28,6 +30,25 @@ class Candidates(ConstraintRule):
             poster.space.knob(f"resident.{resident.level}", resident.counts)
         for raster in poster.template.all(Raster):
             poster.space.knob(f"band.{raster.level}", raster.bands)
+        for prefetch in poster.template.all(Prefetch):
+            if len(prefetch.distances) > 1:
+                poster.space.knob(f"prefetch.{prefetch.operand}", prefetch.distances)
+        for store in poster.template.all(Store):
+            poster.space.knob("store", range(len(store.kinds)))
+            self._streamed(poster, store)
         place = poster.template.place
         if place is not None and len(place.positions) > 1:
             poster.space.knob(f"place.{place.stage}", range(len(place.positions)))
+
+    def _streamed(self, poster: Poster, store: Store) -> None:
+        """Lines that bypass the caches are not asked into them."""
+        tried = [each for each in poster.template.all(Prefetch) if each.operand == "output"]
+        if STREAMED not in store.kinds or not any(len(each.distances) > 1 for each in tried):
+            return
+        cached = different(Var("store"), store.kinds.index(STREAMED))
+        poster.space.require(
+            f"{self.name} store",
+            any_of(cached, equal(Var("prefetch.output"), 0)),
+            poster.template.accelerator.where("stores"),
+            "lines that are streamed past the caches are not prefetched into them",
+        )

@@ -11,8 +11,10 @@ from heron_cli.schedule.rules.pack_weight import PackWeight
 from heron_cli.schedule.rules.parallel import Parallel
 from heron_cli.schedule.rules.pipeline import SoftwarePipeline
 from heron_cli.schedule.rules.place_input import PlaceInput
+from heron_cli.schedule.rules.prefetch import PrefetchOperands
 from heron_cli.schedule.rules.raster import Rasterise
 from heron_cli.schedule.rules.resident import ResidentBlocks
+from heron_cli.schedule.rules.store import StoreResults
 from heron_cli.schedule.rules.tensorize import TensorizeRule
 from heron_cli.schedule.rules.tiling import MultiLevelTiling
 from heron_cli.schedule.rules.unroll import Unroll
@@ -33,6 +35,8 @@ RULES: tuple[ScheduleRule, ...] = (
     SoftwarePipeline(),
     ResidentBlocks(),
     Rasterise(),
+    PrefetchOperands(),
+    StoreResults(),
     Unroll(),
     Vectorize(),
 )

@@ -10,9 +10,10 @@ is drawn anew for each child, failures train the model, and nothing but trials p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from ...trial import Trial
 from ..cost_model import CostModel
@@ -45,10 +46,10 @@ class Cga(ModelGuided):
         parents, fitness = seen[:POPULATION], scores[:POPULATION]
         for _ in range(GENERATIONS):
             keys = self.keys(model, rng)
-            pairs = roulette(fitness, 2 * CHILDREN, rng).reshape(CHILDREN, 2)
-            restrictions = [_crossover(variant, parents[pair], keys, rng) for pair in pairs]
+            pairs = parents[roulette(fitness, 2 * CHILDREN, rng)].reshape(CHILDREN, 2, -1)
+            kept = _crossover(keys, CHILDREN, rng)
             with self.spent.on("solve"):
-                children = variant.sampler.offspring(restrictions, [parents[a] for a, _ in pairs], rng)
+                children = variant.sampler.offspring(pairs, kept, pairs[:, 0], rng)
             children, predicted = self.rank(model, children)
             parents = np.concatenate([seen[:ELITES], children])
             fitness = np.concatenate([scores[:ELITES], predicted])
@@ -65,11 +66,11 @@ class Cga(ModelGuided):
         return [int(column) for column in shuffled[np.argsort(-importance[shuffled], kind="stable")]]
 
 
-def _crossover(
-    variant: VariantSpace, parents: Rows, keys: Sequence[int], rng: np.random.Generator
-) -> Mapping[str, tuple[int, ...]]:
-    """What a child of two parents [2, knobs] must satisfy: the key variables' values, but for one."""
-    size = int(rng.integers(-(-len(keys) // 4), len(keys), endpoint=True))
-    dropped = int(rng.integers(size))
-    kept = [key for position, key in enumerate(keys[:size]) if position != dropped]
-    return {variant.names[key]: tuple(sorted({int(value) for value in parents[:, key]})) for key in kept}
+def _crossover(keys: Sequence[int], count: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+    """Which knobs [count, knobs] each child takes from its parents: the key variables, but for one."""
+    sizes = rng.integers(-(-len(keys) // 4), len(keys), endpoint=True, size=count)
+    dropped = rng.integers(sizes)
+    order = np.arange(len(keys))
+    kept = np.zeros((count, len(keys)), bool)
+    kept[:, list(keys)] = (order < sizes[:, None]) & (order != dropped[:, None])
+    return kept

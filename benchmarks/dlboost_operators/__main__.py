@@ -1,0 +1,158 @@
+"""Tune every operator of the paper and ResNet-50 for DL Boost, compare with oneDNN, write the page.
+
+``python -m benchmarks.dlboost_operators`` writes benchmarks/results/dlboost-operators.md. Workloads are
+tuned side by side, each on cores of its own (one for a thread, different physical ones), and compared
+likewise. What was tuned or measured is kept in --work (a database and a JSON file), so a run that was cut
+short goes on where it stopped: --until ends it in time. Exit code 5 when a bar is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks import machine
+from benchmarks.dlboost_operators import limits, measuring, report, tuning
+from benchmarks.dlboost_operators.cases import Case, cases
+from benchmarks.dlboost_operators.slots import divide, physical
+from benchmarks.native import CACHE, HERE, BenchmarkError
+from benchmarks.onednn import library, wheels
+
+REGRESSION = 5
+TUNING = 0.7  # of --until where both tuning and comparing are to be done in it
+
+
+class Study:
+    """The results on disk and the stages that add to them."""
+
+    def __init__(self, options: argparse.Namespace, until: float) -> None:
+        self.options, self.until = options, until
+        self.db: Path = options.work / "heron.db"
+        self.results = report.read(options.work / "results.json")
+        self.cases = [each for each in cases() if not options.only or _matches(each, options.only)]
+        usable = physical()[: options.jobs]
+        self.slots = divide(usable, options.threads)
+        tuning.say(", ".join(f"{slot.threads} on {slot.cores}" for slot in self.slots))
+
+    def tune(self, until: float) -> None:
+        """Bring every workload to the first number of trials, then to the next; begin none after `until`."""
+        options = self.options
+        self.results.budget = (
+            f"{options.trials[-1]} trials or {options.seconds:g} s (in each of {len(options.trials)} passes) "
+            f"per workload and number of threads, {len(self.slots)} tuned at once"
+        )
+        self.save()
+        work = [
+            tuning.Work(case, threads, trials, options.seconds)
+            for trials in options.trials
+            for threads in options.threads
+            for case in self.cases
+        ]
+        tuning.tune(work, self.slots, tuning.Plan(options.target, self.db, options.seed, until))
+
+    def measure(self) -> None:
+        """Compare every workload that is not compared yet."""
+        from heron_cli.backends.x86.host import Host
+
+        caches = Host().cache_sizes()
+        self.results.machine = machine.describe(self.slots[0].cores[0])
+        for slot in self.slots:
+            key = str(slot.threads)
+            if key not in self.results.memory:
+                self.results.memory[key] = [asdict(each) for each in limits.levels(slot.cores, caches)]
+        self.save()
+        library.build()  # once, before several processes need it
+        plan = measuring.Plan(
+            self.options.target, self.db, self.options.work / "libraries", self.until, self.options.processes
+        )
+        work = [
+            measuring.Work(case, threads)
+            for threads in self.options.threads
+            for case in self.cases
+            if self.options.again or not self.results.compared(case.name, threads)
+        ]
+        measuring.measure(work, self.slots, plan, self._take)
+
+    def _take(self, result: tuple[str, int, list[dict[str, object]] | str]) -> None:
+        name, threads, found = result
+        self.results.put(name, threads, found)
+        self.save()
+        tuning.say(report.line(self.results, name, threads))
+
+    def page(self) -> None:
+        """Count the trials and write the page."""
+        if self.db.exists():
+            self.results.tunings = report.count(self.db)
+        self.results.notes = self.options.note or self.results.notes
+        self.save()
+
+    def save(self) -> None:
+        self.results.save(self.options.work / "results.json")
+        self.options.out.parent.mkdir(parents=True, exist_ok=True)
+        self.options.out.write_text(report.render(self.results))
+
+
+def _matches(case: Case, texts: list[str]) -> bool:
+    return any(text in case.name or text == case.family for text in texts)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--target", default="dlboost")
+    parser.add_argument("--trials", type=_numbers, default=[64, 200], help="per pass (default: 64,200)")
+    parser.add_argument("--threads", type=_numbers, default=[1, 2], help="default: 1,2")
+    parser.add_argument("--seconds", type=float, default=120, help="per workload and pass of tuning")
+    parser.add_argument("--until", type=float, default=86400, help="seconds after which nothing is begun")
+    parser.add_argument("--jobs", type=int, help="physical cores to use (default: all)")
+    parser.add_argument("--processes", type=int, default=3, help="pairs of processes of each comparison")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--only", action="append", metavar="TEXT", help="names that contain this, or a family"
+    )
+    parser.add_argument("--stage", choices=("tune", "measure", "page"), action="append")
+    parser.add_argument("--note", action="append", help="a remark for the page, in place of earlier ones")
+    parser.add_argument("--again", action="store_true", help="compare also what was compared before")
+    parser.add_argument("--work", type=Path, default=CACHE / "dlboost-operators")
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "dlboost-operators.md")
+    parser.add_argument("--fresh", action="store_true", help="forget what was tuned and measured before")
+    return parser.parse_args()
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(word) for word in text.split(",")]
+
+
+def main() -> int:
+    """Run the stages and say which bars were missed."""
+    options = _options()
+    began = time.monotonic()
+    if options.fresh:
+        shutil.rmtree(options.work, ignore_errors=True)
+    options.work.mkdir(parents=True, exist_ok=True)
+    stages = options.stage or ["tune", "measure", "page"]
+    try:
+        study = Study(options, began + options.until)
+        if "tune" in stages:
+            study.tune(began + options.until * (TUNING if "measure" in stages else 1))
+        if "measure" in stages:
+            wheels.find()
+            study.measure()
+        study.page()
+    except BenchmarkError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    failures = report.failed_bars(study.results)
+    print(f"wrote {options.out}")
+    for line in failures:
+        print(f"missed: {line}")
+    return REGRESSION if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

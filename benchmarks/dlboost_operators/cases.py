@@ -1,0 +1,88 @@
+"""The workloads: the paper's 49, and ResNet-50 at batch 1; and the bars they are held to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from benchmarks.native import HERE
+
+WORKLOADS = HERE.parent / "configs" / "workloads"
+FILES = ("heron-operators-dlboost", "networks/resnet50-int8")
+GEOMEAN, FAMILY, LEAST, OF_LIMIT = 1.05, 0.97, 0.92, 0.90
+BETTER = 1.15  # the bar of the families where oneDNN is weak
+WEAK = frozenset({"bmm", "gemv", "scan", "first layer"})
+_PAPER = {
+    "GEMM": "gemm",
+    "BMM": "bmm",
+    "GEMV": "gemv",
+    "SCAN": "scan",
+    "C1D": "conv1d",
+    "C2D": "conv2d",
+    "C3D": "conv3d",
+    "T2D": "conv2d_transpose",
+    "DIL": "dilated conv2d",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One workload; `count` is how often it occurs in its network."""
+
+    name: str
+    operator: str
+    shape: Mapping[str, Any]
+    family: str
+    count: int = 1
+
+
+def bar(family: str) -> float:
+    """What the geometric mean of a family must reach."""
+    return BETTER if family in WEAK else FAMILY
+
+
+@cache
+def cases() -> tuple[Case, ...]:
+    """All, in the order of the files."""
+    return tuple(
+        Case(_name(name, each.name), each.operator, dict(each.shape), _family(each), each.count)
+        for name in FILES
+        for each in workloads(name)
+    )
+
+
+def workloads(name: str) -> list[Any]:
+    """What a shipped workload file holds."""
+    from heron_cli.operators.workload import load_file
+
+    return load_file(WORKLOADS / f"{name}.yaml")
+
+
+def workload_of(case: Case) -> Any:
+    """The case as heron's workload."""
+    for name in FILES:
+        for each in workloads(name):
+            if _name(name, each.name) == case.name:
+                return each
+    raise KeyError(case.name)
+
+
+def find(name: str) -> Case:
+    """The case of this name; raises KeyError."""
+    for case in cases():
+        if case.name == name:
+            return case
+    raise KeyError(name)
+
+
+def _name(file: str, name: str) -> str:
+    return f"ResNet-50 {name}" if file.startswith("networks/") else name
+
+
+def _family(workload: Any) -> str:
+    prefix = workload.name.partition("-")[0]
+    if prefix in _PAPER:
+        return _PAPER[prefix]
+    return "first layer" if workload.shape.get("in_channels", 64) <= 4 else "ResNet-50"

@@ -1,0 +1,118 @@
+"""The best kernel of each workload, exported as a library, against oneDNN in another process, in turns."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.dlboost_operators.cases import Case, workload_of
+from benchmarks.dlboost_operators.side import Side
+from benchmarks.dlboost_operators.slots import Slot
+from benchmarks.dlboost_operators.tuning import in_slots, items, say, settle
+from benchmarks.native import HERE, BenchmarkError
+
+_GRACE = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Seconds per call of every burst, oneDNN's first of each pair; peak of a core meanwhile, in GOPS."""
+
+    bursts: tuple[tuple[float, float], ...]
+    exact: tuple[bool, bool]
+    implementation: str
+    peak: float
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Compare one workload on so many threads."""
+
+    case: Case
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How: `processes` times with new buffers, `rounds` of bursts of `seconds`, `most` seconds in all."""
+
+    target: str
+    db: Path
+    libraries: Path
+    until: float
+    processes: int = 2
+    rounds: int = 15
+    seconds: float = 0.02
+    most: float = 6.0
+
+
+def measure(work: Sequence[Work], slots: Sequence[Slot], plan: Plan, take: Any) -> None:
+    """Compare all; `take` is given (name, threads, matches or a reason) as each is done."""
+    in_slots(_measurer, work, slots, plan, plan.until + _GRACE, take)
+
+
+def _measurer(source: Any, results: Any, slot: Slot, plan: Plan) -> None:
+    settle(slot)
+    from heron_cli.errors import HeronError
+
+    for work in items(source):
+        if plan.until < time.monotonic():
+            continue
+        try:
+            found: Any = [asdict(match) for match in _matches(work, plan)]
+        except (HeronError, BenchmarkError) as error:
+            found = str(error)
+        except Exception:  # one workload must not end the others; the page shows the reason
+            found = traceback.format_exc(limit=-3)
+        if isinstance(found, str):
+            say(f"measure {work.case.name} {work.threads}t: {found}")
+        results.put((work.case.name, work.threads, found))
+
+
+def _matches(work: Work, plan: Plan) -> list[Match]:
+    library = _export(work, plan)
+    paths = [str(HERE.parent / "src"), os.environ.get("PYTHONPATH", "")]
+    # plain pages for every buffer: numpy would ask for huge ones for its large arrays only
+    environment = {**os.environ, "NUMPY_MADVISE_HUGEPAGE": "0"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    return [_match(work, plan, library, seed, environment) for seed in range(plan.processes)]
+
+
+def _match(work: Work, plan: Plan, library: Path, seed: int, environment: Mapping[str, str]) -> Match:
+    from benchmarks.peak import measure as peak
+
+    common = ["--case", work.case.name, "--threads", str(work.threads), "--seed", str(seed)]
+    sides = [["--onednn"], ["--library", str(library)]]
+    with (
+        Side.start([*common, *sides[0]], dict(environment)) as theirs,
+        Side.start([*common, *sides[1]], dict(environment)) as ours,
+    ):
+        calls = [max(1, round(plan.seconds / side.estimate)) for side in (theirs, ours)]
+        length = sum(max(plan.seconds, side.estimate) for side in (theirs, ours))
+        rounds = max(5, min(plan.rounds, int(plan.most / plan.processes / length)))
+        bursts = tuple((theirs.burst(calls[0]), ours.burst(calls[1])) for _ in range(rounds))
+        fastest = peak(5).register.gops
+        return Match(bursts, (theirs.exact, ours.exact), theirs.name, fastest)
+
+
+def _export(work: Work, plan: Plan) -> Path:
+    """A library with this one kernel; a process opens only one."""
+    from heron_cli import session
+    from heron_cli.accelerator.loader import load
+    from heron_cli.records import Store
+
+    name = "".join(c if c.isalnum() else "-" for c in work.case.name)
+    library = plan.libraries / f"{name}-{work.threads}"
+    shutil.rmtree(library, ignore_errors=True)
+    library.parent.mkdir(parents=True, exist_ok=True)
+    with Store.open(plan.db, read_only=True) as store:
+        session.export(
+            store, load(plan.target), library, threads=work.threads, workloads=[workload_of(work.case)]
+        )
+    return library.resolve()

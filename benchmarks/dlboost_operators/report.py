@@ -1,0 +1,280 @@
+"""The Markdown of benchmarks/results/dlboost-operators.md, from what was tuned and measured."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.dlboost_operators.cases import GEOMEAN, LEAST, OF_LIMIT, Case, bar, cases
+from benchmarks.dlboost_operators.limits import Limit, limit, to_levels
+from benchmarks.onednn import problem
+from benchmarks.timing import geomean
+
+_PROSE = """
+u8 × s8 → s32. Each side runs in a process of its own on the same pinned cores; bursts of about 20 ms
+alternate, A B A B …, wall clock, and a whole comparison is repeated with new processes and buffers.
+Several workloads are compared at once, on other cores. The ratio is oneDNN's time / heron's: the
+median over processes of the median over pairs of bursts, with the range over processes. Both get the
+same operands; packing a constant weight is timed on neither side, bmm's operands are packed within the
+timed call. Results are compared in full with a reference of the benchmark's own. oneDNN is held to
+AVX-512 VNNI, the instructions of heron's target.
+
+The limit is the longest of: products with real elements (no padding) at the core's peak of zmm vpdpbusd,
+measured on registers beside the comparison; bytes of both inputs over the read bandwidth, and of the
+output over the write bandwidth, of the smallest level that holds all three.
+"""
+_HEAD = (
+    "| workload | family | oneDNN µs | heron µs | oneDNN / heron | limit µs | limit / heron | by | exact "
+    "| variant | oneDNN |"
+)
+
+
+@dataclass(slots=True)
+class Results:
+    """Everything so far. Keys are "name|threads", of `memory` threads.
+
+    `matches` holds a list of comparisons, or the reason why there is none; `notes` are remarks for the page.
+    """
+
+    machine: dict[str, str] = field(default_factory=dict)
+    budget: str = ""
+    memory: dict[str, list[Any]] = field(default_factory=dict)
+    matches: dict[str, Any] = field(default_factory=dict)
+    tunings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def put(self, name: str, threads: int, found: Any) -> None:
+        """Keep a comparison, or the reason why there is none."""
+        self.matches[f"{name}|{threads}"] = found
+
+    def compared(self, name: str, threads: int) -> bool:
+        """Whether there is a comparison."""
+        return isinstance(self.matches.get(f"{name}|{threads}"), list)
+
+    def save(self, path: Path) -> None:
+        """Write, all or nothing."""
+        partial = path.with_suffix(".tmp")
+        partial.write_text(json.dumps(asdict(self)))
+        partial.replace(path)
+
+
+def read(path: Path) -> Results:
+    """What `Results.save` wrote; empty where there is nothing."""
+    return Results(**json.loads(path.read_text())) if path.exists() else Results()
+
+
+def count(db: Path) -> dict[str, dict[str, Any]]:
+    """Of every workload and number of threads in the store: trials, those that failed and why."""
+    from benchmarks.dlboost_operators.cases import workload_of
+    from heron_cli.records import Purpose, Query, Store
+
+    names = {workload_of(case).key: case.name for case in reversed(cases())}
+    found: dict[str, dict[str, Any]] = {}
+    with Store.open(db, read_only=True) as store:
+        for record in store.all(Query(purpose=Purpose.TRIAL)):
+            key = f"{names.get(record.workload, record.workload)}|{record.threads}"
+            entry = found.setdefault(
+                key, {"trials": 0, "failed": 0, "reasons": {}, "best": None, "variant": ""}
+            )
+            measured = record.trial.measurement
+            entry["trials"] += 1
+            if str(measured.status) != "ok":
+                entry["failed"] += 1
+                reason = f"{measured.status}: {measured.reason}"[:200]
+                entry["reasons"][reason] = entry["reasons"].get(reason, 0) + 1
+            elif measured.verified and (entry["best"] is None or (record.cost or 0) < entry["best"]):
+                entry.update(best=record.cost, variant=record.trial.candidate.variant)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One comparison: seconds of a call, and oneDNN's / heron's (median over pairs of bursts)."""
+
+    case: Case
+    theirs: float
+    ours: float
+    ratio: float
+    spread: tuple[float, float]
+    exact: bool
+    implementation: str
+    limit: Limit
+
+    @property
+    def share(self) -> float:
+        """Of the limit."""
+        return self.limit.seconds / self.ours
+
+
+def row(results: Results, case: Case, threads: int) -> Row | None:
+    """The row of a workload; None where it was not compared."""
+    if not results.compared(case.name, threads):
+        return None
+    matches = results.matches[f"{case.name}|{threads}"]
+    pairs = [tuple(pair) for match in matches for pair in match["bursts"]]
+    ratios = [median(a / b for a, b in match["bursts"]) for match in matches]
+    peak = max(match["peak"] for match in matches) * 1e9 * threads
+    return Row(
+        case,
+        median(a for a, _ in pairs),
+        median(b for _, b in pairs),
+        median(ratios),
+        (min(ratios), max(ratios)),
+        all(all(match["exact"]) for match in matches),
+        matches[0]["implementation"],
+        limit(problem(case), peak, to_levels(results.memory[str(threads)])),
+    )
+
+
+def rows(results: Results, threads: int) -> list[Row]:
+    """Those that there are."""
+    found = (row(results, case, threads) for case in cases())
+    return [each for each in found if each is not None]
+
+
+def line(results: Results, name: str, threads: int) -> str:
+    """One comparison in a line of text."""
+    found = next((each for each in rows(results, threads) if each.case.name == name), None)
+    if found is None:
+        return f"{name} {threads}t: not compared"
+    exact = "" if found.exact else ", NOT EXACT"
+    times = f"oneDNN {found.theirs * 1e6:.2f} µs, heron {found.ours * 1e6:.2f} µs, x{found.ratio:.3f}"
+    return f"{name} {threads}t: {times}, {found.share:.2f} of the limit ({found.limit.by}){exact}"
+
+
+def _threads(results: Results) -> list[int]:
+    return sorted({int(key.rpartition("|")[2]) for key in results.matches} | {1, 2})
+
+
+def failed_bars(results: Results) -> list[str]:
+    """One line per bar that was missed."""
+    lines = []
+    for threads in _threads(results):
+        where = f"{threads} thread{'s' if threads > 1 else ''}"
+        found = rows(results, threads)
+        missing = [case.name for case in cases() if case.name not in {each.case.name for each in found}]
+        if missing:
+            lines.append(f"{where}: not compared: {', '.join(missing)}")
+        if not found:
+            continue
+        for label, value, least in _bars(found):
+            if value < least:
+                lines.append(f"{where}, {label}: {value:.3f}, bar {least:.2f}")
+        for each in found:
+            if each.ratio < LEAST:
+                lines.append(f"{where}, {each.case.name}: {each.ratio:.3f}, bar {LEAST:.2f}")
+            if not each.exact:
+                lines.append(f"{where}, {each.case.name}: a result is not exact")
+    failed = sum(entry["failed"] for entry in results.tunings.values())
+    if failed:
+        lines.append(f"{failed} candidates failed after the solver had called them valid, bar 0")
+    return lines
+
+
+def _bars(found: list[Row]) -> list[tuple[str, float, float]]:
+    """(what, geometric mean, bar)."""
+    bars = [("all workloads", geomean([each.ratio for each in found]), GEOMEAN)]
+    for family in dict.fromkeys(each.case.family for each in found):
+        ratios = [each.ratio for each in found if each.case.family == family]
+        bars.append((f"{family} ({len(ratios)})", geomean(ratios), bar(family)))
+    return [*bars, ("limit / heron's time", geomean([each.share for each in found]), OF_LIMIT)]
+
+
+def render(results: Results) -> str:
+    """The whole page."""
+    sections = [["# Every operator on DL Boost against oneDNN", "", *_method(results)]]
+    failures = failed_bars(results)
+    bars = ["## Bars", ""]
+    for threads in _threads(results):
+        found = rows(results, threads)
+        if found:
+            bars += [
+                f"| {threads} thread{'s' if threads > 1 else ''} | geometric mean | bar | |",
+                "|---|---|---|---|",
+            ]
+            bars += [
+                f"| {label} | {value:.3f} | ≥ {least:.2f} | {'met' if value >= least else '**missed**'} |"
+                for label, value, least in _bars(found)
+            ]
+            bars.append("")
+    bars += ["All bars are met." if not failures else "Missed:", *(f"- {text}" for text in failures)]
+    sections.append(bars)
+    sections += [
+        [f"## {threads} thread{'s' if threads > 1 else ''}", "", *_table(results, threads)]
+        for threads in _threads(results)
+    ]
+    sections.append(["## Trials", "", *_trials(results)])
+    return "\n\n".join("\n".join(section) for section in sections) + "\n"
+
+
+def _method(results: Results) -> list[str]:
+    return [
+        "Written by `python -m benchmarks.dlboost_operators`; do not edit.",
+        "",
+        *(f"- {label}: {text}" for label, text in results.machine.items()),
+        f"- budget: {results.budget}",
+        *(_memory(threads, levels) for threads, levels in sorted(results.memory.items())),
+        "",
+        *_PROSE.strip().splitlines(),
+        *(f"\n{note}" for note in results.notes),
+    ]
+
+
+def _memory(threads: str, levels: list[dict[str, Any]]) -> str:
+    parts = [f"{each.name} {each.read / 1e9:.0f}/{each.write / 1e9:.0f}" for each in to_levels(levels)]
+    return f"- GB/s read/written by {threads} thread{'s' if threads != '1' else ''}: {', '.join(parts)}"
+
+
+def _table(results: Results, threads: int) -> list[str]:
+    lines = [
+        _HEAD,
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for case in cases():
+        found = row(results, case, threads)
+        if found is None:
+            reason = str(results.matches.get(f"{case.name}|{threads}", "not compared")).strip()
+            lines.append(f"| {case.name} | {case.family} | {reason.splitlines()[-1]} |" + " |" * 8)
+            continue
+        tuning = results.tunings.get(f"{case.name}|{threads}", {})
+        cells = [
+            case.name + (f" ×{case.count}" if case.count > 1 else ""),
+            case.family,
+            f"{found.theirs * 1e6:.2f}",
+            f"{found.ours * 1e6:.2f}",
+            f"**{found.ratio:.3f}** ({found.spread[0]:.2f}–{found.spread[1]:.2f})",
+            f"{found.limit.seconds * 1e6:.2f}",
+            f"{found.share:.2f}",
+            found.limit.by,
+            "both" if found.exact else "**no**",
+            str(tuning.get("variant", "")),
+            found.implementation,
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    network = [each for each in rows(results, threads) if each.case.name.startswith("ResNet-50")]
+    if network and len(network) == sum(case.name.startswith("ResNet-50") for case in cases()):
+        theirs, ours = (sum(getattr(e, k) * e.case.count for e in network) for k in ("theirs", "ours"))
+        text = f"oneDNN {theirs * 1e3:.2f} ms, heron {ours * 1e3:.2f} ms, {theirs / ours:.3f}"
+        lines += ["", f"All layers of ResNet-50, each as often as it occurs: {text}."]
+    return lines
+
+
+def _trials(results: Results) -> list[str]:
+    entries = results.tunings.values()
+    if not entries:
+        return ["None."]
+    numbers = [entry["trials"] for entry in entries]
+    failed = sum(entry["failed"] for entry in entries)
+    reasons = Counter[str]()
+    for entry in entries:
+        reasons.update(entry["reasons"])
+    return [
+        f"{sum(numbers)} trials of {len(numbers)} workloads × threads, {min(numbers)} to {max(numbers)} each "
+        f"(median {median(numbers):.0f}); {failed} failed.",
+        "",
+        *(f"- {times} × {reason}" for reason, times in reasons.most_common()),
+    ]

@@ -1,0 +1,47 @@
+"""Cores for pieces of work that run side by side: one for a thread, different physical ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+_TOPOLOGY = Path("/sys/devices/system/cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Cores that one process has for itself."""
+
+    threads: int
+    cores: tuple[int, ...]
+
+
+def physical(usable: Iterable[int] | None = None, topology: Path = _TOPOLOGY) -> list[int]:
+    """One logical CPU of each physical core that this process may use."""
+    found: dict[tuple[str, str], int] = {}
+    for cpu in sorted(os.sched_getaffinity(0) if usable is None else usable):
+        folder = topology / f"cpu{cpu}" / "topology"
+        try:
+            names = ("physical_package_id", "core_id")
+            package, core = ((folder / name).read_text().strip() for name in names)
+        except OSError:  # not every virtual machine tells
+            package, core = "", str(cpu)
+        found.setdefault((package, core), cpu)
+    return list(found.values())
+
+
+def divide(cores: list[int], threads: Iterable[int]) -> list[Slot]:
+    """Share cores so that work on one thread and on two would end together: every thread costs a core.
+
+    Of both kinds there is at least one slot, if need be on the same cores.
+    """
+    kinds = sorted(set(threads))
+    if len(kinds) == 1:
+        (each,) = kinds
+        return [Slot(each, tuple(cores[i : i + each])) for i in range(0, len(cores) - each + 1, each)]
+    singles = max(1, len(cores) // 3)
+    singles += (len(cores) - singles) % 2
+    pairs = divide(cores[singles:], [2]) if len(cores) > singles else []
+    return [*divide(cores[:singles], [1]), *(pairs or divide(cores, [2])[:1])]

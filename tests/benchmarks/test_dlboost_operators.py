@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.dlboost_operators import report
+from benchmarks.dlboost_operators.cases import Case, cases, workload_of
+from benchmarks.dlboost_operators.limits import Level, limit, real_products
+from benchmarks.dlboost_operators.report import Results
+from benchmarks.dlboost_operators.slots import Slot, divide, physical
+from benchmarks.onednn import problem, random_arrays
+from benchmarks.reference import reference
+from heron_cli.operators import registry
+from heron_cli.operators.workload import make
+
+TRANSPOSED: dict[str, Any] = {
+    "height": 4, "width": 3, "in_channels": 4, "out_channels": 6, "kernel": 3, "stride": 2, "padding": 1,
+}  # fmt: skip
+SMALL: list[tuple[str, dict[str, Any]]] = [
+    ("gemm", {"m": 3, "n": 5, "k": 7}),
+    ("gemv", {"m": 5, "k": 7}),
+    ("bmm", {"batch": 2, "m": 3, "n": 5, "k": 7}),
+    ("bmm", {"batch": 2, "m": 3, "n": 5, "k": 7, "layout": "NT"}),
+    ("scan", {"m": 3, "n": 5, "k": 7}),
+    ("conv1d", {"width": 9, "in_channels": 4, "out_channels": 6, "kernel": 3, "dilation": 2, "padding": 1}),
+    ("conv2d", {"height": 6, "width": 5, "in_channels": 4, "out_channels": 6, "kernel": 3, "stride": 2}),
+    ("conv2d", {"height": 6, "width": 5, "in_channels": 4, "out_channels": 6, "kernel": 3, "groups": 2}),
+    ("conv3d", {"depth": 3, "height": 4, "width": 5, "in_channels": 2, "out_channels": 3, "kernel": 2}),
+    ("conv2d_transpose", {**TRANSPOSED, "padding": 0}),
+    ("conv2d_transpose", {**TRANSPOSED, "output_padding": 1, "groups": 2}),
+]
+
+
+def case_of(operator: str, shape: dict[str, Any]) -> Case:
+    return Case("x", operator, dict(make(operator, shape).shape), "gemm")
+
+
+@pytest.mark.parametrize(("operator", "shape"), SMALL, ids=[f"{o}-{i}" for i, (o, _) in enumerate(SMALL)])
+def test_both_sides_are_given_the_same_problem(operator: str, shape: dict[str, Any]) -> None:
+    """oneDNN's problem, in heron's layouts, has the result that heron's operator defines."""
+    workload, case = make(operator, shape), case_of(operator, shape)
+    arrays, described = random_arrays(case), problem(case)
+    specs = registry.get(operator).specs(workload)
+    mine = {name: arrays[name].reshape(specs[name].shape) for name in ("input", "weight")}
+    expected = registry.get(operator).reference(workload, mine)
+    np.testing.assert_array_equal(reference(described, arrays).reshape(expected.shape), expected)
+
+
+def test_the_workloads_are_the_papers_and_the_network() -> None:
+    found = cases()
+    assert len({case.name for case in found}) == len(found) == 49 + 21
+    assert sum(case.count for case in found if case.name.startswith("ResNet-50")) == 54
+    for case in found:
+        workload = workload_of(case)
+        described = problem(case)
+        for name in ("input", "weight", "output"):
+            spec = registry.get(case.operator).specs(workload)[name]
+            assert math.prod(getattr(described, name).shape) == math.prod(spec.shape), case.name
+        assert described.operations == 2 * registry.get(case.operator).macs(workload)
+
+
+@given(
+    size=st.integers(1, 7), kernel=st.integers(1, 3), stride=st.integers(1, 3), padding=st.integers(0, 2),
+    dilation=st.integers(1, 2), transposed=st.booleans(),
+)  # fmt: skip
+def test_real_products_are_those_of_ones(
+    size: int, kernel: int, stride: int, padding: int, dilation: int, transposed: bool
+) -> None:
+    """A convolution of ones by ones counts the products that each sum has."""
+    shape = {
+        "batch": 1, "width": size, "in_channels": 2, "out_channels": 3, "kernel": kernel, "stride": stride,
+        "padding": padding, "dilation": dilation,
+    }  # fmt: skip
+    case = Case("x", "conv1d_transpose" if transposed else "conv1d", shape, "conv1d")
+    described = problem(case)
+    if min(described.output.shape) < 1:
+        return
+    ones = {name: np.ones(getattr(described, name).shape, np.uint8) for name in ("input", "weight")}
+    assert real_products(described, described.operations) == reference(described, ones).sum()
+
+
+def test_the_limit_is_the_longest_of_three() -> None:
+    described = problem(case_of("gemm", {"m": 8, "n": 16, "k": 32}))
+    near, far = Level("L1d", 4000.0, 1e9, 1e12), Level("DRAM", math.inf, 1e6, 1e12)
+    assert limit(described, 1.0, [near, far]).by == "compute"
+    assert limit(described, 1.0, [near, far]).seconds == 2 * 8 * 16 * 32
+    read = limit(described, 1e15, [near, far])
+    assert (read.by, read.seconds) == ("L1d", pytest.approx((8 * 32 + 16 * 32) / 1e9))
+    small = Level("L1d", 100.0, 1e9, 1e12)
+    assert limit(described, 1e15, [small, far]).by == "DRAM"
+    slow = Level("L1d", 4000.0, 1e12, 1e3)
+    assert limit(described, 1e15, [slow, far]).seconds == pytest.approx(4 * 8 * 16 / 1e3)
+
+
+@given(cores=st.integers(1, 40))
+def test_slots_share_the_cores_and_none_is_in_two(cores: int) -> None:
+    slots = divide(list(range(cores)), [1, 2])
+    assert {slot.threads for slot in slots} == ({1, 2} if cores > 1 else {1})
+    assert all(len(slot.cores) == slot.threads for slot in slots)
+    if cores >= 3:
+        used = list(itertools.chain.from_iterable(slot.cores for slot in slots))
+        assert len(used) == len(set(used))
+        assert len(used) >= cores - 1
+
+
+def test_only_two_threads() -> None:
+    assert divide([0, 1, 2, 3, 4], [2]) == [Slot(2, (0, 1)), Slot(2, (2, 3))]
+
+
+def test_one_cpu_of_each_physical_core(tmp_path: Path) -> None:
+    for cpu in range(4):
+        folder = tmp_path / f"cpu{cpu}" / "topology"
+        folder.mkdir(parents=True)
+        (folder / "physical_package_id").write_text("0\n")
+        (folder / "core_id").write_text(f"{cpu % 2}\n")
+    assert physical(range(4), tmp_path) == [0, 1]
+    assert physical([2, 3], tmp_path) == [2, 3]
+    assert physical([7, 8], tmp_path) == [7, 8]  # nothing is told
+
+
+def results_with(ratio: float, *, exact: bool = True) -> Results:
+    """Every workload compared on both numbers of threads; heron takes 1 ms."""
+    found = Results(memory={t: [asdict(Level("DRAM", math.inf, 1e15, 1e15))] for t in ("1", "2")})
+    for case in cases():
+        for threads in (1, 2):
+            peak = problem(case).operations / 1e9 / threads * 1e3
+            match = {
+                "bursts": [[1e-3 * ratio, 1e-3]], "exact": [True, exact], "implementation": "x", "peak": peak,
+            }  # fmt: skip
+            found.put(case.name, threads, [match])
+    return found
+
+
+def test_bars() -> None:
+    good = results_with(1.2)
+    least = [text for text in report.failed_bars(good) if "limit" not in text]
+    assert least == []
+    bad = report.failed_bars(results_with(0.9))
+    assert any("all workloads" in text for text in bad)
+    assert any("bmm" in text and "1.15" in text for text in bad)
+    assert any("GEMM-G1" in text and "0.92" in text for text in bad)
+    assert any("not exact" in text for text in report.failed_bars(results_with(1.2, exact=False)))
+    assert any("not compared" in text for text in report.failed_bars(Results()))
+    good.tunings["GEMM-G1|1"] = {
+        "trials": 5,
+        "failed": 1,
+        "reasons": {"build-error: x": 1},
+        "best": 1.0,
+        "variant": "v",
+    }
+    assert any("1 candidates failed" in text for text in report.failed_bars(good))
+
+
+def test_the_page_has_a_row_for_every_workload_and_survives_the_disk(tmp_path: Path) -> None:
+    results = results_with(1.2)
+    results.put("GEMM-G1", 1, "it\nfailed so")
+    results.save(tmp_path / "results.json")
+    again = report.read(tmp_path / "results.json")
+    assert json.loads((tmp_path / "results.json").read_text()) == asdict(results)
+    page = report.render(again)
+    assert page == report.render(results)
+    assert sum(line.startswith("| GEMM-G") for line in page.splitlines()) == 10
+    assert "failed so" in page and "All layers of ResNet-50" in page
