@@ -37,7 +37,7 @@ def rpc(counts: tuple[int, ...] = (1, 2, 4), seconds: float = 15.0) -> dict[str,
                     lab.start_server()
                 lab.wait_for(count)
                 with RpcRunner(task, registry.get("vta"), opening, lab.tracker, jobs=1) as runner:
-                    found[f"{load}, {count}"] = throughput(runner, candidates, count, seconds)
+                    found[f"{load}, {count}"] = throughput(runner, candidates, 4 * count, seconds)
             finally:
                 lab.close()
     return found
@@ -82,23 +82,23 @@ def _ray(
             ray_.init(address=cluster.address, log_to_driver=False, logging_level="error")
             with cluster_runner.RayRunner(task, registry.get("vta"), opening) as runner:
                 assert runner.stations == count
-                yield count, throughput(runner, candidates, count, seconds)
+                yield count, throughput(runner, candidates, 16 * count, seconds)  # its builders come up late
         finally:
             ray_.shutdown()
             cluster.shutdown()
 
 
-def throughput(runner: Any, candidates: Any, count: int, seconds: float) -> dict[str, Any]:
-    """Trials per second after the first ones, for about so many seconds."""
+def throughput(runner: Any, candidates: Any, first: int, seconds: float) -> dict[str, Any]:
+    """Trials per second for about so many seconds, after the `first`, when every server has had work."""
     done, began = 0, 0.0
     for _, measurement in runner.run(candidates):
         assert measurement.verified, measurement
         done += 1
-        if done == 4 * count:  # every server has come up and had work
+        if done == first:
             began = time.perf_counter()
         if began and time.perf_counter() - began > seconds:
             break
-    timed = done - 4 * count
+    timed = done - first
     return {"trials": timed, "per second": timed / (time.perf_counter() - began)}
 
 
