@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import sysconfig
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from unittest.mock import patch
 
 import heron_cli.backends.cuda as cuda
 from heron_cli.backends.base import BuildError, Kernel
 from heron_cli.backends.cuda import compile as compiler
 from heron_cli.backends.cuda.backend import SYMBOL, backend
+from heron_cli.backends.cuda.disassemble import instructions
 from heron_cli.schedule.task import Task
 from heron_cli.trial import Candidate
 
 _HEADERS = [path.read_text() for path in sorted((Path(cuda.__file__).parent / "device").glob("*.cuh"))]
-_WORDS = re.compile(r"\b((?:[HIQ]G?MMA|LDSM|LDGSTS|UTMALDG|STL|LDL)\b)")
-_SECTION = re.compile(rf"^\s*\.section\s+\.text\.({SYMBOL}_\d+)\b", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -60,12 +54,6 @@ class Source:
         return found
 
 
-def disassembler() -> str | None:
-    """The path of nvdisasm: on the PATH, or from NVIDIA's wheel."""
-    wheels = sorted(Path(sysconfig.get_paths()["purelib"]).glob("nvidia/*/bin/nvdisasm"))
-    return shutil.which("nvdisasm") or (str(wheels[-1]) if wheels else None)
-
-
 def compiled(sources: Sequence[Source], tool: str | None) -> list[Built]:
     """Compile the sources of one architecture together; where that fails, each by itself."""
     good = [source for source in sources if not source.failure]
@@ -92,7 +80,7 @@ def _together(sources: Sequence[Source], tool: str | None) -> list[Built]:
     unit = "\n".join([*hoisted, *headers, *parts])
     with patch.object(compiler, "resources", lambda said: said):
         code, said = compiler.to_cubin(unit, sources[0].arch)
-    machine = _instructions(code, tool) if tool else {}
+    machine = instructions(code, tool) if tool else {}
     found = []
     for number, source in enumerate(sources):
         symbol = f"{SYMBOL}_{number}"
@@ -102,19 +90,4 @@ def _together(sources: Sequence[Source], tool: str | None) -> list[Built]:
         metrics["threads"] = source.kernel.launch["threads"]
         metrics["shared_bytes"] = source.kernel.launch["shared"]
         found.append(Built(metrics=metrics, machine=machine.get(symbol, {}) if tool else None))
-    return found
-
-
-def _instructions(code: bytes, tool: str) -> dict[str, dict[str, int]]:
-    """How many of the instructions that matter each kernel of a cubin has."""
-    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
-        file.write(code)
-        file.flush()
-        text = subprocess.run([tool, "-c", file.name], capture_output=True, text=True, check=True).stdout
-    found: dict[str, dict[str, int]] = {}
-    pieces: list[Any] = _SECTION.split(text)
-    for symbol, body in zip(pieces[1::2], pieces[2::2], strict=True):
-        counts = found.setdefault(symbol, {})
-        for word in _WORDS.findall(body):
-            counts[word] = counts.get(word, 0) + 1
     return found

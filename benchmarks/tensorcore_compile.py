@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks import compile_report
-from benchmarks.compile_batch import Source, compiled, disassembler
+from benchmarks.compile_batch import Source, compiled
 from heron_cli.accelerator.loader import load
 from heron_cli.accelerator.model import Accelerator
+from heron_cli.backends.cuda.disassemble import disassembler
 from heron_cli.operators import registry
 from heron_cli.operators.workload import DTypes, Workload
 from heron_cli.schedule.task import Task, Variant

@@ -94,6 +94,7 @@ def test_build_only_needs_neither_device_nor_database(heron: Heron) -> None:
     assert result.exit_code == 0, result.stderr
     found = json.loads(result.stdout)
     assert (found["trials"], found["valid"], found["best"]) == (4, 4, None)
+    assert len(found["built"]) == 4
     assert not Path("heron.db").exists()
 
 

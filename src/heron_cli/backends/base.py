@@ -110,6 +110,14 @@ class OwnDevice(Protocol):
 
 
 @runtime_checkable
+class Disassembling(Protocol):
+    """A back end that can say of which instructions a kernel is made."""
+
+    def instructions(self, kernel: Kernel) -> Mapping[str, int] | None:
+        """How many it has of those that matter; None where this machine lacks the tool to tell."""
+
+
+@runtime_checkable
 class SimulatedBackend(Protocol):
     """A machine that exists as a model: builds report `metrics["cycles"]`, a simulator gives results."""
 

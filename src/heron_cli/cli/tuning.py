@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,7 +16,8 @@ from heron_cli.errors import HeronError, NoValidTrialError, SpaceEmptyError
 from heron_cli.records import Store
 from heron_cli.search.events import Event, Finished
 from heron_cli.session import RunnerKind, Settings
-from heron_cli.session.documents import tuned
+from heron_cli.session.built import ranked
+from heron_cli.session.documents import built, tuned
 
 from . import output
 from .application import INTERRUPTED, complain
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from heron_cli.schedule.task import Task
     from heron_cli.search.result import TuneResult
 
+_SHOWN = 5  # of the kernels that were only built
 _NAME_WIDTH = 40  # longer names are not repeated on every line
 
 
@@ -45,18 +47,41 @@ def tune_all(tasks: Sequence[Task], settings: Settings, db: Path, *, as_json: bo
             results.append((task, finished[0] if finished else None))
             if finished and not as_json:
                 click.echo(line(task, finished[0]))
+                for text in built_lines(task, finished[0], settings):
+                    click.echo(text)
     if as_json:
-        output.document(document(results))
+        output.document(document(results, settings))
     for failure in failures:
         complain(str(failure))
     if failures:
         raise click.exceptions.Exit(failures[0].exit_code)
 
 
-def document(results: Sequence[tuple[Task, TuneResult | None]]) -> dict[str, Any]:
+def document(results: Sequence[tuple[Task, TuneResult | None]], settings: Settings) -> dict[str, Any]:
     """The document of `tune --json`; a single workload's keys stand at the top as well."""
     workloads = [tuned(task, result) for task, result in results]
+    if settings.runner is RunnerKind.BUILD_ONLY:
+        for entry, (task, result) in zip(workloads, results, strict=True):
+            kernels = ranked(task, result.records, _SHOWN) if result else []
+            entry["built"] = [built(kernel) for kernel in kernels]
     return {"workloads": workloads, **(workloads[0] if len(workloads) == 1 else {})}
+
+
+def built_lines(task: Task, result: TuneResult, settings: Settings) -> Iterator[str]:
+    """Of mere builds, those that the analytic model thinks fastest, with what the compiler says of them."""
+    if settings.runner is not RunnerKind.BUILD_ONLY:
+        return
+    kernels = ranked(task, result.records, _SHOWN)
+    if any(kernel.estimate is not None for kernel in kernels):
+        yield f"  the {len(kernels)} fastest of them by the analytic model:"
+    for kernel in kernels:
+        parts = [] if kernel.estimate is None else [f"{kernel.estimate:,.0f} cycles estimated"]
+        parts += [f"{name} {value:g}" for name, value in sorted(kernel.metrics.items())]
+        parts += [f"{name} ×{count}" for name, count in sorted((kernel.instructions or {}).items())]
+        chosen = " ".join(f"{name}={value}" for name, value in kernel.candidate.values.items())
+        yield f"  {kernel.candidate.variant}: {', '.join([*parts, chosen])}"
+    if kernels and kernels[0].instructions is None and "registers" in kernels[0].metrics:
+        yield "  (no nvdisasm here, so instructions are not counted; the wheel nvidia-cuda-nvdisasm has it)"
 
 
 def _store(settings: Settings, db: Path) -> Store:

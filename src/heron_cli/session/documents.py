@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from heron_cli.schedule.task import Task
     from heron_cli.search.result import TuneResult
 
+    from .built import BuiltKernel
+
 
 def tuned(task: Task, result: TuneResult | None) -> dict[str, Any]:
     """One entry of the document of `tune --json`; `result` is None where tuning came to nothing."""
@@ -27,6 +29,17 @@ def tuned(task: Task, result: TuneResult | None) -> dict[str, Any]:
         "lower_bound": result.lower_bound if result else None,
         "best": best(result.best) if result and result.best else None,
         "seconds_spent": dict(result.seconds_spent) if result else dict.fromkeys(PHASES, 0.0),
+    }
+
+
+def built(kernel: BuiltKernel) -> dict[str, Any]:
+    """A kernel that was built and not run."""
+    return {
+        "variant": kernel.candidate.variant,
+        "assignment": kernel.candidate.values,
+        "estimated_cycles": kernel.estimate,
+        "metrics": dict(kernel.metrics),
+        "instructions": None if kernel.instructions is None else dict(kernel.instructions),
     }
 
 

@@ -85,6 +85,13 @@ class CudaBackend:
         program = hashlib.sha256(source.encode() + repr(sorted(launch.items())).encode()).hexdigest()[:16]
         return Kernel(SYMBOL, operands, code, program, {**metrics, "shared_bytes": launch["shared"]}, launch)
 
+    def instructions(self, kernel: Kernel) -> Mapping[str, int] | None:
+        """Products, copies and spills in the machine code, if there is a disassembler."""
+        from heron_cli.backends.cuda.disassemble import disassembler, instructions
+
+        tool = disassembler()
+        return None if tool is None else instructions(kernel.code, tool).get(kernel.symbol, {})
+
     def load(self, kernel: Kernel, *, threads: int) -> LoadedKernel:
         """Load into the GPU's memory. Does not import TVM."""
         from heron_cli.backends.cuda.device_kernel import DeviceKernel
