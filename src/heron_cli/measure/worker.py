@@ -100,7 +100,7 @@ class Bench:
                     ready[index] = self._prepare(index, kernel)
                     if not job.interleaved:
                         outcomes[index] = self._time(index, ready[index], job.incumbent)
-                        ready.pop(index).loaded.close()
+                        self._guard("the closing", ready.pop(index).loaded.close)
                 except _FaultError as fault:
                     outcomes[index] = fault.outcome
             if job.interleaved:

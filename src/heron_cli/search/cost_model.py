@@ -14,7 +14,7 @@ from .problem import Rows, Table, VariantSpace
 
 MINIMUM_TRIALS = 8
 ENSEMBLE = 4  # models of differently drawn trials and features; their mean is steadier where data is scarce
-# On VTA's spaces 40 trees at this rate rank as well as 150 at 0.1 and take a third of the time.
+# On simulated spaces 40 trees at this rate rank as well as 150 at 0.1 and take a third of the time.
 TREES, RATE = 40, 0.25
 _FAILURE = np.log(2.0)  # a failure ranks as twice as slow as the slowest valid trial
 

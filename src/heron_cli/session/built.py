@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .spaces import bare_spaces
@@ -51,12 +51,9 @@ def ranked(task: Task, records: Sequence[Record], count: int) -> list[BuiltKerne
     backend, best = registry.get(task.accelerator.backend), found[:count]
     if not isinstance(backend, Disassembling):
         return best
-    return [
-        BuiltKernel(
-            each.candidate,
-            each.estimate,
-            each.metrics,
-            backend.instructions(backend.build(task, each.candidate, threads=task.threads)),
-        )
-        for each in best
-    ]
+    for place, each in enumerate(best):
+        counted = backend.instructions(backend.build(task, each.candidate, threads=task.threads))
+        if counted is None:
+            break  # nor can any other be taken apart here
+        best[place] = replace(each, instructions=counted)
+    return best
