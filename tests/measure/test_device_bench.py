@@ -12,6 +12,7 @@ from measure_fakes import Exactly
 from numpy.typing import NDArray
 
 from heron_cli.backends.base import Kernel, Operand
+from heron_cli.measure import worker
 from heron_cli.measure.limits import Limits
 from heron_cli.measure.timing import TimingOptions, timing_of
 from heron_cli.measure.verify import References
@@ -80,6 +81,12 @@ def outcomes(device: Device, folder: Path, kernels: int = 1, interleaved: bool =
 
 def _never() -> float:
     raise AssertionError("the host's pace says nothing of a device")
+
+
+@pytest.fixture(autouse=True)
+def _children_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process is not the bench's own: what other tests left running is not a kernel's doing."""
+    monkeypatch.setattr(worker, "_left_process", lambda: False)
 
 
 @pytest.mark.parametrize("interleaved", [False, True])
