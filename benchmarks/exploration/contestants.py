@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from heron_cli.search.by_variant import Taken
+from heron_cli.search.cost_model import CostModel
 from heron_cli.search.methods.cga import Cga
 from heron_cli.search.methods.ga_repair import GaRepair
 from heron_cli.search.methods.model_random import ModelRandom
@@ -65,6 +66,7 @@ class RandomSeeded(RandomSearch):
     def propose_rows(
         self,
         variant: VariantSpace,
+        model: CostModel | None,
         count: int,
         trials: Sequence[Trial],
         taken: Taken,
