@@ -24,8 +24,8 @@ from .problem import Rows, VariantSpace
 UNIFORM = 1000  # fresh uniform samples in each round's population
 MEASURED = 32  # best measured candidates that join it
 POPULATION = 200  # kept of these, by prediction
-GENERATIONS = 5
-CHILDREN = 200  # per generation
+GENERATIONS = 10
+CHILDREN = 100  # per generation
 ELITES = 20  # best of everything seen, kept in every generation
 EVALUATIONS = UNIFORM + GENERATIONS * CHILDREN
 GREEDY = 0.5  # share of a batch with the best predictions; the rest are what single members think best

@@ -6,6 +6,9 @@ satisfy it, so it is never empty and no trial is spent on an invalid program.
 
 Where this departs from the paper: key variables are the knobs that the cost model finds important, how many
 is drawn anew for each child, failures train the model, and nothing but trials passes from round to round.
+Half of the children are refinements: for these every knob is a key variable, and a few drawn at random are
+dropped. What has few key variables is for the most part a fresh draw, which finds little where good points
+are rare. Many small generations find better candidates for as many predictions as few large ones.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ from ..model_guided import (
 )
 from ..problem import Rows, VariantSpace
 from ..protocol import register
+
+DROPPED = 4  # most knobs that a refinement leaves free: two axes' factors that must change together
 
 
 @register
@@ -67,10 +72,18 @@ class Cga(ModelGuided):
 
 
 def _crossover(keys: Sequence[int], count: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Which knobs [count, knobs] each child takes from its parents: the key variables, but for one."""
-    sizes = rng.integers(-(-len(keys) // 4), len(keys), endpoint=True, size=count)
+    """Which knobs [count, knobs] each child takes from its parents.
+
+    By turns the key variables but for one, and all knobs but for 1 to `DROPPED`.
+    """
+    knobs = len(keys)
+    order = np.arange(knobs)
+    sizes = rng.integers(-(-knobs // 4), knobs, endpoint=True, size=count)
     dropped = rng.integers(sizes)
-    order = np.arange(len(keys))
-    kept = np.zeros((count, len(keys)), bool)
+    kept = np.zeros((count, knobs), bool)
     kept[:, list(keys)] = (order < sizes[:, None]) & (order != dropped[:, None])
+    refined = np.arange(count) % 2 == 1
+    shuffled = rng.permuted(np.tile(order, (count, 1)), axis=1)
+    few = rng.integers(1, min(DROPPED, knobs), endpoint=True, size=count)
+    kept[refined] = (shuffled >= few[:, None])[refined]
     return kept
