@@ -64,7 +64,7 @@ NAMED = [
 @pytest.mark.parametrize("workload", NAMED, ids=lambda workload: workload.key)
 @pytest.mark.parametrize("threads", [1, 4])
 def test_readers_agree(dlboost: Accelerator, workload: Workload, threads: int) -> None:
-    rows = 100 if workload.shape.get("m") == 1 else 6  # of a single row, few tiles break a constraint
+    rows = 100 if workload.shape.get("m") == 1 else 25  # of a single row, few tiles break a constraint
     invalid = sum(assert_readers_agree(v, 0, rows) for v in Task(workload, dlboost, threads).variants)
     assert invalid > 0
 
@@ -90,11 +90,11 @@ def test_tiny_spaces_are_the_same_by_all_three_ways(
     for variant in Task(workload, dlboost, threads).variants:
         space = variant.space
         domains = [knob.values for knob in space.knobs]
-        assert prod(map(len, domains)) < 20_000
+        assert prod(map(len, domains)) < 40_000
         everything = np.array(list(product(*domains)), np.int64)
         brute = everything[variant.evaluator.valid(everything)]
         assert len(brute) > 0
-        enumerated = CpBackend(space).enumerate(20_000)
+        enumerated = CpBackend(space).enumerate(40_000)
         assert np.array_equal(np.unique(brute, axis=0), enumerated)
         drawn = TableSampler(space).sample(60 * len(brute) + 500, np.random.default_rng(0))
         support, counts = np.unique(drawn, axis=0, return_counts=True)

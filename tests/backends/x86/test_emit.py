@@ -167,10 +167,11 @@ def test_rows_of_a_copy_that_are_padding_are_left_out(apart: Apart) -> None:
     """A tile of one row above, in or below the image, whose padded copy holds zeros there."""
     shape = {"height": 5, "width": 6, "in_channels": 8, "out_channels": 17, "kernel": 3, "padding": 2}
     task = Task(make("conv2d", shape), accelerator(), 1)
+    rows = {"register.h": (1,), "order.cache": (0,)}  # taps around the groups of four
     for variant in task.variants:
         copied = [i for i, at in enumerate(variant.template.place.positions) if at != SKIP]
         for place in copied[:2]:
-            candidate = draw(variant, 0, {"register.h": (1,), "place.pad": (place,)})
+            candidate = draw(variant, 0, {**rows, "place.pad": (place,)})
             apart.run(job_of(task, candidate))
             assert InputStage(variant.nest(candidate)).tested
 
