@@ -28,7 +28,7 @@ def build_for_gpu(module: Any, target: Any, _parameters: Any = None) -> Any:
     with target, tvm.transform.PassContext(config=_CUDA):
         built = tvm.tirx.build(module, target=target)
         if tvm.get_global_func("device_api.cuda", allow_missing=True) is None:
-            compile_cuda(built.mod.imports[0].inspect_source(), target_format="cubin", compiler="nvcc")
+            compile_cuda(built.imports[0].inspect_source(), target_format="cubin", compiler="nvcc")
     return built
 
 

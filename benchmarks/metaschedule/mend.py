@@ -1,9 +1,9 @@
 """MetaSchedule of TVM 0.27.0.post1, imported and made to work.
 
-* TVMScript asks `inspect.stack()` for each of the hundreds of intrinsics that an import parses, and that reads
-  source files: 30 to 40 s. Frames without source text are all that it needs: 3 to 8 s.
-* `dot_16x4_vnni` calls `llvm.x86.avx512.vpdpbusd.512` with vectors of int32. The LLVM 22 in the wheel takes bytes, so
-  no candidate would build. `vnni.py` is the same product for the LLVM that is there.
+* TVMScript asks `inspect.stack()` for each of the hundreds of intrinsics that an import parses, and that
+  reads source files: 30 to 40 s. Frames without source text are all that it needs: 3 to 8 s.
+* `dot_16x4_vnni` calls `llvm.x86.avx512.vpdpbusd.512` with vectors of int32. The LLVM 22 in the wheel takes
+  bytes, so no candidate would build. `vnni.py` is the same product for the LLVM that is there.
 
 `load` is also what MetaSchedule's worker processes begin with (`begin_worker`).
 """
@@ -26,7 +26,7 @@ def load() -> Any:
     """The module `tvm.s_tir.meta_schedule`, mended."""
     with _without_sources():
         import tvm.s_tir.meta_schedule as module
-        import tvm.s_tir.tensor_intrin
+        import tvm.s_tir.tensor_intrin  # noqa: F401  registers them
         from tvm.s_tir import TensorIntrin
 
         from benchmarks.metaschedule import vnni

@@ -1,7 +1,7 @@
 """A workload as MetaSchedule is given it: heron's own definition, with the weight as its intrinsic wants it.
 
-A constant weight is packed in advance and untimed, as heron's is. One that is not constant (bmm) is packed by the
-function, on the clock, in a stage that MetaSchedule places as it likes.
+A constant weight is packed in advance and untimed, as heron's is. One that is not constant (bmm) is packed by
+the function, on the clock, in a stage that MetaSchedule places as it likes.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Packing:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A module with the function `main` of the workload's operands; `packing` of a weight packed in advance."""
+    """A module with the function `main` of the operands; `packing` of a weight packed in advance."""
 
     workload: Workload
     module: Any
@@ -66,7 +66,7 @@ class Problem:
 def problem(workload: Workload, tile: tuple[int, int] | None) -> Problem:
     """The workload for an intrinsic that multiplies tiles of (n, k) elements of the weight.
 
-    (1, 1) only moves these two dimensions last, k before n; None leaves the weight as heron's operator has it.
+    (1, 1) only moves these dimensions last, k before n; None leaves the weight as heron's operator has it.
     Raises ValueError for lengths that the tile does not divide.
     """
     from tvm import IRModule, te

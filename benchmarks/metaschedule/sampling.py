@@ -1,8 +1,8 @@
 """Which share of MetaSchedule's candidates is valid; nothing is run, so any machine can tell.
 
-`python -m benchmarks.metaschedule.sampling` draws from the spaces of benchmarks/exploration, for DL Boost and for
-TensorCore, and adds them to exploration/tables/validity.json, whose table the exploration page shows. Heron's
-own candidates of the same workloads are drawn and built beside them.
+`python -m benchmarks.metaschedule.sampling` draws from the spaces of benchmarks/exploration, for DL Boost and
+for TensorCore, and adds them to exploration/tables/validity.json, whose table the exploration page shows.
+Heron's own candidates of the same workloads are drawn and built beside them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarks.metaschedule import logs, mend
 from benchmarks.metaschedule.building import plain_builds
 from benchmarks.metaschedule.machines import MACHINES, Machine
 from benchmarks.metaschedule.problems import Problem, problem
-from benchmarks.metaschedule.tuning import BUILD_SECONDS, count, last_line, space
+from benchmarks.metaschedule.tuning import BUILD_SECONDS, count, space, telling
 from heron_cli.operators.workload import Workload, make
 
 SPACES = ("dlboost", "tensorcore")
@@ -114,7 +114,7 @@ class Peer:
         for result in builder.build([ms.builder.BuilderInput(each, self._target) for each in modules]):
             found.built += 1
             if result.error_msg:
-                count(found.failed, last_line(str(result.error_msg)))
+                count(found.failed, telling(str(result.error_msg)))
 
 
 def ours(machine: Machine, workload: Workload, builds: int, seed: int) -> Drawn:

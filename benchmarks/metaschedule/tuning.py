@@ -53,10 +53,10 @@ class Progress:
         self.trials += 1
         if build.error_msg:
             self.build_errors += 1
-            count(self.reasons, "build: " + last_line(str(build.error_msg)))
+            count(self.reasons, "build: " + telling(str(build.error_msg)))
         elif run.error_msg:
             self.run_errors += 1
-            count(self.reasons, "run: " + last_line(str(run.error_msg)))
+            count(self.reasons, "run: " + telling(str(run.error_msg)))
         else:
             seconds = min(map(float, run.run_secs))
             self.best = seconds if self.best is None else min(self.best, seconds)
@@ -145,13 +145,14 @@ def count(reasons: dict[str, int], reason: str) -> None:
     reasons[reason] = reasons.get(reason, 0) + 1
 
 
-def last_line(message: str) -> str:
-    """The line that says what is wrong, without what differs from candidate to candidate."""
+def telling(message: str) -> str:
+    """The line that says what is wrong, without numbers that differ from candidate to candidate."""
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    telling = [
-        line for line in lines if "error" in line.lower() or "Check failed" in line or "Timeout" in line
-    ]
-    return _NUMBER.sub("N", (telling or lines or ["no message"])[-1])[:160]
+    complaints = [line.partition(": error: ")[2] for line in lines if ": error: " in line]
+    if complaints:  # of a compiler: the first; a failed check of TVM stands at the end
+        return _NUMBER.sub("N", f"nvcc: {complaints[0]}")[:160]
+    marked = [line for line in lines if re.search("error|check failed|timeout", line, re.IGNORECASE)]
+    return _NUMBER.sub("N", (marked or lines or ["no message"])[-1])[:160]
 
 
 def _watch(ms: Any, progress: Progress, path: Path, until: float) -> Any:

@@ -1,7 +1,7 @@
 """The byte dot product for MetaSchedule: C[16] += A[4] · B[16, 4], one `vpdpbusd` on a zmm register.
 
-The description is what TVM's own intrinsic describes; the implementation passes vectors of bytes, which is what
-the intrinsic takes from LLVM 22 on.
+The description is what TVM's own intrinsic describes; the implementation passes vectors of bytes, which is
+what the intrinsic takes from LLVM 22 on.
 """
 
 from tvm.script import tirx as T
