@@ -31,9 +31,7 @@ def planted() -> Iterator[tuple[str, int, str]]:
 
 
 @pytest.mark.parametrize(("name", "number", "slipped"), planted())
-def test_a_slip_of_a_unit_is_told_with_its_line(
-    tmp_path: Path, name: str, number: int, slipped: str
-) -> None:
+def test_a_slip_of_a_unit_is_told_with_its_line(tmp_path: Path, name: str, number: int, slipped: str) -> None:
     source = catalog.find(name)
     for other in catalog.entries():  # what `extends:` names
         (tmp_path / other.path.name).write_text(other.path.read_text())

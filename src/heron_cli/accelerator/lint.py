@@ -139,7 +139,8 @@ def _capacities(accelerator: Accelerator) -> Iterator[Diagnostic]:
 def _rates(accelerator: Accelerator) -> Iterator[Diagnostic]:
     rates = [("clock", accelerator.clock, "Hz", _CLOCKS)]
     rates += [
-        (f"memories.{each.name}.bandwidth", each.bandwidth, "B/s", _BANDWIDTHS) for each in accelerator.memories
+        (f"memories.{each.name}.bandwidth", each.bandwidth, "B/s", _BANDWIDTHS)
+        for each in accelerator.memories
     ]
     for path, value, unit, (low, high) in rates:
         if value is not None and not low <= value <= high:

@@ -75,7 +75,7 @@ class CostModel:
         )
         known = np.concatenate([_known(variant, some) for variant, some in rows])
         offset = float((labels - known).mean())
-        boosters = cls.train(table, labels - known - offset, seed)
+        boosters = cls.train(table, labels - offset, known, seed)
         return {variant.name: cls(variant, columns, boosters, offset) for variant in variants}
 
     def predict(self, rows: Rows) -> npt.NDArray[np.float64]:
@@ -83,8 +83,8 @@ class CostModel:
         return np.asarray(self.members(rows).mean(axis=0), dtype=np.float64)
 
     def members(self, rows: Rows) -> npt.NDArray[np.float64]:
-        """What each member of the ensemble predicts, [members, len(rows)]; what is known without trials counts
-        as one.
+        """What each member of the ensemble predicts, [members, len(rows)]; without trials, what is known
+        counts as one.
         """
         if not len(rows):
             return np.empty((max(1, len(self._boosters)), 0))
@@ -99,15 +99,19 @@ class CostModel:
         """How much each knob reduces the model's error, [knobs]; derived features are not counted."""
         if not self._boosters:
             prior = self._variant.prior
-            return np.zeros(len(self._variant.names)) if prior is None else prior.knob_importance(self._variant)
+            return (
+                np.zeros(len(self._variant.names)) if prior is None else prior.knob_importance(self._variant)
+            )
         gains = np.sum([each.feature_importance(importance_type="gain") for each in self._boosters], axis=0)
         found = dict(zip(self._columns, gains, strict=True))
         return np.array([found.get(f"knob.{name}", 0.0) for name in self._variant.names], dtype=np.float64)
 
     @classmethod
-    def train(cls, table: Table, labels: npt.NDArray[np.float64], seed: int) -> list[Any]:
-        """The members: boosters that predict the labels [rows] from the table [rows, columns]."""
-        return _train(table, labels, seed)
+    def train(
+        cls, table: Table, labels: npt.NDArray[np.float64], known: npt.NDArray[np.float64], seed: int
+    ) -> list[Any]:
+        """The members: boosters that predict labels less what is known [rows] from table [rows, columns]."""
+        return boost(table, labels - known, seed)
 
 
 def _known(variant: VariantSpace, rows: Rows) -> npt.NDArray[np.float64]:
@@ -145,8 +149,10 @@ def _labels(trials: Sequence[Trial]) -> npt.NDArray[np.float64] | None:
     return np.array([worst if cost is None else np.log(cost) for cost in costs])
 
 
-def _train(table: Table, labels: npt.NDArray[np.float64], seed: int) -> list[Any]:
-    """An ensemble of boosters."""
+def boost(
+    table: Table, labels: npt.NDArray[np.float64], seed: int, init: Any = None, **changed: Any
+) -> list[Any]:
+    """An ensemble of boosters of LightGBM; `changed` parameters and `init` scores are for comparisons."""
     import lightgbm
 
     parameters = {
@@ -164,8 +170,10 @@ def _train(table: Table, labels: npt.NDArray[np.float64], seed: int) -> list[Any
         "deterministic": True,
         "force_col_wise": True,
         "verbosity": -1,
+        **changed,
     }
-    data = lightgbm.Dataset(table, label=labels, params=parameters)
+    group = None if parameters["objective"] == "regression" else [len(labels)]
+    data = lightgbm.Dataset(table, label=labels, group=group, init_score=init, params=parameters)
     boosters = []
     for member in range(ENSEMBLE):
         parameters["seed"] = (ENSEMBLE * seed + member) % 2**31

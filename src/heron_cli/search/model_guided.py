@@ -84,15 +84,15 @@ class ModelGuided(VariantMethod):
         count: int,
         taken: Taken,
     ) -> Rows:
-        """The batch: the share `greedy` of it the best predicted, the rest what each member of the ensemble in
-        turn thinks best; all but the share `refined` of kinds that are not known, one of each, as long as there
-        are some.
+        """The batch: the share `greedy` of it the best predicted, the rest what each member of the ensemble
+        in turn thinks best; all but the share `refined` of kinds that are not known, one of each, as long as
+        there are some.
 
-        Members [members, rows] were trained on other draws of the trials, so where they disagree is where little
-        is known: picking for one at a time is Thompson sampling (Biometrika 25, 1933) with the ensemble for a
-        posterior. Kinds keep the batch from going to siblings of the best, which evolution breeds in numbers and
-        which differ in loops that do not matter: niching, as genetic algorithms have it (Goldberg and Richardson
-        1987).
+        Members [members, rows] were trained on other draws of the trials, so where they disagree is where
+        little is known: picking for one at a time is Thompson sampling (Biometrika 25, 1933) with the
+        ensemble for a posterior. Kinds keep the batch from going to siblings of the best, which evolution
+        breeds in numbers and which differ in loops that do not matter: niching, as genetic algorithms have
+        it (Goldberg and Richardson 1987).
         """
         orders = [range(len(rows)), *(np.argsort(scores, kind="stable").tolist() for scores in members)]
         greedy, refined = round(self.greedy * count), round(self.refined * count)

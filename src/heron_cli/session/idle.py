@@ -80,7 +80,8 @@ def _called(template: Template, name: str, value: int) -> str:
     if kind == "place" and template.place is not None:
         return template.place.positions[value]
     if kind == "store":
-        return template.all(Store)[0].kinds[value]
+        (store,) = template.all(Store)
+        return store.kinds[value]
     if kind == "order":
         (order,) = (each for each in template.all(Order) if each.level == of)
         return " ".join(order.candidates[value])

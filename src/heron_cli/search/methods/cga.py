@@ -14,6 +14,7 @@ are rare. Many small generations find better candidates for as many predictions 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +43,7 @@ class Cga(ModelGuided):
 
     name = "cga"
     summary = "constraint-based genetic algorithm, ranked by a learned cost model"
+    refinements: ClassVar[float] = 0.5  # share of the children
 
     def explore(
         self, variant: VariantSpace, model: CostModel, trials: Sequence[Trial], rng: np.random.Generator
@@ -52,7 +54,7 @@ class Cga(ModelGuided):
         for _ in range(GENERATIONS):
             keys = self.keys(model, rng)
             pairs = parents[roulette(fitness, 2 * CHILDREN, rng)].reshape(CHILDREN, 2, -1)
-            kept = _crossover(keys, CHILDREN, rng)
+            kept = _crossover(keys, CHILDREN, round(self.refinements * CHILDREN), rng)
             with self.spent.on("solve"):
                 children = variant.sampler.offspring(pairs, kept, pairs[:, 0], rng)
             children, predicted = self.rank(model, children)
@@ -71,10 +73,11 @@ class Cga(ModelGuided):
         return [int(column) for column in shuffled[np.argsort(-importance[shuffled], kind="stable")]]
 
 
-def _crossover(keys: Sequence[int], count: int, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
-    """Which knobs [count, knobs] each child takes from its parents.
-
-    By turns the key variables but for one, and all knobs but for 1 to `DROPPED`.
+def _crossover(
+    keys: Sequence[int], count: int, refinements: int, rng: np.random.Generator
+) -> npt.NDArray[np.bool_]:
+    """Which knobs [count, knobs] each child takes from its parents: the refinements, which come first, all
+    but for 1 to `DROPPED`, the others the key variables but for one.
     """
     knobs = len(keys)
     order = np.arange(knobs)
@@ -82,8 +85,7 @@ def _crossover(keys: Sequence[int], count: int, rng: np.random.Generator) -> npt
     dropped = rng.integers(sizes)
     kept = np.zeros((count, knobs), bool)
     kept[:, list(keys)] = (order < sizes[:, None]) & (order != dropped[:, None])
-    refined = np.arange(count) % 2 == 1
-    shuffled = rng.permuted(np.tile(order, (count, 1)), axis=1)
-    few = rng.integers(1, min(DROPPED, knobs), endpoint=True, size=count)
-    kept[refined] = (shuffled >= few[:, None])[refined]
+    shuffled = rng.permuted(np.tile(order, (refinements, 1)), axis=1)
+    few = rng.integers(1, min(DROPPED, knobs), endpoint=True, size=refinements)
+    kept[:refinements] = shuffled >= few[:, None]
     return kept
