@@ -101,8 +101,8 @@ def markdown(costs: Sequence[dict[str, list[Cost]]], command: str) -> str:
     )
     return "\n".join([
         *lines, "",
-        f"nvcc takes {median(ratios):.1f} times as much of the processor for machine code (median; "
-        f"{min(ratios):.1f} to {max(ratios):.1f}), without cuda_fp16.h and its like, which neither reads.", "",
+        f"nvcc takes {median(ratios):.1f} times as much of the processor for machine code (median; from "
+        f"{min(ratios):.1f} to {max(ratios):.1f}), without cuda_fp16.h and its like; neither reads them.", "",
         f"Of the same source, the registers of both {registers}; {spilled['nvrtc']} and {spilled['nvcc']} "
         "kernels spill.", "",
     ])  # fmt: skip

@@ -34,7 +34,7 @@ NAMED = [
 @pytest.mark.parametrize("workload", NAMED, ids=lambda workload: workload.key)
 @pytest.mark.parametrize("threads", [1, 4])
 def test_readers_agree(dlboost: Accelerator, workload: Workload, threads: int) -> None:
-    rows = 100 if workload.shape.get("m") == 1 else 6  # of a single row, few tiles break a constraint
+    rows = 100 if workload.shape.get("m") == 1 else 25  # of a single row, few tiles break a constraint
     invalid = sum(assert_readers_agree(v, 0, rows) for v in Task(workload, dlboost, threads).variants)
     assert invalid > 0
 
@@ -57,7 +57,7 @@ def test_tiny_spaces_are_the_same_by_all_three_ways(
     dlboost: Accelerator, workload: Workload, threads: int
 ) -> None:
     for variant in Task(workload, dlboost, threads).variants:
-        assert_the_same_by_all_three_ways(variant, 20_000)
+        assert_the_same_by_all_three_ways(variant, 40_000)
 
 
 def test_tasks_pickle_as_what_they_are_of(dlboost: Accelerator) -> None:
