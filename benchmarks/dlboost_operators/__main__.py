@@ -9,6 +9,7 @@ short goes on where it stopped: --until ends it in time. Exit code 5 when a bar 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import time
@@ -34,7 +35,8 @@ class Study:
         self.db: Path = options.work / "heron.db"
         self.results = report.read(options.work / "results.json")
         self.cases = [each for each in cases() if not options.only or _matches(each, options.only)]
-        usable = apart(physical(), limits.together)[: options.jobs]
+        every = sorted(os.sched_getaffinity(0))
+        usable = (every if options.siblings else apart(physical(), limits.together))[: options.jobs]
         self.slots = divide(usable, options.threads)
         tuning.say(", ".join(f"{slot.threads} on {slot.cores}" for slot in self.slots))
 
@@ -117,6 +119,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=120, help="per workload and pass of tuning")
     parser.add_argument("--until", type=float, default=86400, help="seconds after which nothing is begun")
     parser.add_argument("--jobs", type=int, help="physical cores to use (default: all)")
+    parser.add_argument(
+        "--siblings", action="store_true", help="take both CPUs of a core: tunes more, and noisier"
+    )
     parser.add_argument("--processes", type=int, default=3, help="pairs of processes of each comparison")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
