@@ -20,10 +20,10 @@ from benchmarks import machine
 from benchmarks.dlboost_operators import limits, measuring, report, tuning
 from benchmarks.dlboost_operators.cases import Case, cases
 from benchmarks.dlboost_operators.slots import apart, divide, physical
-from benchmarks.native import CACHE, HERE, BenchmarkError
+from benchmarks.native import CACHE, HERE
 from benchmarks.onednn import library, wheels
+from benchmarks.study import conclude
 
-REGRESSION = 5
 TUNING = 0.7  # of --until where both tuning and comparing are to be done in it
 
 
@@ -148,7 +148,8 @@ def main() -> int:
         shutil.rmtree(options.work, ignore_errors=True)
     options.work.mkdir(parents=True, exist_ok=True)
     stages = options.stage or ["tune", "measure", "page"]
-    try:
+
+    def work() -> list[str]:
         study = Study(options, began + options.until)
         if "tune" in stages:
             study.tune(began + options.until * (TUNING if "measure" in stages else 1))
@@ -156,14 +157,9 @@ def main() -> int:
             wheels.find()
             study.measure()
         study.page()
-    except BenchmarkError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    failures = report.failed_bars(study.results)
-    print(f"wrote {options.out}")
-    for line in failures:
-        print(f"missed: {line}")
-    return REGRESSION if failures else 0
+        return report.failed_bars(study.results)
+
+    return conclude(work, options.out)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from heron_cli.schedule.task import Task
 
 @pytest.mark.parametrize("threads", [2, 3])
 def test_the_first_candidates_share_the_work_evenly(threads: int) -> None:
-    """Some ways to divide 96 rows and 12 blocks of lanes always leave less than a tenth of the time unused."""
+    """Some way to divide 96 rows and 12 blocks of lanes always leaves a tenth of the time unused, or less."""
     variant = Task(make("gemm", {"m": 96, "n": 192, "k": 64}), load("dlboost"), threads).variants[0]
     found = seeds(variant.template, variant.space)
     columns = variant.evaluator.columns(np.array([variant.space.row(values) for values in found]))
