@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from heron_cli.backends import tir
-from heron_cli.backends.x86 import inline
+from heron_cli.backends.x86 import forms, inline
 from heron_cli.backends.x86.cases import Case, static_edge
 from heron_cli.elements import BYTES
 from heron_cli.schedule.einsum import Access, Dim
@@ -126,12 +126,16 @@ class InputStage:
         strides = [0] * len(order)
         for place, i in enumerate(order):
             strides[i] = prod(lengths[j] for j in order[place + 1 :])
-        copy = tir.workspace("staged", inline.carrier(self.einsum.input.dtype), prod(lengths))
+        copy = forms.workspace("staged", inline.carrier(self.einsum.input.dtype), prod(lengths))
         starts = self._starts(tiles)
         origin = tuple(self._low(d, starts, n) for d, n in zip(source.dims, lengths, strict=True))
         staged = Source(copy, source.dims, tuple(strides), origin)
         return tir.sequence(
-            [tir.allocate_workspace(copy), self._copy(source, staged, lengths, order, parallel), body(staged)]
+            [
+                forms.allocate_workspace(copy),
+                self._copy(source, staged, lengths, order, parallel),
+                body(staged),
+            ]
         )
 
     def _starts(self, tiles: Mapping[str, Any]) -> dict[str, Any]:
@@ -240,11 +244,11 @@ class InputStage:
         def fill(first: Any, last: Any) -> Any:
             if isinstance(first, int) and isinstance(last, int) and first == last:
                 return tir.nothing()
-            return tir.call("memset", to(first), tir.number(0), tir.wide((last - first) * (unit * size)))
+            return forms.call("memset", to(first), tir.number(0), forms.wide((last - first) * (unit * size)))
 
         if head not in self.einsum.outside():
             before, until = 0, length
         come = tir.address(source.buffer, origin + (low + before) * source.strides[head])
-        copy = tir.call("memcpy", to(before), come, tir.wide((until - before) * (unit * size)))
+        copy = forms.call("memcpy", to(before), come, forms.wide((until - before) * (unit * size)))
         inner = tir.sequence([fill(0, before), copy, fill(until, length)])
         return inner if inside is None else tir.branch(inside, inner, fill(0, length))
