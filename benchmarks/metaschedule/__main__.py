@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks import sections
 from benchmarks.dlboost_operators.slots import Slot, physical
 from benchmarks.dlboost_operators.tuning import in_slots
 from benchmarks.metaschedule import outcome as outcomes
@@ -52,7 +53,7 @@ def main() -> int:
     if options.out is None:
         print("\n".join(lines))
     else:
-        page.put(options.out, lines)
+        sections.put(options.out, lines)
     return REGRESSION if page.missed(machine, found) else 0
 
 
