@@ -17,7 +17,7 @@ from benchmarks import machine
 from benchmarks.exploration import dlboost, report, runs
 from benchmarks.exploration.beds import HELD_OUT, VTA_BEDS, Bed, unavailable
 from benchmarks.exploration.contestants import ABLATIONS, CHANGES, METHODS, SEEDED, UNSEEDED
-from benchmarks.exploration.validity import validity
+from benchmarks.exploration.validity import built, validity
 from heron_cli import session
 from heron_cli.records import Store
 from heron_cli.search.spent import Spent
@@ -151,6 +151,8 @@ def main() -> None:
         "these spaces.",
         "",
         *report.valid([validity(bed) for bed in beds]),
+        "",
+        *built(),
         "",
         "## Where the time goes",
         "",
