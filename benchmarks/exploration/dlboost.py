@@ -17,7 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import machine, sections
-from benchmarks.dlboost_operators.slots import physical
+from benchmarks.dlboost_operators.limits import together
+from benchmarks.dlboost_operators.slots import apart, physical
 from benchmarks.dlboost_operators.tuning import say
 from benchmarks.exploration import recorded, report, side_by_side
 from benchmarks.exploration.beds import X86_BEDS, X86_TOLD
@@ -45,7 +46,7 @@ def main() -> int:
         Runs(options.work / f"{options.target}.jsonl"),
         options.work / f"{options.target}-points.db",
     )
-    cores = physical()[: options.jobs]
+    cores = apart(physical(), together)[: options.jobs]
     for stage, work in (("run", _cold(beds, told, options)), ("transfer", _warm(beds, told, options))):
         if stage not in stages:
             continue

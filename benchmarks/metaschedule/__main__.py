@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 
 from benchmarks import sections
-from benchmarks.dlboost_operators.slots import Slot, physical
+from benchmarks.dlboost_operators.limits import together
+from benchmarks.dlboost_operators.slots import Slot, apart, physical
 from benchmarks.dlboost_operators.tuning import in_slots
 from benchmarks.metaschedule import outcome as outcomes
 from benchmarks.metaschedule import page
@@ -42,7 +43,7 @@ def main() -> int:
         cores = sorted(os.sched_getaffinity(0))[: options.jobs][part::parts]
         slots = [Slot(options.threads, tuple(cores))]
     else:
-        slots = shares(physical()[: options.jobs], len(chosen[part::parts]), options.threads)
+        slots = shares(apart(physical(), together)[: options.jobs], len(chosen[part::parts]), options.threads)
     stages = options.stage or STAGES
     for stage in (each for each in ("tune", "compare") if each in stages):
         until = end if "compare" not in stages or stage == "compare" else end - options.until * 0.15

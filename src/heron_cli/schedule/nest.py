@@ -87,7 +87,7 @@ class Nest:
     are in flight; `band` is how many rows of tiles a rasterised level takes at a time;
     `binds` says which hardware executes the loops of a level, `filled_by` what copies tiles into memories,
     `resident` how many blocks share a processor's registers; `prefetch` how far ahead operands are asked for;
-    `store` how results leave.
+    `store` how results leave; `pack` says where a weight that is not packed in advance is packed.
     """
 
     einsum: Einsum
@@ -109,6 +109,7 @@ class Nest:
     resident: int = 1
     prefetch: Mapping[str, int] = field(default_factory=dict)
     store: str = "cached"
+    pack: str = ROOT
 
     def level(self, name: str) -> tuple[str, ...]:
         """The axes of a level in loop order."""
@@ -126,8 +127,13 @@ class Nest:
 
     def inside(self, position: str, axis: str) -> int:
         """Tiles of a spatial axis that one visit of a position covers."""
+        return prod(
+            self.tilings[axis].factor(loop.level) for loop in self.inner_loops(position) if loop.axis == axis
+        )
+
+    def inner_loops(self, position: str) -> tuple[Loop, ...]:
+        """The loops inside a position, outermost first; all of them for the root and for no place."""
         loops = self.positions()
         last = {loop.level: i for i, loop in enumerate(loops)}
         named = {loop.position: i for i, loop in enumerate(loops)}
-        begin = -1 if position == ROOT else last.get(position, named.get(position, -1))
-        return prod(self.tilings[axis].factor(loop.level) for loop in loops[begin + 1 :] if loop.axis == axis)
+        return loops[last.get(position, named.get(position, -1)) + 1 :]
