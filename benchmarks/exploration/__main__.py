@@ -148,7 +148,7 @@ def main() -> None:
         "## Validity",
         "",
         "Share of valid candidates. MetaSchedule has no schedules for VTA, so it cannot be compared on",
-        "these spaces.",
+        "these spaces; on others it is below.",
         "",
         *report.valid([validity(bed) for bed in beds]),
         "",

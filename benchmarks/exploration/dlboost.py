@@ -47,6 +47,8 @@ def main() -> int:
         options.work / f"{options.target}-points.db",
     )
     cores = apart(physical(), together)[: options.jobs]
+    if "run" in stages:
+        (options.work / f"{options.target}-machine.txt").write_text(_machine(cores[0], len(cores)))
     for stage, work in (("run", _cold(beds, told, options)), ("transfer", _warm(beds, told, options))):
         if stage not in stages:
             continue
@@ -60,7 +62,6 @@ def main() -> int:
                 path = recorded.path_of(bed)
                 say(f"{path.name}: {recorded.write(path, bed, store)} points")
     if "page" in stages:
-        (options.work / f"{options.target}-machine.txt").write_text(_machine(cores[0], len(cores)))
         sections.put(options.out, section(options.work, options.target))
     return _replay(beds, kept, options) if "replay" in stages else 0
 

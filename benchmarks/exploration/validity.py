@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 DRAWN = 50_000
 PAIRS = 2_000
 RECORDED = tables.FOLDER / "validity.json"  # of real builds, see `benchmarks.metaschedule.sampling`
+TITLE = "## Validity beside MetaSchedule"
+_PROSE = """
+Written by `python -m benchmarks.metaschedule.sampling`: candidates of MetaSchedule (same TVM, its default
+rules, a byte product that builds with this LLVM) that pass its own postprocessors and then build (LLVM; nvcc
+for the GPU), drawn one decision at a time, and bred by its evolutionary search without measurements. Nothing
+is run, so what would fail on the machine is not counted. heron's are drawn by its sampler from all variants
+alike; the last column is how many of them were built.
+"""
 PARTS = ("knobs", "heron", "uniform", "bred")
 
 
@@ -60,10 +68,14 @@ def shares_of(task: Task, problem: Problem, seed: int = 0) -> dict[str, Share]:
 
 
 def built() -> list[str]:
-    """The table of what MetaSchedule and heron draw, refuse and build, from the recorded file."""
+    """The section on what MetaSchedule and heron draw, refuse and build, from the recorded file."""
     if not RECORDED.exists():
         return []
     lines = [
+        TITLE,
+        "",
+        *_PROSE.strip().splitlines(),
+        "",
         "| space | every knob by itself | GA's children | MetaSchedule, drawn | MetaSchedule, bred "
         "| heron's sampler | heron's, built |",
         "|---|---|---|---|---|---|---|",
@@ -73,7 +85,7 @@ def built() -> list[str]:
         knobs = entry.get("knobs", {})
         cells = [f"{knobs[name]['value']:.2%}" if knobs else "" for name in ("unconstrained", "children")]
         cells += [_valid(entry.get(part)) for part in ("uniform", "bred")]
-        cells += [f"{knobs['ours']['value']:.2%}" if knobs else "", _valid(entry.get("heron"))]
+        cells += [f"{knobs['ours']['value']:.2%}" if knobs else "", _built(entry.get("heron"))]
         lines.append(f"| {space} | " + " | ".join(cells) + " |")
         for part in ("uniform", "bred"):
             for reason, times in entry.get(part, {}).get("failed", {}).items():
@@ -86,6 +98,10 @@ def built() -> list[str]:
         "",
         *(f"* {n} × {r}" for r, n in most),
     ]
+
+
+def _built(drawn: dict[str, Any] | None) -> str:
+    return f"{drawn['built'] - sum(drawn['failed'].values())} of {drawn['built']}" if drawn else ""
 
 
 def _valid(drawn: dict[str, Any] | None) -> str:

@@ -27,7 +27,7 @@ from benchmarks.metaschedule.work import Order, Work, worker
 
 REGRESSION = 5
 STAGES = ("tune", "compare", "page")
-_GRACE = {"tune": 240.0, "compare": 120.0}  # what is under way when the time is up may take so long
+_GRACE = {"tune": 100.0, "compare": 60.0}  # what is under way when the time is up may take so long
 
 
 def main() -> int:

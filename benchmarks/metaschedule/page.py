@@ -52,7 +52,8 @@ def section(machine: Machine, found: Sequence[Outcome]) -> list[str]:
         "",
     ]
     hows = sorted({each.how for each in found if each.how})
-    lines += [f"Timed by {how}." for how in hows]
+    lines += [f"* Timed by {how}." for how in hows]
+    lines += [f"* {text}" for text in sorted({each.machine for each in found if each.machine})]
     lines += [f"* {each.name}: {each.failure}" for each in found if each.failure]
     lines += [
         f"* {each.name}: MetaSchedule's no. {n} is wrong: {text}"

@@ -1,7 +1,7 @@
 """Which share of MetaSchedule's candidates is valid; nothing is run, so any machine can tell.
 
 `python -m benchmarks.metaschedule.sampling` draws from the spaces of benchmarks/exploration, for DL Boost and
-for TensorCore, and adds them to exploration/tables/validity.json, whose table the exploration page shows.
+for TensorCore, adds them to exploration/tables/validity.json, and writes a section of the exploration page.
 Heron's own candidates of the same workloads are drawn and built beside them.
 """
 
@@ -14,18 +14,21 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks import sections
 from benchmarks.exploration.beds import X86_BEDS
-from benchmarks.exploration.validity import PARTS, RECORDED, shares_of
+from benchmarks.exploration.validity import PARTS, RECORDED, built, shares_of
 from benchmarks.metaschedule import logs, mend
 from benchmarks.metaschedule.building import plain_builds
 from benchmarks.metaschedule.machines import MACHINES, Machine
 from benchmarks.metaschedule.problems import Problem as Given
 from benchmarks.metaschedule.problems import problem
 from benchmarks.metaschedule.tuning import count, space, telling
+from benchmarks.native import HERE
 from heron_cli import session
 from heron_cli.accelerator.loader import load
 from heron_cli.operators.workload import Workload, make
@@ -191,6 +194,7 @@ def main() -> None:
     parser.add_argument("--builds", type=int, default=48)
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "exploration.md")
     options = parser.parse_args()
     for name in options.target or SPACES:
         machine = MACHINES[name]
@@ -204,6 +208,7 @@ def main() -> None:
                 entry[part] = space.part(part)
                 RECORDED.write_text(json.dumps(recorded, indent=1, ensure_ascii=False) + "\n")
                 print(f"{key}, {part}: {time.monotonic() - began:.0f} s", flush=True)
+    sections.put(options.out, built())
 
 
 if __name__ == "__main__":
