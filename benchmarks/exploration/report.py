@@ -110,6 +110,8 @@ def bars(
     for method, bar in BARS.items():
         other = _trials(runs, best, method)
         shared = sorted(set(mine) & set(other))
+        if not shared:
+            continue
         ratio = geomean([other[key] / mine[key] for key in shared])
         state = "met" if ratio >= bar else "**missed**"
         lines.append(
