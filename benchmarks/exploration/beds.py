@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,35 +151,17 @@ X86_BEDS = (
     ("conv2d 14² 1024→256 1×1", "conv2d", {"height": 14, "width": 14, "in_channels": 1024,
                                            "out_channels": 256, "kernel": 1}),
 )  # fmt: skip
-
-
-@dataclass
-class MeasuredBed:
-    """A workload on this machine's DL Boost; every trial is measured by `session.tune`."""
-
-    name: str
-    operator: str
-    shape: Mapping[str, object]
-    folder: Path
-    optimum: int | None = None
-
-    def search(self, method: str, seed: int, trials: int) -> list[Trial]:
-        """One search with a store of its own, resumed where it stopped."""
-        from heron_cli.accelerator.loader import load
-        from heron_cli.operators.workload import make
-        from heron_cli.records import Purpose, Query, Store
-
-        machine = load("dlboost")
-        types = machine.intrinsics[0].dtypes
-        dtypes = {"input": types.input, "weight": types.weight, "accumulate": types.accumulate}
-        task = session.make_task(make(self.operator, self.shape, dtypes=dtypes), machine)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        slug = "".join(c if c.isalnum() and c.isascii() else "-" for c in self.name)
-        with Store.open(self.folder / f"{slug}-{method}-{seed}.db") as store:
-            session.tune(task, store, Settings(trials=trials, seed=seed, method=method, transfer=False))
-            query = Query(workload=task.key, method=method, seed=seed, purpose=Purpose.TRIAL)
-            records = sorted(store.all(query), key=lambda record: (record.round, record.position))
-        return [record.trial for record in records]
+X86_TOLD = (  # other shapes of the same operators, from which transfer learns
+    ("gemm 512³", "gemm", {"m": 512, "n": 512, "k": 512}),
+    ("gemm 128×3072×768", "gemm", {"m": 128, "n": 3072, "k": 768}),
+    ("gemm 64×1024×2048", "gemm", {"m": 64, "n": 1024, "k": 2048}),
+    ("conv2d 56² 64→64", "conv2d", {"height": 56, "width": 56, "in_channels": 64, "out_channels": 64,
+                                    "kernel": 3, "padding": 1}),
+    ("conv2d 7² 512→512", "conv2d", {"height": 7, "width": 7, "in_channels": 512, "out_channels": 512,
+                                     "kernel": 3, "padding": 1}),
+    ("conv2d 28² 512→128 1×1", "conv2d", {"height": 28, "width": 28, "in_channels": 512, "out_channels": 128,
+                                          "kernel": 1}),
+)  # fmt: skip
 
 
 def unavailable() -> list[str]:
