@@ -127,7 +127,7 @@ def main() -> None:
         "",
         "All but a quarter of a batch is of kinds that the roofline tells apart and that were not tried",
         "(`cga-siblings`: not so), and the trees learn what the estimate gets wrong, which is the model",
-        "before the first trial (`cga-direct`: the cost itself, and no model then). `cga-before` has neither.",
+        "before the first trial (`cga-direct`: the cost itself, no model then). `cga-before` has neither.",
         "",
         *report.needed(
             [run for run in kept.all if run.bed in recorded],
