@@ -39,11 +39,15 @@ class Ranking(CostModel):
         """The members."""
         places = np.argsort(np.argsort(-labels, kind="stable"), kind="stable")
         grades = (places * GRADES // len(labels)).astype(np.float64)
-        truncation = len(labels)
         boosters = boost(
-            table, grades, seed, known.mean() - known, objective="lambdarank",
-            lambdarank_truncation_level=truncation,
-        )  # fmt: skip
+            table,
+            grades,
+            seed,
+            known.mean() - known,
+            objective="lambdarank",
+            lambdarank_truncation_level=len(labels),
+            min_sum_hessian_in_leaf=1e-3,  # with none LightGBM fails: pairs that are ranked right have none
+        )
         return [_Ranker(booster) for booster in boosters]
 
 

@@ -30,7 +30,7 @@ def planted() -> Iterator[tuple[str, int, str]]:
                     yield entry.path.stem, number, re.sub(pattern, slip, line, count=1)
 
 
-@pytest.mark.parametrize(("name", "number", "slipped"), planted())
+@pytest.mark.parametrize(("name", "number", "slipped"), list(planted()))
 def test_a_slip_of_a_unit_is_told_with_its_line(tmp_path: Path, name: str, number: int, slipped: str) -> None:
     source = catalog.find(name)
     for other in catalog.entries():  # what `extends:` names
