@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -43,9 +44,13 @@ class Runs:
 
 
 def seeds_by_bed(runs: Sequence[Run]) -> str:
-    """How many seeds each bed has, as text; its methods differ by at most the seed that is under way."""
-    found = {run.bed: len({other.seed for other in runs if other.bed == run.bed}) for run in runs}
-    return ", ".join(f"{bed} {count}" for bed, count in found.items())
+    """How many seeds each bed has, as text: the fewest and the most of any method."""
+    found = []
+    for bed in dict.fromkeys(run.bed for run in runs):
+        counts = Counter(run.method for run in runs if run.bed == bed)
+        low, high = min(counts.values()), max(counts.values())
+        found.append(f"{bed} {low}" if low == high else f"{bed} {low} to {high}")
+    return ", ".join(found)
 
 
 def costs_of(history: Sequence[Trial]) -> tuple[float, ...]:
