@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import machine
-from benchmarks.exploration import dlboost, report, runs
+from benchmarks.exploration import dlboost, hard, report, runs
 from benchmarks.exploration.beds import HELD_OUT, VTA_BEDS, Bed, unavailable
 from benchmarks.exploration.contestants import ABLATIONS, CHANGES, METHODS, SEEDED, UNSEEDED
 from benchmarks.exploration.validity import built, validity
@@ -24,7 +24,7 @@ from heron_cli.search.spent import Spent
 from heron_cli.session import Settings
 
 RESULTS = Path(__file__).parents[1] / "results" / "exploration.md"
-PARTS = ("vta", "transfer")
+PARTS = ("vta", "hard", "transfer")
 SOLVER_BAR = 0.05  # of the wall time
 TRANSFER_LAYERS = ("C3", "C5", "C6", "C8", "C11", "C12")
 
@@ -35,6 +35,8 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=256, help="of every run with a cost model")
     parser.add_argument("--random-trials", type=int, default=1024, help="of random search on recorded tables")
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--hard-seeds", type=int, default=10)
+    parser.add_argument("--hard-trials", type=int, default=128)
     parser.add_argument("--transfer-seeds", type=int, default=10)
     parser.add_argument("--transfer-trials", type=int, default=32)
     parser.add_argument("--work", type=Path, default=Path("build/exploration"))
@@ -54,6 +56,8 @@ def main() -> None:
             runs.compare(kept, bed, modelled, options.seeds, options.trials)
             budget = 2 * options.trials if bed.optimum is None else options.random_trials
             runs.compare(kept, bed, ["random"], options.seeds, budget)
+    if "hard" in options.parts:
+        hard.run(options.work, options.hard_seeds, options.hard_trials)
     if "transfer" in options.parts:
         runs.transfer(others, layers, options.transfer_seeds, options.transfer_trials, told=64)
         for layer in layers:
@@ -131,6 +135,7 @@ def main() -> None:
             reference="cga-unseeded",
         ),
         "",
+        *hard.lines(options.work),
         "## Transfer",
         "",
         "CGA on each layer after 64 trials of CGA without generation 0 on each of the other layers of",

@@ -16,10 +16,12 @@ from heron_cli.backends.vta.config import VtaConfig
 from heron_cli.backends.vta.cycles import CycleModel
 from heron_cli.search.driver import BATCH
 from heron_cli.search.prior import Prior
-from heron_cli.search.problem import Problem
+from heron_cli.search.problem import PlainProblem, Problem, VariantSpace
 from heron_cli.search.protocol import get_method
 from heron_cli.search.spent import Spent
 from heron_cli.session import Settings
+from heron_cli.session.spaces import bare_spaces, variant_space
+from heron_cli.space import TableSampler
 from heron_cli.trial import Candidate, Measurement, Status, Trial
 
 NEAR = 0.99  # a run that came so near to the best known of its space is over
@@ -78,6 +80,10 @@ class Bed:
             self.known.update((row.tobytes(), int(c)) for row, c in zip(new, fresh, strict=True))
         return [self.known[row.tobytes()] for row in rows]
 
+    def measure(self, candidates: Sequence[Candidate]) -> list[Measurement]:
+        """What a device would say of each."""
+        return [Measurement(Status.OK, cycles=c, verified=False) for c in self.costs(candidates)]
+
     def search(
         self,
         method: str,
@@ -95,13 +101,44 @@ class Bed:
             batch = proposer.propose(BATCH, history, number)
             if not batch:
                 break
-            for candidate, cycles in zip(batch, self.costs(batch), strict=True):
-                history.append(Trial(candidate, Measurement(Status.OK, cycles=cycles, verified=False)))
+            history += map(Trial, batch, self.measure(batch))
             number += 1
-            best = min(trial.measurement.cycles or 0 for trial in history)
-            if near is not None and self.goal is not None and best <= self.goal / near:
+            valid = [cycles for trial in history if (cycles := trial.measurement.cycles) is not None]
+            if near is not None and self.goal is not None and min(valid, default=np.inf) <= self.goal / near:
                 break
         return history[:trials]
+
+
+@dataclass
+class LenientBed(Bed):
+    """A layer whose accelerator's file forgot its memories and fields (rules C5 and C6), so that trials fail.
+
+    They take part in the search's space; what breaks them does not build.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+        return f"{super().name} without C5, C6"
+
+    @cached_property
+    def problem(self) -> Problem:
+        """The problem as the search sees it."""
+        (variant,) = self.task.variants
+        labels = {each.label for each in variant.space.constraints if each.label.startswith(("C5", "C6"))}
+        space = variant.space.without(labels)
+        found = variant_space(self.task, variant, space, TableSampler(space))
+        return PlainProblem(self.task.key, "conv2d", self.machine, "", [found])
+
+    @cached_property
+    def _true(self) -> VariantSpace:
+        return bare_spaces(self.task)[0]
+
+    def measure(self, candidates: Sequence[Candidate]) -> list[Measurement]:
+        """An error for each that breaks a rule."""
+        fits = [self._true.fits(each) for each in candidates]
+        good = iter(super().measure([each for each, fit in zip(candidates, fits, strict=True) if fit]))
+        return [next(good) if fit else Measurement(Status.BUILD_ERROR) for fit in fits]
 
 
 VTA_BEDS = (("vta", "C11"), ("vta-1x32x32", "C3"), ("vta", "gemm"), ("vta-small", "C6"), ("vta", "C2"))

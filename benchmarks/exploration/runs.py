@@ -42,6 +42,12 @@ class Runs:
             file.write(json.dumps(asdict(run)) + "\n")
 
 
+def seeds_of(runs: Sequence[Run]) -> int:
+    """How many seeds every bed has."""
+    found = [{run.seed for run in runs if run.bed == bed} for bed in {run.bed for run in runs}]
+    return min(map(len, found), default=0)
+
+
 def costs_of(history: Sequence[Trial]) -> tuple[float, ...]:
     """The cost of every trial, infinite where it failed."""
     found = [cost_of(trial.measurement) for trial in history]
