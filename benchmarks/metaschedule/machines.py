@@ -79,7 +79,7 @@ MACHINES = {
             "heron-operators-tensorcore",
             ("GEMM-G1", "BMM-B1", "C1D-C1D1", "C2D-C3", "C3D-C3D3", "DIL-D3"),
             1.3,
-            "On GPUs its default rules give wmma schedules of 16×16×16 only: neither mma.sync nor wgmma nor TMA.",
+            "On GPUs its default rules give wmma schedules of 16×16×16 only: no mma.sync, wgmma or TMA.",
         ),
         # no byte products, no tensorizing: shows on any x86 machine that the benchmark itself works
         replace(
