@@ -137,8 +137,12 @@ def _replay(beds: list[MeasuredBed], kept: Runs, options: argparse.Namespace) ->
     """Every measured run again, from the tables; without runs, those of the options."""
     differ = 0
     for bed in beds:
-        ask, problem = Recorded(recorded.read(recorded.path_of(bed), bed)), bed.problem()
-        for work in (each for each in _cold([bed], [], options)):
+        path = recorded.path_of(bed)
+        if not path.exists():
+            say(f"{bed.name}: no {path.name}; where it can be measured: --stage run --stage table")
+            continue
+        ask, problem = Recorded(recorded.read(path, bed)), bed.problem()
+        for work in _cold([bed], [], options):
             found = costs_of(search(problem, work.method, work.seed, work.trials, ask))
             again = Run(bed.name, work.method, work.seed, work.trials, found)
             same = [run for run in kept.all if replace(run, costs=()) == replace(again, costs=())]
