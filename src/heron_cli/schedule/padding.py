@@ -33,12 +33,18 @@ class Window:
 
 
 def windows(einsum: Einsum, reduced: str | None) -> list[Window]:
-    """The padded windows of an einsum; none over the axis that the intrinsic reduces, which has no loop."""
-    taps, found = {axis.name for axis in einsum.reduction}, []
+    """The padded windows of an einsum that loops move, which the axis that the intrinsic reduces has not."""
+    taps, spatial = {axis.name for axis in einsum.reduction}, {axis.name for axis in einsum.spatial}
+    found = []
     for dim in (einsum.input.dims[i] for i in einsum.outside()):
         tap = [name for name, _ in dim.terms if name in taps]
         row = [name for name, _ in dim.terms if name not in taps]
-        if len(tap) == len(row) == 1 and tap[0] != reduced and dim.coefficient(row[0]) > 0:
+        if (
+            len(tap) == len(row) == 1
+            and row[0] in spatial
+            and tap[0] != reduced
+            and dim.coefficient(row[0]) > 0
+        ):
             extents = einsum.axis(row[0]).extent, einsum.axis(tap[0]).extent
             found.append(Window(dim, row[0], tap[0], *extents))
     return found
@@ -50,7 +56,7 @@ def multiplied_per_kilo(poster: Poster) -> Expression | None:
     An estimate: in a copy, taps are left out where they are loops around the channels.
     """
     template, place = poster.template, poster.template.place
-    found = windows(template.einsum, template.tensorize.axes["k"])
+    found = windows(template.einsum, template.tensorize.axes["k"]) if place is not None else []
     if place is None or not found:
         return None
     tables = [_by_size(poster, window) for window in found]
