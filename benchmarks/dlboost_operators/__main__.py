@@ -27,6 +27,7 @@ from benchmarks import machine
 from benchmarks.dlboost_operators import limits, measuring, report, tuning
 from benchmarks.dlboost_operators.cases import Case, cases
 from benchmarks.dlboost_operators.slots import apart, divide, physical
+from benchmarks.metaschedule import page
 from benchmarks.native import CACHE, HERE
 from benchmarks.onednn import library, wheels
 from benchmarks.study import conclude
@@ -110,6 +111,7 @@ class Study:
         self.results.save(self.options.work / "results.json")
         self.options.out.parent.mkdir(parents=True, exist_ok=True)
         self.options.out.write_text(report.render(self.results))
+        page.keep(self.options.out, "dlboost")
 
 
 def _matches(case: Case, texts: list[str]) -> bool:
