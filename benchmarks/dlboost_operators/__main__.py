@@ -4,6 +4,13 @@
 tuned side by side, each on cores of its own (one for a thread, different physical ones), and compared
 likewise. What was tuned or measured is kept in --work (a database and a JSON file), so a run that was cut
 short goes on where it stopped: --until ends it in time. Exit code 5 when a bar is missed.
+
+In parts of nine minutes, on 32 CPUs:
+
+    --stage tune --siblings --trials 64,128 --seconds 25 --until 480    # all CPUs: many trials, noisier
+    --stage tune --trials 200 --seconds 30 --until 480                  # one CPU of a core
+    --stage measure --threads 1 --jobs 8 --until 460                    # half of the cores: quieter
+    --stage measure --stage page --threads 2 --jobs 8 --until 460       # once more if something is left
 """
 
 from __future__ import annotations

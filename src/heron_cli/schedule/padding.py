@@ -33,17 +33,15 @@ class Window:
 
 
 def windows(einsum: Einsum, reduced: str | None) -> list[Window]:
-    """The padded windows of an einsum; none over the axis that the intrinsic reduces, which has no loop, and
-    none of rows that are a part of an axis.
-    """
-    taps, found = {axis.name for axis in einsum.reduction}, []
-    rows = {axis.name for axis in einsum.spatial}
+    """The padded windows of an einsum that loops move, which the axis that the intrinsic reduces has not."""
+    taps, spatial = {axis.name for axis in einsum.reduction}, {axis.name for axis in einsum.spatial}
+    found = []
     for dim in (einsum.input.dims[i] for i in einsum.outside()):
         tap = [name for name, _ in dim.terms if name in taps]
-        row = [name for name, _ in dim.terms if name in rows]
+        row = [name for name, _ in dim.terms if name not in taps]
         if (
-            len(dim.terms) == 2
-            and len(tap) == len(row) == 1
+            len(tap) == len(row) == 1
+            and row[0] in spatial
             and tap[0] != reduced
             and dim.coefficient(row[0]) > 0
         ):
@@ -58,10 +56,8 @@ def multiplied_per_kilo(poster: Poster) -> Expression | None:
     An estimate: in a copy, taps are left out where they are loops around the channels.
     """
     template, place = poster.template, poster.template.place
-    if place is None:
-        return None
-    found = windows(template.einsum, template.tensorize.axes["k"])
-    if not found:
+    found = windows(template.einsum, template.tensorize.axes["k"]) if place is not None else []
+    if place is None or not found:
         return None
     tables = [_by_size(poster, window) for window in found]
     edge = template.einsum.static_edge()
