@@ -113,7 +113,7 @@ class CgaSiblings(CgaUnseeded):
 
 class _Direct(CgaUnseeded):
     def __init__(self, problem: Problem, seed: int, spent: Spent | None = None) -> None:
-        variants = [replace(each, estimate=_constant) for each in problem.variants]
+        variants = [replace(each, estimate=None) for each in problem.variants]
         super().__init__(_Same(problem, variants), seed, spent)
 
 
@@ -138,10 +138,6 @@ CHANGES = ("cga-siblings", "cga-direct", "cga-before")
 UNSEEDED = ("cga-unseeded", "ga-repair-unseeded")
 SEEDED = ("model-random-seeded", "random-seeded")
 ABLATIONS = (*UNSEEDED, "cga-blind", *SEEDED)
-
-
-def _constant(rows: Rows) -> Any:
-    return np.ones(len(rows))
 
 
 class _Same:

@@ -64,7 +64,7 @@ def lines(work: Path) -> list[str]:
         "nothing was measured its truth is the estimate.",
         "",
         "No method has seeds unless it says so. All start from the same model, which before the first trial",
-        f"is the estimate. {runs.seeds_of(kept)} seeds. Held out: {', '.join(HELD_OUT)}.",
+        f"is the estimate. Seeds: {runs.seeds_by_bed(kept)}. Held out: {', '.join(HELD_OUT)}.",
         "",
         *_rarity(kept, best),
         "",

@@ -42,10 +42,10 @@ class Runs:
             file.write(json.dumps(asdict(run)) + "\n")
 
 
-def seeds_of(runs: Sequence[Run]) -> int:
-    """How many seeds every bed has."""
-    found = [{run.seed for run in runs if run.bed == bed} for bed in {run.bed for run in runs}]
-    return min(map(len, found), default=0)
+def seeds_by_bed(runs: Sequence[Run]) -> str:
+    """How many seeds each bed has, as text; its methods differ by at most the seed that is under way."""
+    found = {run.bed: len({other.seed for other in runs if other.bed == run.bed}) for run in runs}
+    return ", ".join(f"{bed} {count}" for bed, count in found.items())
 
 
 def costs_of(history: Sequence[Trial]) -> tuple[float, ...]:

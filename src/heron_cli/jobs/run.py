@@ -166,15 +166,17 @@ class _Desk:
             part.slices += 1
             self._count += 1
             part.progress.done = stopped is not None
-            best = search.incumbent
-            part.progress.add(len(search.own), None if best is None else best.cost, self._clock() - began)
-            return Slice(self._count, part.task, len(search.own), best)
+            best = search.journal.incumbent
+            part.progress.add(
+                len(search.journal.own), None if best is None else best.cost, self._clock() - began
+            )
+            return Slice(self._count, part.task, len(search.journal.own), best)
         return None
 
     def outcome(self, part: _Part, bar: Bar | None) -> Outcome:
         """Rank what a workload brought, and judge it."""
         began = self._clock()
-        begun = part.search is not None and bool(part.search.own or part.search.incumbent)
+        begun = part.search is not None and bool(part.search.journal.own or part.search.journal.incumbent)
         if part.search is not None and begun and part.error is None:
             try:
                 part.search.finish(self._runner_of(part))
@@ -203,8 +205,8 @@ class _Desk:
         search = session.open_search(part.task, self._store, self._settings, part.note, self._clock)
         part.search = search
         part.progress.bound = search.problem.lower_bound or 0.0
-        best = search.incumbent
-        part.progress.add(len(search.own), None if best is None else best.cost)
+        best = search.journal.incumbent
+        part.progress.add(len(search.journal.own), None if best is None else best.cost)
         return search
 
     def _runner_of(self, part: _Part) -> Runner:

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Self, TypedDict, Unpack
 
 from ..errors import NoValidTrialError
-from ..records import Purpose, Record, Store, best_of, current_versions
-from ..records.record import after, utc_now
+from ..records import Record, Store, current_versions
+from ..records.record import utc_now
 from ..trial import Candidate, Measurement, Status, Trial
 from .events import (
     Finished,
-    NewBest,
     OnEvent,
     RankingDone,
     RankingStarted,
-    Resumed,
     RoundDone,
     RoundStarted,
     TrialDone,
     ignore,
 )
-from .past import read_past
+from .journal import Journal
 from .problem import Problem, Runner
 from .protocol import Method, get_method
 from .ranking import is_ranked, rivals
@@ -32,6 +30,16 @@ from .result import Budget, Stopped, TuneResult, describe_failures
 from .spent import Spent
 
 BATCH = 16  # on synthetic costs 16 came 5 % nearer to the optimum in 128 trials than 32
+
+
+class Options(TypedDict, total=False):
+    """What `Search` takes by name."""
+
+    threads: int
+    batch: int
+    versions: Mapping[str, str] | None
+    clock: Callable[[], float]
+    now: Callable[[], str]
 
 
 def tune(
@@ -42,12 +50,7 @@ def tune(
     budget: Budget,
     seed: int = 0,
     on_event: OnEvent = ignore,
-    *,
-    threads: int = 1,
-    batch: int = BATCH,
-    versions: Mapping[str, str] | None = None,
-    clock: Callable[[], float] = time.monotonic,
-    now: Callable[[], str] = utc_now,
+    **options: Unpack[Options],
 ) -> TuneResult:
     """Search the problem's spaces until the budget is spent or nothing is left to try.
 
@@ -58,19 +61,7 @@ def tune(
     written, SpaceEmptyError when a space has no point, NoValidTrialError when there is no verified kernel in
     the end (after the event `Finished`).
     """
-    with Search(
-        problem,
-        method,
-        store,
-        budget,
-        seed,
-        on_event,
-        threads=threads,
-        batch=batch,
-        versions=versions,
-        clock=clock,
-        now=now,
-    ) as search:
+    with Search(problem, method, store, budget, seed, on_event, **options) as search:
         while search.step(runner) is None:
             pass
         return search.finish(runner)
@@ -79,11 +70,7 @@ def tune(
 class Search:
     """One workload's run, a round at a time, so that a scheduler can share time among several.
 
-    Holds the lease on the workload from its making to `close`; a context manager. What the store holds of
-    this run counts as `own` trials, in the order of their proposal.
-
-    Raises InputError when another process tunes the same workload in this store or the store cannot be
-    written.
+    A context manager that holds the lease on the workload (see `Journal`, which raises InputError).
     """
 
     def __init__(
@@ -102,35 +89,16 @@ class Search:
         now: Callable[[], str] = utc_now,
     ) -> None:
         """The seconds of `budget` count from here."""
-        self.problem, self.store, self.budget = problem, store, budget
-        self.batch, self.threads, self.on_event, self.clock, self.now = batch, threads, on_event, clock, now
-        self.versions = current_versions() if versions is None else versions
+        self.problem, self.budget, self.batch = problem, budget, batch
+        self.on_event, self.clock = on_event, clock
         spent = Spent(clock)
         spent.add("solve", problem.solve_seconds)
         self.method: Method = get_method(method)(problem, seed, spent)
-        self.own: list[Record] = []
         self.stopped: Stopped | None = None
         self._until: float | None = None
-        self._lease = ExitStack()
-        self._lease.enter_context(store.lease(problem.key, problem.digest, threads))
-        try:
-            self.past = read_past(store, problem, threads, self.versions, method, seed)
-        except BaseException:
-            self._lease.close()
-            raise
+        known = current_versions() if versions is None else versions
+        self.journal = Journal(problem, method, seed, store, threads, known, now, on_event)
         self.started = self.clock()
-        self.rankings = list(self.past.rankings)
-        self._last = max((record.created for record in self.past.records()), default="")
-        held = [record for records in self.past.rounds.values() for record in records]
-        self.resumed = len(held)
-        self.incumbent = best_of([*self.past.others, *held, *self.rankings])
-        if held or self.past.others or self.past.unfit:
-            self.on_event(Resumed(len(held), len(self.past.others), self.past.unfit, self.incumbent))
-        self._next = max(self.past.rounds, default=0)
-        for number in range(self._next):
-            self.own += self.past.rounds.get(number, ())
-        # only the last round can be incomplete: a round starts when the one before it is done
-        self._begun: Sequence[Record] = self.past.rounds.get(self._next, ())
 
     def step(self, runner: Runner, until: float | None = None) -> Stopped | None:
         """One round (or the rest of one begun by an earlier process); a reason to stop after it.
@@ -139,9 +107,10 @@ class Search:
         SpaceEmptyError when a space has no point.
         """
         self._until = until
-        begun, self._begun = self._begun, ()
-        self.stopped = self._round(runner, self._next, begun)
-        self._next += 1
+        journal = self.journal
+        begun, journal.begun = journal.begun, ()
+        self.stopped = self._round(runner, journal.next_round, begun)
+        journal.next_round += 1
         return self.stopped
 
     def finish(self, runner: Runner) -> TuneResult:
@@ -155,21 +124,21 @@ class Search:
         result = TuneResult(
             key=self.problem.key,
             target=self.problem.target,
-            best=best_of([*self.past.others, *self.own, *self.rankings]),
-            records=self.own,
-            resumed=self.resumed,
+            best=self.journal.best(),
+            records=self.journal.own,
+            resumed=self.journal.resumed,
             stopped=stopped,
             seconds_spent=self.method.spent.seconds(),
             lower_bound=self.problem.lower_bound,
         )
         self.on_event(Finished(result))
         if result.best is None:
-            raise NoValidTrialError(_nothing_valid(self.problem.key, [*self.past.others, *self.own], stopped))
+            raise NoValidTrialError(_nothing_valid(self.problem.key, self.journal.trials(), stopped))
         return result
 
     def close(self) -> None:
         """Give the lease back."""
-        self._lease.close()
+        self.journal.close()
 
     def __enter__(self) -> Self:
         return self
@@ -180,27 +149,21 @@ class Search:
         self.close()
 
     def _rank(self, runner: Runner) -> None:
-        chosen = rivals([*self.past.others, *self.own])
-        if not chosen or is_ranked(chosen, self.rankings):
+        chosen = rivals(self.journal.trials())
+        if not chosen or is_ranked(chosen, self.journal.rankings):
             return
         self.on_event(RankingStarted(chosen))
         measured = runner.remeasure([record.trial.candidate for record in chosen])
-        moment = self._moment()  # shared: it marks the records as one ranking
-        round_index = max((record.round for record in self.own), default=0)
-        records = []
-        for place, (rival, measurement) in enumerate(zip(chosen, measured, strict=True)):
+        for measurement in measured:
             self._account(measurement)
-            trial = Trial(rival.trial.candidate, measurement)
-            records.append(self._record(trial, round_index, place, Purpose.RANKING, moment))
-        stored = self.store.add_all(records)
-        self.rankings += stored
-        self.on_event(RankingDone(stored))
+        self.on_event(RankingDone(self.journal.rank(chosen, measured)))
 
     def _round(self, runner: Runner, number: int, before: Sequence[Record]) -> Stopped | None:
         """Propose and measure one round, of which `before` is there already; a reason to stop after it."""
-        history = [record.trial for record in [*self.past.others, *self.own]]
-        self.own += before
-        room = self.batch if self.budget.trials is None else self.budget.trials - len(self.own)
+        own, start = self.journal.own, len(self.journal.own)
+        history = [record.trial for record in self.journal.trials()]
+        own += before
+        room = self.batch if self.budget.trials is None else self.budget.trials - len(own)
         if room <= 0:
             return Stopped.TRIALS
         if self._close():
@@ -220,11 +183,11 @@ class Search:
         missing = [(place, each) for place, each in enumerate(proposed) if each not in known][:room]
         if not missing:
             return None
-        self.on_event(RoundStarted(number, len(missing), len(self.own)))
+        self.on_event(RoundStarted(number, len(missing), len(own)))
         new = self._measure(runner, number, missing)
-        self.own[len(history) - len(self.past.others) :] = sorted([*before, *new], key=lambda r: r.position)
-        valid = sum(record.trial.measurement.status is Status.OK for record in self.own)
-        self.on_event(RoundDone(number, len(self.own), valid, self.incumbent))
+        own[start:] = sorted([*before, *new], key=lambda r: r.position)
+        valid = sum(record.trial.measurement.status is Status.OK for record in own)
+        self.on_event(RoundDone(number, len(own), valid, self.journal.incumbent))
         if all(record.trial.measurement.status is Status.DEVICE_LOST for record in new):
             return Stopped.DEVICE_LOST
         return Stopped.TIME if len(new) < len(missing) else None
@@ -235,49 +198,16 @@ class Search:
         with _closing(runner.run([candidate for _, candidate in places])) as results:
             for index, measurement in results:
                 position, candidate = places[index]
-                trial = Trial(candidate, measurement)
-                record = self.store.add(self._record(trial, number, position, Purpose.TRIAL, self._moment()))
+                record = self.journal.add(candidate, measurement, number, position)
                 records.append(record)
                 self._account(measurement)
-                self.on_event(TrialDone(len(self.own) + len(records), record))
-                self._challenge(record)
+                self.on_event(TrialDone(len(self.journal.own) + len(records), record))
+                self.journal.challenge(record)
                 if self._late():
                     return records
         if len(records) != len(places):
             raise RuntimeError(f"the runner answered for {len(records)} of {len(places)} candidates")
         return records
-
-    def _challenge(self, record: Record) -> None:
-        """Crown the record if it is verified and faster than the incumbent."""
-        if record.cost is None or not record.trial.measurement.verified:
-            return
-        best = None if self.incumbent is None else self.incumbent.cost
-        if best is None or record.cost < best:
-            self.incumbent = record
-            self.on_event(NewBest(record))
-
-    def _record(self, trial: Trial, number: int, position: int, purpose: Purpose, created: str) -> Record:
-        return Record(
-            workload=self.problem.key,
-            definition=self.problem.definition,
-            operator=self.problem.operator,
-            target=self.problem.target,
-            target_digest=self.problem.digest,
-            threads=self.threads,
-            trial=trial,
-            seed=self.method.seed,
-            method=self.method.name,
-            versions=self.versions,
-            created=created,
-            purpose=purpose,
-            round=number,
-            position=position,
-        )
-
-    def _moment(self) -> str:
-        """Now, and later than every record before: a clock that was set back must not reorder them."""
-        self._last = after(self.now(), self._last)
-        return self._last
 
     def _account(self, measurement: Measurement) -> None:
         self.method.spent.add("build", measurement.build_seconds)
@@ -285,8 +215,8 @@ class Search:
 
     def _close(self) -> bool:
         """Whether the incumbent is within the budget's gap of the lower bound."""
-        gap, bound = self.budget.gap, self.problem.lower_bound
-        cost = None if self.incumbent is None else self.incumbent.cost
+        gap, bound, incumbent = self.budget.gap, self.problem.lower_bound, self.journal.incumbent
+        cost = None if incumbent is None else incumbent.cost
         return gap is not None and bound is not None and cost is not None and cost <= bound * (1 + gap)
 
     def _late(self) -> bool:
