@@ -307,3 +307,13 @@ def test_results_are_streamed_where_vectors_fill_lines(vary: Vary) -> None:
         template, entry = run("store", other, both)
         assert not entry.applied and not list(template.all(Store))
     assert not run("store", gemm(6, 64, 8), vary("stores: cached"))[1].applied
+
+
+def test_results_leave_registers_in_whole_pieces() -> None:
+    target = load("tensorcore-sm90")
+    template, entry = run("store", gemm(70, 40, 64), target)
+    assert entry.applied and [each.kinds for each in template.all(Store)] == [("staged", "direct")]
+    for other, why in ((gemm(70, 36, 64), "pieces"), (conv(layout="NCHW"), "registers")):
+        template, entry = run("store", other, target)
+        assert not entry.applied and why in entry.reason
+        assert not list(template.all(Store))

@@ -197,7 +197,8 @@ class Document(Strict):
     )
     stages: dict[f.Identifier, StageKeys] = Field(default={}, description="where stages may be computed")
     stores: f.Stores = Field(
-        default=["cached"], description="how results leave, to try: through the caches, or past them"
+        default=["cached"],
+        description="how results leave, to try: through the caches or past them; staged or direct",
     )
     prefetch: PrefetchKeys = Field(default=PrefetchKeys(), description="what is prefetched, to try")
     limits: dict[f.Identifier, f.Positive] = Field(

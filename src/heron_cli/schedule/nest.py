@@ -12,6 +12,7 @@ NO_STAGE = "none"
 SKIP = "skip"
 ROOT = "root"
 STREAMED = "streamed"
+DIRECT = "direct"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from math import prod
 
 from heron_cli.elements import BYTES
 from heron_cli.schedule.constraints.base import Poster
+from heron_cli.schedule.nest import DIRECT
 from heron_cli.schedule.primitives import Bind
 from heron_cli.schedule.roofline import CYCLES
 from heron_cli.space import Expression, ceil_div, const, maximum, minimum, product, total
@@ -55,7 +56,10 @@ def add_waves(poster: Poster) -> None:
     together = minimum(poster.resident, each)
     waves = space.derive("feature.waves", ceil_div(each, together))
     turn = maximum(pace * together, const(known["fill_latency"]) // under_way) + known["turn_cycles"]
-    drained = (rows * columns * (2 * BYTES[einsum.accumulate])) // known["drain_bytes"]
+    # staged results are written to shared memory and read again, which direct ones are spared
+    drained = (rows * columns * (poster.by_store(DIRECT, 1, 2) * BYTES[einsum.accumulate])) // known[
+        "drain_bytes"
+    ]
     clusters = minimum(1, _bound(poster, "cluster") - 1) * known["cluster_cycles"]
     ends = known["block_cycles"] + clusters + drained * together
     space.derive("feature.turns", turns)

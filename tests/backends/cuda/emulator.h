@@ -327,14 +327,26 @@ HERON void heron_fragment_4_t(void* t, const void* f) { emu::fragment(t, f, 4, t
 HERON void heron_fragment_2_t(void* t, const void* f) { emu::fragment(t, f, 2, true); }
 HERON void heron_stage_2(void* t, const void* f) { memcpy(t, f, 8); }
 template <int N> HERON void heron_words(void* t, const void* f) {
-  if ((uintptr_t)f % (4 * (N < 4 ? N : 4))) { fprintf(stderr, "misaligned words\n"); abort(); }
+  if (((uintptr_t)f | (uintptr_t)t) % (4 * (N < 4 ? N : 4))) { fprintf(stderr, "misaligned words\n"); abort(); }
   memcpy(t, f, 4 * N);
 }
 template <int N, typename T, typename Sum> HERON void heron_widen(void* t, const void* f) {
   for (int i = 0; i < N; ++i) ((Sum*)t)[i] = (Sum)((const T*)f)[i];
 }
+// Lane i of four gets block i's pair of sums from each of them.
+template <typename T, typename Sum> inline void row_of(void* t, const void* f) {
+  emu::Exchange& x = emu::warp_exchange[emu::block_number()][emu::warp()];
+  int lane = emu::self->thread.x % 32;
+  x.a[lane] = f;
+  emu::meet(emu::self->block->warps[emu::warp()], 32);
+  for (int from = 0; from < 4; ++from)
+    for (int e = 0; e < 2; ++e) ((T*)t)[2 * from + e] = (T)((const Sum*)x.a[lane / 4 * 4 + from])[4 * (lane % 4) + e];
+  emu::meet(emu::self->block->warps[emu::warp()], 32);
+}
+HERON void heron_row(void* t, const void* f) { row_of<unsigned, unsigned>(t, f); }
+template <typename T, typename Sum> HERON void heron_row_as(void* t, const void* f) { row_of<T, Sum>(t, f); }
 template <int N, typename T, typename Sum> HERON void heron_narrow(void* t, const void* f) {
-  if ((uintptr_t)t % (sizeof(T) * N)) { fprintf(stderr, "misaligned store\n"); abort(); }
+  if ((uintptr_t)t % min(sizeof(T) * N, (size_t)16)) { fprintf(stderr, "misaligned store\n"); abort(); }
   for (int i = 0; i < N; ++i) ((T*)t)[i] = (T)((const Sum*)f)[i];
 }
 HERON void heron_group_fence() {}

@@ -34,6 +34,7 @@ def conv(dtypes: DTypes = HALF, epilogue: str = "", **changes: object) -> Worklo
     return workload("conv2d", dtypes, epilogue, **{**shape, **changes})
 
 
+DIRECT = {"store": 1}
 FAST = [
     Case(SM80, "gather", workload("gemm", m=70, n=40, k=72), {"tile.i": 2, "depth.stage": 3}),
     Case(SM80, "gather", workload("gemm", BRAIN, "bias=1,residual=1,low=0", m=33, n=17, k=50), late=False),
@@ -46,9 +47,24 @@ FAST = [
     Case(SM90, "gather-bulk-wgmma", workload("gemm", m=70, n=40, k=72)),
     Case(SM90, "gather-bulk-wgmma", conv(batch=2), {"share.o": 2}),
     Case(SM90, "gather-threads-wgmma", workload("bmm", batch=2, m=40, n=32, k=48), late=False),
+    Case(SM80, "gather", workload("gemm", m=70, n=40, k=72), DIRECT),
+    Case(SM80, "gather", workload("gemm", SIGNED, "bias=1,low=0", m=40, n=72, k=96), DIRECT, late=False),
+    Case(
+        SM90,
+        "gather-threads-wgmma",
+        conv(epilogue="bias=1,residual=1,low=0", out_channels=40),
+        DIRECT,
+        late=False,
+    ),
+    Case(SM90, "gather-bulk-wgmma", conv(batch=2, out_channels=40), DIRECT),
 ]
 
 SLOW = [
+    Case(SM80, "gather", conv(NARROW, "bias=1,shift=8", out_channels=40), DIRECT),
+    Case(SM80, "gather", workload("gemm", SINGLE, m=24, n=40, k=20), DIRECT, late=False),
+    Case(
+        SM90, "gather-bulk-wgmma-bf16", conv(BRAIN, "residual=1", out_channels=64), {**DIRECT, "share.o": 2}
+    ),
     Case(SM80, "gather", workload("gemv", m=70, k=72)),
     Case(SM80, "gather", workload("scan", m=20, n=24, k=40)),
     Case(SM80, "gather", workload("bmm", BRAIN, batch=3, m=20, n=17, k=33), late=False),

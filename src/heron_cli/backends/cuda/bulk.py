@@ -121,8 +121,10 @@ class Bulk:
             return tir.sequence([wait, *products, release])
 
         loop = tir.loop("turn", count, stage) if count > 1 else stage(0)
-        meet = tir.device("heron_workers_barrier<1>", geometry.workers)
-        return [*self.products.declare(), loop, *self.products.finish(), meet]
+        statements = [*self.products.declare(), loop, *self.products.finish()]
+        if not geometry.direct:  # staged results take the place of the stages
+            statements.append(tir.device("heron_workers_barrier<1>", geometry.workers))
+        return statements
 
     def _release(self, slot: Any, ranks: Mapping[str, Any]) -> list[Any]:
         """Tell every block that copies into this one that a stage may be overwritten."""

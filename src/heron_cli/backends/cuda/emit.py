@@ -107,29 +107,42 @@ class KernelEmitter:
             tir.named(warp, tir.device_value("int32", "heron_uniform", thread // geometry.nest.lanes))
         )
         at = Position(thread % geometry.nest.lanes, warp % geometry.warps("m"), warp // geometry.warps("m"))
-        staged = self.epilogue.stage(self.shared, self.products.sums, self.products.results(at))
-        members = geometry.shared("m") * geometry.shared("n")
-        here = ranks["m"] * geometry.shared("n") + ranks["n"]
-        sharers = [share * members + here for share in range(geometry.split)]
-        write = tir.sequence(
-            [
-                *self.epilogue.declare(),
-                self.epilogue.write(self.shared, thread, ranks["k"], sharers, first, batches),
-            ]
-        )
-        together = tir.device("heron_cluster_barrier")
+        leave = self._leave(at, first, batches)
         if self.bulk is None:
             ring = Ring(geometry, self.loaders, self.products, self.shared)
-            statements += [*ring.emit(at, thread, ranks["k"], first, batches), *staged]
-            statements += [together if geometry.split > 1 else tir.device("heron_barrier"), write]
+            statements += [*ring.emit(at, thread, ranks["k"], first, batches), *leave]
         else:
             statements += self.bulk.open(thread)
-            statements += self._roles(self.bulk, warp, thread, at, ranks, first, batches, staged)
+            statements += self._roles(self.bulk, warp, thread, at, ranks, first, batches, leave)
+        together = tir.device("heron_cluster_barrier")
+        if not geometry.direct:
             statements.append(together if geometry.split > 1 else tir.device("heron_barrier"))
-            statements.append(tir.branch(thread < geometry.workers, write))
+            statements.append(tir.when(self._working(thread), self._write(thread, ranks, first, batches)))
         if geometry.cluster > 1:
             statements.append(together)  # until then others read this block's sums, or release its stages
         return tir.sequence(statements)
+
+    def _leave(self, at: Position, first: Mapping[str, Any], batches: Mapping[str, Any]) -> list[Any]:
+        """What a thread that multiplied does with its sums."""
+        sums, results = self.products.sums, self.products.results(at)
+        if not self.geometry.direct:
+            return self.epilogue.stage(self.shared, sums, at.lane, results)
+        return [*self.epilogue.declare(), *self.epilogue.direct(sums, at.lane, results, first, batches)]
+
+    def _write(
+        self, thread: Any, ranks: Mapping[str, Any], first: Mapping[str, Any], batches: Mapping[str, Any]
+    ) -> Any:
+        """Staged results on their way out."""
+        geometry = self.geometry
+        members = geometry.shared("m") * geometry.shared("n")
+        here = ranks["m"] * geometry.shared("n") + ranks["n"]
+        sharers = [share * members + here for share in range(geometry.split)]
+        write = self.epilogue.write(self.shared, thread, ranks["k"], sharers, first, batches)
+        return tir.sequence([*self.epilogue.declare(), write])
+
+    def _working(self, thread: Any) -> Any:
+        """Whether a thread is one of those that multiply; None where all are."""
+        return thread < self.geometry.workers if self.geometry.bulk else None
 
     def _roles(
         self,
@@ -140,7 +153,7 @@ class KernelEmitter:
         ranks: Mapping[str, Any],
         first: Mapping[str, Any],
         batches: Mapping[str, Any],
-        staged: list[Any],
+        leave: list[Any],
     ) -> list[Any]:
         """One warpgroup copies, the others multiply; each takes the registers that it needs."""
         groups = self.geometry.workers // 128
@@ -148,7 +161,7 @@ class KernelEmitter:
         work = [
             tir.device(f"heron_registers_take<{registers(groups, self.geometry.nest.resident)}>"),
             *bulk.multiply(at, ranks),
-            *staged,
+            *leave,
         ]
         return [tir.branch(warp == groups, tir.sequence(copy), tir.sequence(work))]
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from math import prod
 
 from heron_cli.backends.buffers import item_bytes
-from heron_cli.schedule.nest import Nest
+from heron_cli.schedule.nest import DIRECT, Nest
 
 LINE = 128  # bytes in which shared memory is swizzled, and that a warp reads without conflicts
 
@@ -151,6 +151,11 @@ class Geometry:
         """Whether a warpgroup multiplies from shared memory, instead of a warp from fragments."""
         return self.nest.lanes > 32
 
+    @property
+    def direct(self) -> bool:
+        """Whether results leave from the registers of the threads that summed them."""
+        return self.nest.store == DIRECT
+
     # --- shared memory ------------------------------------------------------------------------------------
 
     def operand_bytes(self, dim: str) -> int:
@@ -182,4 +187,5 @@ class Geometry:
     @property
     def barriers(self) -> int:
         """Where the barriers of bulk copies lie: behind the stages and the result that replaces them."""
-        return max(self.depth * self.stage_bytes, self.block("m") * self.pitch * 4)
+        staged = 0 if self.direct else self.block("m") * self.pitch * 4
+        return max(self.depth * self.stage_bytes, staged)

@@ -28,7 +28,7 @@ class Ring:
     def emit(
         self, at: Position, thread: Any, share: Any, first: Mapping[str, Any], batches: Mapping[str, Any]
     ) -> list[Any]:
-        """From the first copy to the last product; then all threads have met. `share`: which part of k."""
+        """From the first copy to the last product; results may be staged then. `share`: which part of k."""
         self.thread, self.share = thread, share
         statements = []
         for loader, dim in ((self.rows, "m"), (self.columns, "n")):
@@ -65,12 +65,10 @@ class Ring:
             return tir.sequence([*body, *copies, commit, *products])
 
         statements.append(tir.loop("turn", count, stage))
-        return [
-            *statements,
-            *self.products.finish(),
-            tir.device("heron_copy_wait<0>"),
-            tir.device("heron_barrier"),
-        ]
+        statements += [*self.products.finish(), tir.device("heron_copy_wait<0>")]
+        if not geometry.direct:  # staged results take the place of the stages
+            statements.append(tir.device("heron_barrier"))
+        return statements
 
     def _copy(self, turn: Any, slot: Any) -> list[Any]:
         """Copy what iteration `turn` multiplies into a stage."""

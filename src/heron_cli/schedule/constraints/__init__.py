@@ -9,6 +9,7 @@ from heron_cli.schedule.constraints.c5_memory import MemoryLimit
 from heron_cli.schedule.constraints.c6_accelerator import AcceleratorRules
 from heron_cli.schedule.constraints.c6_accumulator import AccumulatorDistance
 from heron_cli.schedule.constraints.c6_bulk import BulkTiles
+from heron_cli.schedule.constraints.c6_direct import DirectStores
 from heron_cli.schedule.constraints.c6_fill import FilledTiles
 from heron_cli.schedule.constraints.c6_groups import GroupTiles
 from heron_cli.schedule.constraints.c6_micro_ops import MicroOps
@@ -26,6 +27,7 @@ RULES: tuple[ConstraintRule, ...] = (
     FilledTiles(),
     MicroOps(),
     GroupTiles(),
+    DirectStores(),
     AccumulatorDistance(),
     TransferSize(),
     Tokens(),

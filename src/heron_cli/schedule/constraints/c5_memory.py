@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from heron_cli.elements import BYTES
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
+from heron_cli.schedule.nest import DIRECT
 from heron_cli.schedule.primitives import Hold
 from heron_cli.space import Expression, at_most, ceil_div, const, maximum, product, total
 
@@ -84,8 +85,10 @@ class MemoryLimit(ConstraintRule):
         return poster.depth(hold) * tile
 
     def _staged(self, poster: Poster, levels: list[str]) -> Expression:
-        """Sums of a tile on their way out. Rows begin 8 words after a multiple of 32 banks, so that the
-        fragments of a warp, four lanes to a row, are stored without conflicts.
+        """Sums of a tile on their way out; none where they leave from registers.
+
+        Rows begin 8 words after a multiple of 32 banks, so that the fragments of a warp, four lanes to a row,
+        are stored without conflicts.
         """
         tensorize, einsum = poster.template.tensorize, poster.template.einsum
         extents = []
@@ -95,4 +98,5 @@ class MemoryLimit(ConstraintRule):
             factors = [poster.factor(level, axis) for level in levels]
             extents.append(product([poster.template.split(axis).unit, *factors]))
         rows, columns = extents
-        return BYTES[einsum.accumulate] * rows * (columns + (31 * columns + 8) % 32)
+        tile = BYTES[einsum.accumulate] * rows * (columns + (31 * columns + 8) % 32)
+        return poster.by_store(DIRECT, 0, 1) * tile

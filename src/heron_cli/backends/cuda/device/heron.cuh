@@ -87,6 +87,48 @@ HERON void heron_widen(void* to, const void* from) {
     for (int i = 0; i < N; ++i) ((Sum*)to)[i] = (Sum)((const T*)from)[i];
   }
 }
+// Four lanes hold a row: W words of each of four blocks. Afterwards lane % 4 = i holds all four words of block i.
+template <int W>
+HERON void heron_turn(unsigned (&x)[4][W]) {
+  const bool odd = threadIdx.x & 1, high = threadIdx.x & 2;
+#pragma unroll
+  for (int w = 0; w < W; ++w) {
+#pragma unroll
+    for (int i = 0; i < 4; i += 2) {
+      const unsigned a = x[i][w], b = x[i + 1][w], got = __shfl_xor_sync(0xffffffffu, odd ? a : b, 1);
+      x[i][w] = odd ? got : a;
+      x[i + 1][w] = odd ? b : got;
+    }
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const unsigned a = x[i][w], b = x[i + 2][w], got = __shfl_xor_sync(0xffffffffu, high ? a : b, 2);
+      x[i][w] = high ? got : a;
+      x[i + 2][w] = high ? b : got;
+    }
+  }
+}
+// The sums of four blocks of 8 columns, two of each in a lane, four sums apart -> the 8 neighbours of one block.
+HERON void heron_row(void* to, const void* from) {
+  unsigned x[4][2];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) x[i][0] = ((const unsigned*)from)[4 * i], x[i][1] = ((const unsigned*)from)[4 * i + 1];
+  heron_turn(x);
+#pragma unroll
+  for (int i = 0; i < 4; ++i) ((unsigned*)to)[2 * i] = x[i][0], ((unsigned*)to)[2 * i + 1] = x[i][1];
+}
+// The same, rounded to a type of two bytes first.
+template <typename T, typename Sum>
+HERON void heron_row_as(void* to, const void* from) {
+  unsigned x[4][1];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    alignas(4) T pair[2] = {(T)((const Sum*)from)[4 * i], (T)((const Sum*)from)[4 * i + 1]};
+    x[i][0] = *(const unsigned*)pair;
+  }
+  heron_turn(x);
+#pragma unroll
+  for (int i = 0; i < 4; ++i) ((unsigned*)to)[i] = x[i][0];
+}
 // N sums, rounded to type T, to global memory.
 template <int N, typename T, typename Sum>
 HERON void heron_narrow(void* to, const void* from) {
