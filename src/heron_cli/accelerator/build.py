@@ -117,6 +117,8 @@ def _content(item: Intrinsic | Memory | Level) -> dict[str, object]:
         fields["extra"] = dict(item.extra)
     if isinstance(item, Level) and item.resident == (1,):
         del fields["resident"]  # as below
+    if isinstance(item, Level) and not item.overlap:
+        del fields["overlap"]
     if isinstance(item, Memory):
         fields["units"] = dict(item.units)
         if item.filled_by == ("threads",):
@@ -173,5 +175,6 @@ def _level(keys: LevelKeys, origin: Origin) -> Level:
         fills=tuple(keys.fills),
         pipeline=tuple(keys.pipeline.depth) if keys.pipeline else (),
         resident=tuple(keys.resident),
+        overlap=keys.overlap,
         origin=origin,
     )

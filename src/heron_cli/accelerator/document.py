@@ -121,6 +121,7 @@ class LevelKeys(Strict):
     resident: f.PositiveInts = Field(
         default=[1], description="how many blocks of a processor the registers are shared among, to try"
     )
+    overlap: bool = Field(False, description="whether the next call's blocks begin while this call's end")
     pipeline: PipelineKeys | None = Field(None, description="software pipelining of its loop")
 
 

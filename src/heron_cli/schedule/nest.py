@@ -88,7 +88,7 @@ class Nest:
     are in flight; `band` is how many rows of tiles a rasterised level takes at a time;
     `binds` says which hardware executes the loops of a level, `filled_by` what copies tiles into memories,
     `resident` how many blocks share a processor's registers; `prefetch` how far ahead operands are asked for;
-    `store` how results leave.
+    `store` how results leave, `overlap` whether blocks may begin before the kernel before them has ended.
     """
 
     einsum: Einsum
@@ -110,6 +110,7 @@ class Nest:
     resident: int = 1
     prefetch: Mapping[str, int] = field(default_factory=dict)
     store: str = "cached"
+    overlap: bool = False
 
     def level(self, name: str) -> tuple[str, ...]:
         """The axes of a level in loop order."""

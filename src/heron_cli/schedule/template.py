@@ -161,4 +161,5 @@ class Template:
             next((values[f"resident.{each.level}"] for each in self.all(Resident)), 1),
             {p.operand: values.get(f"prefetch.{p.operand}", p.distances[0]) for p in self.all(Prefetch)},
             next((each.kinds[values["store"]] for each in self.all(Store)), self.accelerator.stores[0]),
+            any(level.overlap for level in self.accelerator.levels),
         )

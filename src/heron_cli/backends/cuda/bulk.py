@@ -42,10 +42,10 @@ class Bulk:
         self.products: GroupProducts
 
     def open(self, thread: Any) -> list[Any]:
-        """Set the gates up, before anything uses them."""
+        """Set the gates up, before anything uses them, and have the tensor maps brought near."""
         geometry = self.geometry
         readers = geometry.workers // 128 * (geometry.shared("m") + geometry.shared("n") - 1)
-        gates = []
+        gates = [tir.device("heron_map_fetch", tir.address_of(name)) for name in self.names]
         for slot in range(geometry.depth):
             gates.append(tir.device("heron_gate_open", self._full(slot), 1))
             gates.append(tir.device("heron_gate_open", self._empty(slot), readers))

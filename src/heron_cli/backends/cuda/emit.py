@@ -109,10 +109,10 @@ class KernelEmitter:
         at = Position(thread % geometry.nest.lanes, warp % geometry.warps("m"), warp // geometry.warps("m"))
         leave = self._leave(at, first, batches)
         if self.bulk is None:
-            ring = Ring(geometry, self.loaders, self.products, self.shared)
+            ring = Ring(geometry, self.loaders, self.products, self.shared, self._wait())
             statements += [*ring.emit(at, thread, ranks["k"], first, batches), *leave]
         else:
-            statements += self.bulk.open(thread)
+            statements += [*self.bulk.open(thread), *self._wait()]
             statements += self._roles(self.bulk, warp, thread, at, ranks, first, batches, leave)
         together = tir.device("heron_cluster_barrier")
         if not geometry.direct:
@@ -121,6 +121,16 @@ class KernelEmitter:
         if geometry.cluster > 1:
             statements.append(together)  # until then others read this block's sums, or release its stages
         return tir.sequence(statements)
+
+    def _wait(self) -> list[Any]:
+        """What comes before the first touch of memory: the kernel before this one may still write it.
+
+        Every thread waits, so that this kernel never ends before that one. Only then may the next one begin,
+        so that no more than one waits in the processors' memories.
+        """
+        if not self.geometry.nest.overlap:
+            return []
+        return [tir.device("heron_previous_wait"), tir.device("heron_next_begin")]
 
     def _leave(self, at: Position, first: Mapping[str, Any], batches: Mapping[str, Any]) -> list[Any]:
         """What a thread that multiplied does with its sums."""

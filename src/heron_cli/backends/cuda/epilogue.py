@@ -169,7 +169,7 @@ class Epilogue:
             at = self._at(row, column) if self.along == "n" else self._at(row + i, column)
             place, to = tir.address(shared, at), tir.address(self.values, i)
             if self.geometry.split == 1:
-                found.append(tir.device(f"heron_words<{step}>", to, place))
+                found.append(tir.device(f"heron_sums<{step}>", to, place))
                 continue
             found += [tir.store(self.values, i + e, tir.zero(kind)) for e in range(step)]
             found += [

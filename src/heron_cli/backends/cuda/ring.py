@@ -13,7 +13,7 @@ from heron_cli.backends.cuda.loader import Loader, take_apart
 
 
 class Ring:
-    """Emits the pipelined loop of a block."""
+    """Emits the pipelined loop of a block; `before` comes before the first copy."""
 
     def __init__(
         self,
@@ -21,8 +21,9 @@ class Ring:
         loaders: tuple[Loader, Loader],
         products: FragmentProducts | GroupProducts,
         shared: Any,
+        before: list[Any],
     ) -> None:
-        self.geometry, self.products, self.shared = geometry, products, shared
+        self.geometry, self.products, self.shared, self.before = geometry, products, shared, before
         self.rows, self.columns = loaders
 
     def emit(
@@ -34,7 +35,7 @@ class Ring:
         for loader, dim in ((self.rows, "m"), (self.columns, "n")):
             statements += loader.declare()
             statements += loader.setup(thread, first[dim], batches)
-        return [*statements, *self.products.declare(), *self._loop(at)]
+        return [*statements, *self.products.declare(), *self.before, *self._loop(at)]
 
     def _loop(self, at: Position) -> list[Any]:
         geometry = self.geometry

@@ -7,6 +7,24 @@ HERON unsigned heron_shared(const void* p) { return (unsigned)__cvta_generic_to_
 // The same value in every lane of a warp, said in a way that the compiler believes.
 HERON int heron_uniform(int x) { return __shfl_sync(0xffffffffu, x, 0); }
 
+// Reads of global memory are volatile: the compiler may take what is not for constant, and read it before the
+// kernel has waited for the one before it.
+HERON void heron_load(uint4& x, const void* from) {
+  asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w) : "l"(from));
+}
+HERON void heron_load(uint2& x, const void* from) {
+  asm volatile("ld.global.nc.v2.u32 {%0, %1}, [%2];" : "=r"(x.x), "=r"(x.y) : "l"(from));
+}
+HERON void heron_load(unsigned& x, const void* from) { asm volatile("ld.global.nc.u32 %0, [%1];" : "=r"(x) : "l"(from)); }
+HERON void heron_load(unsigned short& x, const void* from) {
+  asm volatile("ld.global.nc.u16 %0, [%1];" : "=h"(x) : "l"(from));
+}
+HERON void heron_load(unsigned char& x, const void* from) {
+  unsigned short wide;
+  asm volatile("ld.global.nc.u8 %0, [%1];" : "=h"(wide) : "l"(from));
+  x = (unsigned char)wide;
+}
+
 // --- global -> shared, zeros where `ok` is 0 (PTX ISA: cp.async, src-size) ------------------------------
 HERON void heron_copy_16(void* to, const void* from, int ok) {
   asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(heron_shared(to)), "l"(from), "r"(ok ? 16 : 0)
@@ -21,10 +39,14 @@ HERON void heron_copy_4(void* to, const void* from, int ok) {
                : "memory");
 }
 HERON void heron_copy_2(void* to, const void* from, int ok) {
-  *(unsigned short*)to = ok ? __ldg((const unsigned short*)from) : (unsigned short)0;
+  unsigned short x = 0;
+  if (ok) heron_load(x, from);
+  *(unsigned short*)to = x;
 }
 HERON void heron_copy_1(void* to, const void* from, int ok) {
-  *(unsigned char*)to = ok ? __ldg((const unsigned char*)from) : (unsigned char)0;
+  unsigned char x = 0;
+  if (ok) heron_load(x, from);
+  *(unsigned char*)to = x;
 }
 HERON void heron_copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int N>
@@ -74,18 +96,37 @@ HERON void heron_words(void* to, const void* from) {  // N 32-bit words, aligned
     *(unsigned*)to = *(const unsigned*)from;
   }
 }
+// N staged sums. Of 8, every second four lanes read the second half first: else two lanes in eight share banks.
+template <int N>
+HERON void heron_sums(void* to, const void* from) {
+  if constexpr (N == 8) {
+    const bool second = threadIdx.x & 4;
+    const uint4 a = ((const uint4*)from)[second], b = ((const uint4*)from)[!second];
+    ((uint4*)to)[0] = second ? b : a;
+    ((uint4*)to)[1] = second ? a : b;
+  } else {
+    heron_words<N>(to, from);
+  }
+}
 // N numbers of type T at `from`, as sums.
 template <int N, typename T, typename Sum>
 HERON void heron_widen(void* to, const void* from) {
-  if constexpr (sizeof(T) * N >= 4) {
-    alignas(16) T x[N];
-    heron_words<(int)(sizeof(T) * N / 4)>(x, from);
+  constexpr int bytes = sizeof(T) * N;
+  alignas(16) T x[N];
+  if constexpr (bytes % 16 == 0) {
 #pragma unroll
-    for (int i = 0; i < N; ++i) ((Sum*)to)[i] = (Sum)x[i];
+    for (int i = 0; i < bytes / 16; ++i) heron_load(((uint4*)x)[i], (const uint4*)from + i);
+  } else if constexpr (bytes == 8) {
+    heron_load(*(uint2*)x, from);
+  } else if constexpr (bytes == 4) {
+    heron_load(*(unsigned*)x, from);
+  } else if constexpr (bytes == 2) {
+    heron_load(*(unsigned short*)x, from);
   } else {
-#pragma unroll
-    for (int i = 0; i < N; ++i) ((Sum*)to)[i] = (Sum)((const T*)from)[i];
+    heron_load(*(unsigned char*)x, from);
   }
+#pragma unroll
+  for (int i = 0; i < N; ++i) ((Sum*)to)[i] = (Sum)x[i];
 }
 // Four lanes hold a row: W words of each of four blocks. Afterwards lane % 4 = i holds all four words of block i.
 template <int W>
