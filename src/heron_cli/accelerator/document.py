@@ -121,6 +121,10 @@ class LevelKeys(Strict):
     resident: f.PositiveInts = Field(
         default=[1], description="how many blocks of a processor the registers are shared among, to try"
     )
+    teams: f.NaturalInts = Field(
+        default=[0],
+        description="how many teams of threads of a block take tiles in turn, to try; 0: one tile a block",
+    )
     overlap: bool = Field(False, description="whether the next call's blocks begin while this call's end")
     pipeline: PipelineKeys | None = Field(None, description="software pipelining of its loop")
 

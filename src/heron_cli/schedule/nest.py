@@ -88,7 +88,9 @@ class Nest:
     are in flight; `band` is how many rows of tiles a rasterised level takes at a time;
     `binds` says which hardware executes the loops of a level, `filled_by` what copies tiles into memories,
     `resident` how many blocks share a processor's registers; `prefetch` how far ahead operands are asked for;
-    `store` how results leave, `overlap` whether blocks may begin before the kernel before them has ended.
+    `store` how results leave, `overlap` whether blocks may begin before the kernel before them has ended;
+    `teams` how many teams of a block's threads take tiles in turn (0: a block computes one tile), `places`
+    how many blocks then stay.
     """
 
     einsum: Einsum
@@ -111,6 +113,8 @@ class Nest:
     prefetch: Mapping[str, int] = field(default_factory=dict)
     store: str = "cached"
     overlap: bool = False
+    teams: int = 0
+    places: int = 0
 
     def level(self, name: str) -> tuple[str, ...]:
         """The axes of a level in loop order."""

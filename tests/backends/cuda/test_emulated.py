@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from emulated import BRAIN, HALF, NARROW, SIGNED, SINGLE, pick, variant_of, workload, wrong
@@ -26,7 +27,7 @@ class Case:
     late: bool = True
 
     def __str__(self) -> str:
-        return f"{self.target[-4:]}-{self.variant}-{self.work.key}"
+        return f"{Path(self.target).stem[-4:]}-{self.variant}-{self.work.key}"
 
 
 def conv(dtypes: DTypes = HALF, epilogue: str = "", **changes: object) -> Workload:
@@ -35,6 +36,8 @@ def conv(dtypes: DTypes = HALF, epilogue: str = "", **changes: object) -> Worklo
 
 
 DIRECT = {"store": 1}
+STAYING = {"teams.grid": 2}
+FEW = str(Path(__file__).parent / "two-processors.yaml")
 FAST = [
     Case(SM80, "gather", workload("gemm", m=70, n=40, k=72), {"tile.i": 2, "depth.stage": 3}),
     Case(SM80, "gather", workload("gemm", BRAIN, "bias=1,residual=1,low=0", m=33, n=17, k=50), late=False),
@@ -57,6 +60,7 @@ FAST = [
         late=False,
     ),
     Case(SM90, "gather-bulk-wgmma", conv(batch=2, out_channels=40), DIRECT),
+    Case(FEW, "gather-bulk-wgmma", workload("gemm", m=330, n=96, k=136), STAYING),
 ]
 
 SLOW = [
@@ -65,6 +69,10 @@ SLOW = [
     Case(
         SM90, "gather-bulk-wgmma-bf16", conv(BRAIN, "residual=1", out_channels=64), {**DIRECT, "share.o": 2}
     ),
+    Case(FEW, "gather-bulk-wgmma", workload("bmm", batch=3, m=140, n=64, k=72), STAYING, late=False),
+    Case(FEW, "gather-bulk-wgmma", workload("gemm", m=330, n=160, k=72), {"teams.grid": 1}),
+    Case(FEW, "gather-bulk-wgmma", workload("gemm", m=520, n=160, k=200), {**STAYING, "share.i": 2}),
+    Case(FEW, "gather-bulk-wgmma", conv(batch=5, out_channels=64), {**STAYING, "share.o": 2}, late=False),
     Case(SM80, "gather", workload("gemv", m=70, k=72)),
     Case(SM80, "gather", workload("scan", m=20, n=24, k=40)),
     Case(SM80, "gather", workload("bmm", BRAIN, batch=3, m=20, n=17, k=33), late=False),

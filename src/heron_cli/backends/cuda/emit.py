@@ -8,7 +8,7 @@ products and convolutions of any rank are one emitter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -26,6 +26,9 @@ from heron_cli.backends.cuda.pack import in_order, packed
 from heron_cli.backends.cuda.ring import Ring
 from heron_cli.schedule.einsum import Access
 from heron_cli.schedule.nest import Nest
+
+Tile = tuple[Mapping[str, Any], Mapping[str, Any]]
+"""Where a tile begins along m and n, and the batches that it belongs to."""
 
 _RAW = {1: "uint8", 2: "uint16", 4: "uint32"}
 
@@ -97,27 +100,24 @@ class KernelEmitter:
         geometry, thread = self.geometry, rest[-1]
         statements = [tir.allocate(self.shared)]
         ranks = self._ranks(statements)
-        tile_m, tile_n, batches = self._tile(block)
-        first = {
-            "m": (tile_m * geometry.shared("m") + ranks["m"]) * geometry.block("m"),
-            "n": (tile_n * geometry.shared("n") + ranks["n"]) * geometry.block("n"),
-        }
         warp = tir.variable("warp")
         statements.append(
             tir.named(warp, tir.device_value("int32", "heron_uniform", thread // geometry.nest.lanes))
         )
-        at = Position(thread % geometry.nest.lanes, warp % geometry.warps("m"), warp // geometry.warps("m"))
-        leave = self._leave(at, first, batches)
+        member = warp % (geometry.warps("m") * geometry.warps("n")) if geometry.teams > 1 else warp
+        down = geometry.warps("m")
+        at = Position(thread % geometry.nest.lanes, member % down, member // down)
+        tile = self._tile(block, ranks)
         if self.bulk is None:
             ring = Ring(geometry, self.loaders, self.products, self.shared, self._wait())
-            statements += [*ring.emit(at, thread, ranks["k"], first, batches), *leave]
+            statements += [*ring.emit(at, thread, ranks["k"], *tile), *self._leave(at, tile)]
         else:
             statements += [*self.bulk.open(thread), *self._wait()]
-            statements += self._roles(self.bulk, warp, thread, at, ranks, first, batches, leave)
+            statements.append(self._roles(self.bulk, warp, thread, at, ranks, block))
         together = tir.device("heron_cluster_barrier")
         if not geometry.direct:
             statements.append(together if geometry.split > 1 else tir.device("heron_barrier"))
-            statements.append(tir.when(self._working(thread), self._write(thread, ranks, first, batches)))
+            statements.append(tir.when(self._working(thread), self._write(thread, ranks, *tile)))
         if geometry.cluster > 1:
             statements.append(together)  # until then others read this block's sums, or release its stages
         return tir.sequence(statements)
@@ -132,12 +132,12 @@ class KernelEmitter:
             return []
         return [tir.device("heron_previous_wait"), tir.device("heron_next_begin")]
 
-    def _leave(self, at: Position, first: Mapping[str, Any], batches: Mapping[str, Any]) -> list[Any]:
+    def _leave(self, at: Position, tile: Tile) -> list[Any]:
         """What a thread that multiplied does with its sums."""
         sums, results = self.products.sums, self.products.results(at)
         if not self.geometry.direct:
             return self.epilogue.stage(self.shared, sums, at.lane, results)
-        return [*self.epilogue.declare(), *self.epilogue.direct(sums, at.lane, results, first, batches)]
+        return [*self.epilogue.declare(), *self.epilogue.direct(sums, at.lane, results, *tile)]
 
     def _write(
         self, thread: Any, ranks: Mapping[str, Any], first: Mapping[str, Any], batches: Mapping[str, Any]
@@ -161,19 +161,48 @@ class KernelEmitter:
         thread: Any,
         at: Position,
         ranks: Mapping[str, Any],
-        first: Mapping[str, Any],
-        batches: Mapping[str, Any],
-        leave: list[Any],
-    ) -> list[Any]:
+        block: Any,
+    ) -> Any:
         """One warpgroup copies, the others multiply; each takes the registers that it needs."""
-        groups = self.geometry.workers // 128
-        copy = [tir.device("heron_registers_keep<40>"), bulk.copy(thread, ranks, first, batches)]
-        work = [
-            tir.device(f"heron_registers_take<{registers(groups, self.geometry.nest.resident)}>"),
-            *bulk.multiply(at, ranks),
-            *leave,
-        ]
-        return [tir.branch(warp == groups, tir.sequence(copy), tir.sequence(work))]
+        geometry = self.geometry
+        groups, teams = geometry.workers // 128, geometry.teams
+
+        def copy(visit: Any, tile: Tile) -> list[Any]:
+            return bulk.copy(ranks, *tile, visit)
+
+        def work(visit: Any, tile: Tile) -> list[Any]:
+            return [*bulk.multiply(at, ranks, visit, team), *self._leave(at, tile)]
+
+        team = warp // (groups // teams) if teams > 1 else 0
+        copier = tir.branch(thread == geometry.workers, self._visits(block, ranks, 0, 1, copy))
+        keep = tir.device("heron_registers_keep<40>")
+        take = tir.device(f"heron_registers_take<{registers(groups, geometry.nest.resident)}>")
+        worker = self._visits(block, ranks, team, teams, work)
+        return tir.branch(warp == groups, tir.sequence([keep, copier]), tir.sequence([take, worker]))
+
+    def _visits(
+        self,
+        block: Any,
+        ranks: Mapping[str, Any],
+        first: Any,
+        step: int,
+        do: Callable[[Any, Tile], list[Any]],
+    ) -> Any:
+        """Every `step`-th tile of a block from the `first` on; the only one of a block that does not stay."""
+        geometry = self.geometry
+        if not geometry.stays:
+            return tir.sequence(do(0, self._tile(block, ranks)))
+
+        def one(turn: Any) -> Any:
+            visit, number = tir.variable("visit"), tir.variable("tile")
+            bound = [
+                tir.named(visit, turn * step + first),
+                tir.named(number, block + visit * geometry.blocks),
+            ]
+            body = tir.sequence(do(visit, self._tile(number, ranks)))
+            return tir.sequence([*bound, tir.branch(number < geometry.tiles, body)])
+
+        return tir.loop("turn_of_tiles", -(-geometry.visits // step), one)
 
     def _ranks(self, statements: list[Any]) -> dict[str, Any]:
         """The block's place in its cluster: along m and n, and which part of the reduction is its own."""
@@ -186,8 +215,18 @@ class KernelEmitter:
         found = take_apart(rank, [part for part in parts if part[1] > 1])
         return {name: found.get(name, 0) for name, _ in parts}
 
-    def _tile(self, block: Any) -> tuple[Any, Any, dict[str, Any]]:
-        """Which tile a block computes: batches outermost, then bands of rows of tiles, then columns."""
+    def _tile(self, number: Any, ranks: Mapping[str, Any]) -> Tile:
+        """Where this block's part of a tile begins."""
+        geometry = self.geometry
+        tile_m, tile_n, batches = self._coordinates(number)
+        first = {
+            "m": (tile_m * geometry.shared("m") + ranks["m"]) * geometry.block("m"),
+            "n": (tile_n * geometry.shared("n") + ranks["n"]) * geometry.block("n"),
+        }
+        return first, batches
+
+    def _coordinates(self, block: Any) -> tuple[Any, Any, dict[str, Any]]:
+        """A tile by its number: batches outermost, then bands of rows of tiles, then columns."""
         geometry = self.geometry
         down, across = geometry.grid("m"), geometry.grid("n")
         tile = block % (down * across) if geometry.batches else block

@@ -125,9 +125,19 @@ class Geometry:
         return self.nest.filled_by == "bulk"
 
     @property
+    def teams(self) -> int:
+        """Teams of a block's threads that take tiles in turn."""
+        return max(1, self.nest.teams)
+
+    @property
+    def stays(self) -> bool:
+        """Whether a block computes many tiles."""
+        return self.nest.teams > 0
+
+    @property
     def workers(self) -> int:
         """Threads of a block that multiply."""
-        return self.warps("m") * self.warps("n") * self.nest.lanes
+        return self.teams * self.warps("m") * self.warps("n") * self.nest.lanes
 
     @property
     def threads(self) -> int:
@@ -144,6 +154,17 @@ class Geometry:
     @property
     def blocks(self) -> int:
         """Blocks of the grid, one of each cluster."""
+        places = self.nest.places // self.cluster if self.stays else self.tiles
+        return min(self.tiles, max(1, places))
+
+    @property
+    def visits(self) -> int:
+        """Tiles of a block, at most."""
+        return -(-self.tiles // self.blocks)
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of the output, one of each cluster."""
         return self.grid("m") * self.grid("n") * prod(extent for _, extent in self.batches)
 
     @property
@@ -182,7 +203,7 @@ class Geometry:
     @property
     def shared_bytes(self) -> int:
         """Dynamic shared memory of a block."""
-        return self.barriers + (16 * self.depth if self.bulk else 0)
+        return self.barriers + (16 * self.depth + 8 * self.nest.teams if self.bulk else 0)
 
     @property
     def barriers(self) -> int:

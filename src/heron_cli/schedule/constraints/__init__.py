@@ -14,6 +14,7 @@ from heron_cli.schedule.constraints.c6_fill import FilledTiles
 from heron_cli.schedule.constraints.c6_groups import GroupTiles
 from heron_cli.schedule.constraints.c6_micro_ops import MicroOps
 from heron_cli.schedule.constraints.c6_skip import SkippedTaps
+from heron_cli.schedule.constraints.c6_stay import StayingTiles
 from heron_cli.schedule.constraints.c6_tokens import Tokens
 from heron_cli.schedule.constraints.c6_transfer import TransferSize
 
@@ -32,6 +33,7 @@ RULES: tuple[ConstraintRule, ...] = (
     TransferSize(),
     Tokens(),
     BulkTiles(),
+    StayingTiles(),
     AcceleratorRules(),
 )
 

@@ -10,6 +10,7 @@ from heron_cli.space import Expression, at_most, ceil_div, const, maximum, produ
 
 _GROUPS = {"input": ("m", "k"), "weight": ("n", "k")}  # dimensions of a tile, also those of a unit axis
 _ATOM = 1024  # bytes after which an XOR swizzle repeats, eight rows of 128; swizzled tiles begin there
+_TURN = 8  # bytes of the barrier by which a team of a block that stays gets its turn
 _GATES = 16  # bytes of the two barriers of a stage, behind everything else: filled, and free again
 
 
@@ -33,7 +34,8 @@ class MemoryLimit(ConstraintRule):
             most = phases[0] if len(phases) == 1 else maximum(*phases)
             if template.filled_by == "bulk" and template.filled_by in memory.filled_by:
                 levels = dict.fromkeys(hold.level for hold in held if hold.operand in _GROUPS)
-                most = most + total([_GATES * poster.pipelined(level) for level in levels])
+                gates = [_GATES * poster.pipelined(level) for level in levels]
+                most = most + total([*gates, _TURN * poster.teams])
             used = poster.space.derive(f"bytes.{memory.name}", most)
             if memory.capacity_bytes is not None:
                 reserve = template.accelerator.limits.get("reserved_bytes", 0)
