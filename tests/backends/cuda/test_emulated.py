@@ -36,6 +36,7 @@ def conv(dtypes: DTypes = HALF, epilogue: str = "", **changes: object) -> Worklo
 
 
 DIRECT = {"store": 1}
+PHASES = {"height": 5, "width": 6, "in_channels": 16, "out_channels": 40, "kernel": 1, "stride": 2}
 STAYING = {"teams.grid": 2}
 FEW = str(Path(__file__).parent / "two-processors.yaml")
 FAST = [
@@ -61,6 +62,7 @@ FAST = [
     ),
     Case(SM90, "gather-bulk-wgmma", conv(batch=2, out_channels=40), DIRECT),
     Case(FEW, "gather-bulk-wgmma", workload("gemm", m=330, n=96, k=136), STAYING),
+    Case(SM90, "gather-threads-mma", workload("conv2d_transpose", **PHASES), late=False),
 ]
 
 SLOW = [
@@ -71,6 +73,8 @@ SLOW = [
     ),
     Case(FEW, "gather-bulk-wgmma", workload("bmm", batch=3, m=140, n=64, k=72), STAYING, late=False),
     Case(FEW, "gather-bulk-wgmma", workload("gemm", m=330, n=160, k=72), {"teams.grid": 1}),
+    Case(SM90, "gather-bulk-wgmma", workload("conv2d_transpose", **PHASES), {"store": 0}),
+    Case(SM90, "gather-threads-wgmma", workload("conv2d_transpose", **{**PHASES, "kernel": 3}), DIRECT),
     Case(FEW, "gather-bulk-wgmma", workload("gemm", m=520, n=160, k=200), {**STAYING, "share.i": 2}),
     Case(FEW, "gather-bulk-wgmma", conv(batch=5, out_channels=64), {**STAYING, "share.o": 2}, late=False),
     Case(SM80, "gather", workload("gemv", m=70, k=72)),

@@ -120,7 +120,7 @@ class Bulk:
         return number % self.geometry.depth, number // self.geometry.depth
 
     def multiply(self, at: Position, ranks: Mapping[str, Any], visit: Any, team: Any) -> list[Any]:
-        """The multiplying warpgroups: a stage is released when the products of the next one run."""
+        """Add to the sums: a stage is released when the products of the next one run."""
         geometry = self.geometry
         count, depth = geometry.iterations, geometry.depth
 
@@ -135,7 +135,7 @@ class Bulk:
             return tir.sequence([wait, *products, release])
 
         loop = tir.loop("turn", count, stage) if count > 1 else stage(0)
-        statements = [*self.products.declare(), loop]
+        statements = [loop]
         if geometry.teams > 1:
             step, following = visit // geometry.teams, (team + 1) % geometry.teams
             before = tir.select(team == 0, step + 1, step)  # the first team's first tile comes after none

@@ -21,7 +21,7 @@ from heron_cli.backends.cuda.fragments import FragmentProducts, Position
 from heron_cli.backends.cuda.geometry import Geometry
 from heron_cli.backends.cuda.groups import GroupProducts
 from heron_cli.backends.cuda.instructions import instruction
-from heron_cli.backends.cuda.loader import Loader, take_apart
+from heron_cli.backends.cuda.loader import Loader, coordinate, take_apart
 from heron_cli.backends.cuda.pack import in_order, packed
 from heron_cli.backends.cuda.ring import Ring
 from heron_cli.schedule.einsum import Access
@@ -110,7 +110,8 @@ class KernelEmitter:
         tile = self._tile(block, ranks)
         if self.bulk is None:
             ring = Ring(geometry, self.loaders, self.products, self.shared, self._wait())
-            statements += [*ring.emit(at, thread, ranks["k"], *tile), *self._leave(at, tile)]
+            multiplied = ring.emit(at, thread, ranks["k"], *tile, self._active(tile))
+            statements += [*multiplied, *self._leave(at, tile)]
         else:
             statements += [*self.bulk.open(thread), *self._wait()]
             statements.append(self._roles(self.bulk, warp, thread, at, ranks, block))
@@ -131,6 +132,21 @@ class KernelEmitter:
         if not self.geometry.nest.overlap:
             return []
         return [tir.device("heron_previous_wait"), tir.device("heron_next_begin")]
+
+    def _active(self, tile: Tile) -> Any:
+        """Whether a tile has products: phases of a transposed convolution may have no tap of its window.
+
+        None where all have some. Blocks that stay multiply zeros there: stages of their tiles are counted.
+        """
+        _, batches = tile
+        if self.geometry.stays:
+            return None
+        conditions = []
+        for dim in self.einsum.weight.dims:
+            if dim.leaves(self.einsum.iterators) and all(name in batches for name, _ in dim.terms):
+                here = coordinate(dim, batches)
+                conditions += [here >= 0, here < dim.extent]
+        return tir.both(*conditions)
 
     def _leave(self, at: Position, tile: Tile) -> list[Any]:
         """What a thread that multiplied does with its sums."""
@@ -168,10 +184,12 @@ class KernelEmitter:
         groups, teams = geometry.workers // 128, geometry.teams
 
         def copy(visit: Any, tile: Tile) -> list[Any]:
-            return bulk.copy(ranks, *tile, visit)
+            return [tir.when(self._active(tile), tir.sequence(bulk.copy(ranks, *tile, visit)))]
 
         def work(visit: Any, tile: Tile) -> list[Any]:
-            return [*bulk.multiply(at, ranks, visit, team), *self._leave(at, tile)]
+            products = tir.sequence(bulk.multiply(at, ranks, visit, team))
+            zero = self.products.declare()
+            return [*zero, tir.when(self._active(tile), products), *self._leave(at, tile)]
 
         team = warp // (groups // teams) if teams > 1 else 0
         copier = tir.branch(thread == geometry.workers, self._visits(block, ranks, 0, 1, copy))

@@ -27,15 +27,25 @@ class Ring:
         self.rows, self.columns = loaders
 
     def emit(
-        self, at: Position, thread: Any, share: Any, first: Mapping[str, Any], batches: Mapping[str, Any]
+        self,
+        at: Position,
+        thread: Any,
+        share: Any,
+        first: Mapping[str, Any],
+        batches: Mapping[str, Any],
+        active: Any,
     ) -> list[Any]:
-        """From the first copy to the last product; results may be staged then. `share`: which part of k."""
+        """From the first copy to the last product; results may be staged then.
+
+        `share`: which part of k. `active`: whether there are products at all, None where there are.
+        """
         self.thread, self.share = thread, share
         statements = []
         for loader, dim in ((self.rows, "m"), (self.columns, "n")):
             statements += loader.declare()
             statements += loader.setup(thread, first[dim], batches)
-        return [*statements, *self.products.declare(), *self.before, *self._loop(at)]
+        loop = tir.when(active, tir.sequence(self._loop(at)))
+        return [*statements, *self.products.declare(), *self.before, loop]
 
     def _loop(self, at: Position) -> list[Any]:
         geometry = self.geometry
