@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from emulated import BRAIN, HALF, NARROW, SIGNED, SINGLE, pick, variant_of, workload, wrong
+from emulated import BRAIN, HALF, NARROW, SIGNED, SINGLE, accelerator, pick, variant_of, workload, wrong
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from heron_cli.errors import InputError
 from heron_cli.operators.workload import DTypes, Workload
+from heron_cli.schedule.task import Task
 
 SM80, SM90 = "tensorcore-sm80", "tensorcore-sm90"
 
@@ -156,12 +157,14 @@ def workloads(draw: st.DrawFn) -> Workload:
 
 @pytest.mark.slow
 @settings(
-    max_examples=8,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-@given(workloads(), st.integers(0, 1 << 16), st.booleans())
-def test_any_shape_any_assignment(work: Workload, seed: int, late: bool) -> None:
-    variant = variant_of(SM80, work, "gather")
-    assert wrong(work, variant, pick(variant, seed), seed=seed, late=late) == ""
+@given(workloads(), st.sampled_from([SM80, FEW]), st.integers(0, 1 << 16), st.booleans())
+def test_any_shape_any_assignment(work: Workload, target: str, seed: int, late: bool) -> None:
+    variants = Task(work, accelerator(target)).variants
+    variant = variants[seed % len(variants)]
+    values = pick(variant, seed)
+    assert wrong(work, variant, values, seed=seed, late=late) == "", (variant.name, values)
