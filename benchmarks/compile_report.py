@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 from collections import Counter
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from heron_cli.backends.cuda.compile import compiler
 
 if TYPE_CHECKING:
     from benchmarks.tensorcore_compile import Judged
@@ -28,11 +29,11 @@ def markdown(samples: Sequence[Judged], command: str, tool: str | None) -> tuple
     share = len(spilled) / len(built) if built else 1.0
     met = len(failed) <= FAILURES and share < SPILLS
     lines = [
-        "# TensorCore: what nvcc makes of random candidates",
+        "# TensorCore: what the compiler makes of random candidates",
         "",
         command,
         "",
-        f"TVM {metadata.version('apache-tvm')}, nvcc {nvcc_version()}, {platform.machine()}; no GPU is used.",
+        f"TVM {metadata.version('apache-tvm')}, {compiler()}, {platform.machine()}; no GPU is used.",
         "",
         "Assignments are drawn uniformly from the spaces of twelve shapes, for every variant, with a rule on",
         "registers that is a little looser than the accelerator's, so that both sides are seen. The",
@@ -70,12 +71,6 @@ def spills(each: Judged) -> bool:
 def verdict(met: bool) -> str:
     """For a table."""
     return "met" if met else "**missed**"
-
-
-def nvcc_version() -> str:
-    """Nvcc's release, by its own words."""
-    said = subprocess.run(["nvcc", "--version"], capture_output=True, text=True, check=True).stdout
-    return next(line for line in said.splitlines() if "release" in line).split(", ", 1)[-1]
 
 
 def _kind(each: Judged) -> str:

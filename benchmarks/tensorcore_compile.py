@@ -1,11 +1,11 @@
-"""What nvcc makes of random candidates: python -m benchmarks.tensorcore_compile [--samples N].
+"""What the compiler makes of random candidates: python -m benchmarks.tensorcore_compile [--samples N].
 
 Draws assignments at random over twelve shapes, for sm_80 (mma.sync) and sm_90 (mma.sync and wgmma),
 builds each by the back end as tuning does, and writes benchmarks/results/tensorcore-compile.md:
 candidates that fail to compile, spills, the registers that the YAML's rule predicts beside those that
-ptxas reports, and the tensor instructions in the machine code. Needs nvcc, no GPU. What is built is kept
-in build/tensorcore-compile.jsonl, so that a run that is stopped goes on. `pip install nvidia-cuda-
-nvdisasm` (or NVIDIA's toolkit) adds the look at the machine code.
+ptxas reports, and the tensor instructions in the machine code. Needs NVRTC or nvcc, no GPU. What is built
+is kept in build/tensorcore-compile.jsonl, so that a run that is stopped goes on. `pip install
+nvidia-cuda-nvdisasm` (or NVIDIA's toolkit) adds the look at the machine code.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks import compile_report
-from benchmarks.compile_batch import Source, compiled
 from heron_cli.accelerator.loader import load
 from heron_cli.accelerator.model import Accelerator
-from heron_cli.backends.cuda.disassemble import disassembler
+from heron_cli.backends.cuda.backend import SYMBOL, backend
+from heron_cli.backends.cuda.disassemble import disassembler, instructions
 from heron_cli.operators import registry
 from heron_cli.operators.workload import DTypes, Workload
 from heron_cli.schedule.task import Task, Variant
@@ -36,7 +36,7 @@ TARGETS = ("tensorcore-sm80", "tensorcore-sm90")
 HALF = DTypes("float16", "float16", "float32", "float16")
 BYTES = DTypes("int8", "int8", "int32", "int32")
 _RULE = "C6 registers-per-thread"
-_TOGETHER = 12  # kernels of one run of nvcc
+_TOGETHER = 12  # samples that are written at once
 _LOOSE = 16  # registers for addresses and counters, fewer than any kernel needs
 
 
@@ -178,16 +178,18 @@ def drawn(accelerator: Accelerator, each: int, seed: int) -> Iterator[Plan]:
                 yield Plan(case, task, variant, variant.space.values(rows[i]))
 
 
-def build(batch: Sequence[Plan], tool: str | None) -> list[Sample]:
-    """Build candidates of one target."""
-    sources = [Source.of(plan.task, Candidate.of(plan.variant.name, plan.values)) for plan in batch]
-    return [
-        Sample(
-            plan.task.accelerator.name, plan.case.name, plan.variant.name, plan.values,
-            built.failure, built.metrics, built.machine,
-        )
-        for plan, built in zip(batch, compiled(sources, tool), strict=True)
-    ]  # fmt: skip
+def build(plan: Plan, tool: str | None) -> Sample:
+    """Build a candidate."""
+    task, failure, metrics, machine = plan.task, "", {}, None
+    try:
+        kernel = backend.build(task, Candidate.of(plan.variant.name, plan.values), threads=1)
+    except Exception as error:  # a crash of the generator is a failure that is counted, as the compiler's are
+        failure = f"{type(error).__name__}: {error}"[:200]
+    else:
+        metrics = dict(kernel.metrics)
+        machine = instructions(kernel.code, tool).get(SYMBOL, {}) if tool else None
+    name = task.accelerator.name
+    return Sample(name, plan.case.name, plan.variant.name, plan.values, failure, metrics, machine)
 
 
 def judged(samples: Sequence[Sample]) -> list[Judged]:
@@ -236,7 +238,7 @@ def main() -> int:
             plans = list(drawn(loosened(target, Path(folder)), options.samples, options.seed))
             new = [plan for plan in plans if plan.key not in known]
             for start in range(0, len(new), _TOGETHER):
-                for sample in build(new[start : start + _TOGETHER], tool):
+                for sample in (build(plan, tool) for plan in new[start : start + _TOGETHER]):
                     known[sample.key] = sample
                     store.write(json.dumps(asdict(sample)) + "\n")
                 store.flush()

@@ -23,7 +23,7 @@ for tool in cc ld; do
         echo "setup: warning: no '$tool' here; heron links kernels with it (on Debian: apt-get install gcc libc6-dev)" >&2
 done
 
-echo "setup: $("$python" --version) → $venv (downloads about 300 MB the first time)"
+echo "setup: $("$python" --version) → $venv (downloads about 400 MB the first time)"
 "$python" -m venv "$venv"
 pip=("$venv/bin/python" -m pip -qq --disable-pip-version-check --no-input)
 "${pip[@]}" install --upgrade 'pip>=25.1' # the first that knows dependency groups

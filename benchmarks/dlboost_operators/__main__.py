@@ -18,7 +18,7 @@ from pathlib import Path
 from benchmarks import machine
 from benchmarks.dlboost_operators import limits, measuring, report, tuning
 from benchmarks.dlboost_operators.cases import Case, cases
-from benchmarks.dlboost_operators.slots import divide, physical
+from benchmarks.dlboost_operators.slots import apart, divide, physical
 from benchmarks.native import CACHE, HERE, BenchmarkError
 from benchmarks.onednn import library, wheels
 
@@ -34,7 +34,7 @@ class Study:
         self.db: Path = options.work / "heron.db"
         self.results = report.read(options.work / "results.json")
         self.cases = [each for each in cases() if not options.only or _matches(each, options.only)]
-        usable = physical()[: options.jobs]
+        usable = apart(physical(), limits.together)[: options.jobs]
         self.slots = divide(usable, options.threads)
         tuning.say(", ".join(f"{slot.threads} on {slot.cores}" for slot in self.slots))
 
@@ -66,8 +66,15 @@ class Study:
                 self.results.memory[key] = [asdict(each) for each in limits.levels(slot.cores, caches)]
         self.save()
         library.build()  # once, before several processes need it
+        memory = {int(key): limits.to_levels(found) for key, found in self.results.memory.items()}
         plan = measuring.Plan(
-            self.options.target, self.db, self.options.work / "libraries", self.until, self.options.processes
+            self.options.target,
+            self.db,
+            self.options.work / "libraries",
+            self.until,
+            self.options.processes,
+            memory=memory,
+            caches=caches,
         )
         work = [
             measuring.Work(case, threads)

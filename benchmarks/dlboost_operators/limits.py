@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.native import HERE, BenchmarkError, load
-from benchmarks.onednn.problem import DECONVOLUTION, MATMUL, Problem
+from benchmarks.onednn.problem import CONVOLUTION, DECONVOLUTION, MATMUL, Problem
 
 _DRAM_BYTES = 1 << 30  # for each thread; more than a share of any last-level cache
 _SECONDS = 0.04
 _PAGE = 4096
+_KINDS = ("read", "write", "write past caches")  # by the numbers of bandwidth.c
 _WIDTH = {"input": 1, "weight": 1, "output": 4}
 
 
@@ -32,32 +33,48 @@ def levels(cores: Sequence[int], caches: Mapping[str, int]) -> list[Level]:
 
     Private caches count once a thread. What a virtual machine does not tell is left out.
     """
-    found = []
-    threads = len(cores)
-    for name, private in (("L1d", True), ("L2", True), ("L3", False)):
-        if name in caches:
-            size = caches[name]
-            part = size * 5 // 8 if private else min(size // (4 * threads), 16 << 20)
-            found.append(_level(name, size * (threads if private else 1), part, cores))
-    return [*found, _level("DRAM", math.inf, _DRAM_BYTES // threads, cores)]
+    names = [name for name in ("L1d", "L2", "L3") if name in caches]
+    return [again(Level(name, 0, 0, 0), cores, caches) for name in (*names, "DRAM")]
 
 
-def _level(name: str, capacity: float, part: int, cores: Sequence[int]) -> Level:
-    size = max(_PAGE, part // _PAGE * _PAGE)
-    return Level(name, capacity, _measure(cores, size, False), _measure(cores, size, True))
+def again(level: Level, cores: Sequence[int], caches: Mapping[str, int], runs: int = 3) -> Level:
+    """The level as it is measured now, best of `runs`; the arguments are those of `levels`."""
+    threads, size = len(cores), caches.get(level.name, 0)
+    if level.name == "DRAM":
+        part, capacity = _DRAM_BYTES // threads, math.inf
+    elif level.name == "L3":
+        part, capacity = min(size // (4 * threads), 16 << 20), float(size)
+    else:
+        part, capacity = size * 5 // 8, float(size * threads)
+    part = max(_PAGE, part // _PAGE * _PAGE)
+    runs = 1 if level.name == "DRAM" else runs  # a gigabyte is touched for each
+    write = _measure(cores, part, "write", runs)
+    if level.name in ("L3", "DRAM"):  # whose lines need not be read to be written
+        write = max(write, _measure(cores, part, "write past caches", runs))
+    return Level(level.name, capacity, _measure(cores, part, "read", runs), write)
 
 
-def _measure(cores: Sequence[int], size: int, write: bool) -> float:
-    """Bytes a second; the best of three runs."""
+def _measure(cores: Sequence[int], size: int, kind: str, runs: int) -> float:
+    """Bytes a second; the best of all runs, as one stream and as four."""
     function = load(HERE / "bandwidth.c", ["-pthread"]).bandwidth
     function.restype = ctypes.c_double
-    function.argtypes = [ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64, ctypes.c_int64, ctypes.c_int32]
-    numbers = (ctypes.c_int32 * len(cores))(*cores)
+    numbers = ctypes.c_int32
+    function.argtypes = [ctypes.c_void_p, numbers, ctypes.c_int64, ctypes.c_int64, numbers, numbers]
+    given = (numbers * len(cores))(*cores)
     passes = max(1, int(_SECONDS * 20e9 / size))
-    speeds = [function(numbers, len(cores), size, passes, int(write)) for _ in range(3)]
+    speeds = [
+        function(given, len(cores), size, passes, _KINDS.index(kind), streams)
+        for _ in range(runs)
+        for streams in (1, 4)
+    ]
     if min(speeds) <= 0:
         raise BenchmarkError(f"bandwidth: {len(cores)} threads with {size:,} bytes each were refused")
     return max(speeds)
+
+
+def together(a: int, b: int) -> float:
+    """How many times faster two CPUs read from their L1 than one of them; 1 for two of one core."""
+    return _measure([a, b], 4 * _PAGE, "read", 3) / _measure([a], 4 * _PAGE, "read", 3)
 
 
 def real_products(problem: Problem, operations: int) -> int:
@@ -81,6 +98,26 @@ def real_products(problem: Problem, operations: int) -> int:
     return operations // 2 * real // nominal
 
 
+def moved_bytes(problem: Problem) -> dict[str, int]:
+    """Bytes of each operand that a call must touch: a strided window may pass over parts of the input."""
+    sizes = {name: math.prod(getattr(problem, name).shape) * each for name, each in _WIDTH.items()}
+    if problem.kind != CONVOLUTION:  # a transposed convolution writes all of its output
+        return sizes
+    window, space = problem.window, slice(2, None)
+    for extent, count, taps, stride, dilation, before in zip(
+        problem.input.logical[space],
+        problem.output.logical[space],
+        window.kernel,
+        window.stride,
+        window.dilation,
+        window.before,
+        strict=True,
+    ):
+        places = {i * stride + tap * dilation - before for i in range(count) for tap in range(taps)}
+        sizes["input"] = sizes["input"] * len(places & set(range(extent))) // extent
+    return sizes
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """The least seconds of a call, and what sets them: `compute`, or the level that the data is in."""
@@ -89,14 +126,19 @@ class Limit:
     by: str
 
 
-def limit(problem: Problem, peak_operations: float, memory: Sequence[Level]) -> Limit:
-    """Every operand moves once between the core and the smallest level that holds them all.
+def level_of(problem: Problem, memory: Sequence[Level]) -> Level:
+    """The smallest level that holds what a call moves."""
+    moved = sum(moved_bytes(problem).values())
+    return next(level for level in memory if moved <= level.capacity)
+
+
+def limit(problem: Problem, peak_operations: float, level: Level) -> Limit:
+    """Every operand moves once between the core and the level that it lies in.
 
     `peak_operations` a second of all threads together, two for a product. Reading, writing and computing
     may overlap completely, so the longest of them counts.
     """
-    sizes = {name: math.prod(getattr(problem, name).shape) * each for name, each in _WIDTH.items()}
-    level = next(level for level in memory if sum(sizes.values()) <= level.capacity)
+    sizes = moved_bytes(problem)
     compute = 2 * real_products(problem, problem.operations) / peak_operations
     moved = max((sizes["input"] + sizes["weight"]) / level.read, sizes["output"] / level.write)
     return Limit(compute, "compute") if compute >= moved else Limit(moved, level.name)

@@ -7,27 +7,34 @@ import shutil
 import time
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks.dlboost_operators.cases import Case, workload_of
+from benchmarks.dlboost_operators.limits import Level, again, level_of
 from benchmarks.dlboost_operators.side import Side
 from benchmarks.dlboost_operators.slots import Slot
 from benchmarks.dlboost_operators.tuning import in_slots, items, say, settle
 from benchmarks.native import HERE, BenchmarkError
+from benchmarks.onednn import problem
+from benchmarks.peak import burst
 
 _GRACE = 90.0
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Seconds per call of every burst, oneDNN's first of each pair; peak of a core meanwhile, in GOPS."""
+    """What was seen in one pair of processes.
 
-    bursts: tuple[tuple[float, float], ...]
+    Each burst is oneDNN's seconds per call, heron's, and the peak of a core right after, in operations per
+    second; `memory` is the level that the operands lie in (`limits.Level`), measured right after them all.
+    """
+
+    bursts: tuple[tuple[float, float, float], ...]
     exact: tuple[bool, bool]
     implementation: str
-    peak: float
+    memory: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,8 @@ class Plan:
     rounds: int = 15
     seconds: float = 0.02
     most: float = 6.0
+    memory: Mapping[int, Sequence[Level]] = field(default_factory=dict)  # levels by number of threads
+    caches: Mapping[str, int] = field(default_factory=dict)
 
 
 def measure(work: Sequence[Work], slots: Sequence[Slot], plan: Plan, take: Any) -> None:
@@ -65,7 +74,7 @@ def _measurer(source: Any, results: Any, slot: Slot, plan: Plan) -> None:
         if plan.until < time.monotonic():
             continue
         try:
-            found: Any = [asdict(match) for match in _matches(work, plan)]
+            found: Any = [asdict(match) for match in _matches(work, plan, slot.cores)]
         except (HeronError, BenchmarkError) as error:
             found = str(error)
         except Exception:  # one workload must not end the others; the page shows the reason
@@ -75,19 +84,20 @@ def _measurer(source: Any, results: Any, slot: Slot, plan: Plan) -> None:
         results.put((work.case.name, work.threads, found))
 
 
-def _matches(work: Work, plan: Plan) -> list[Match]:
+def _matches(work: Work, plan: Plan, cores: Sequence[int]) -> list[Match]:
     library = _export(work, plan)
     paths = [str(HERE.parent / "src"), os.environ.get("PYTHONPATH", "")]
     # plain pages for every buffer: numpy would ask for huge ones for its large arrays only
     # and a core for each thread of oneDNN, so that the system never puts two on one
     environment = {**os.environ, "NUMPY_MADVISE_HUGEPAGE": "0", "OMP_PROC_BIND": "true"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    return [_match(work, plan, library, seed, environment) for seed in range(plan.processes)]
+    return [_match(work, plan, cores, library, seed, environment) for seed in range(plan.processes)]
 
 
-def _match(work: Work, plan: Plan, library: Path, seed: int, environment: Mapping[str, str]) -> Match:
-    from benchmarks.peak import measure as peak
-
+def _match(
+    work: Work, plan: Plan, cores: Sequence[int], library: Path, seed: int, environment: Mapping[str, str]
+) -> Match:
+    level = level_of(problem(work.case), plan.memory[work.threads])
     common = ["--case", work.case.name, "--threads", str(work.threads), "--seed", str(seed)]
     sides = [["--onednn"], ["--library", str(library)]]
     with (
@@ -97,9 +107,9 @@ def _match(work: Work, plan: Plan, library: Path, seed: int, environment: Mappin
         calls = [max(1, round(plan.seconds / side.estimate)) for side in (theirs, ours)]
         length = sum(max(plan.seconds, side.estimate) for side in (theirs, ours))
         rounds = max(5, min(plan.rounds, int(plan.most / plan.processes / length)))
-        bursts = tuple((theirs.burst(calls[0]), ours.burst(calls[1])) for _ in range(rounds))
-        fastest = peak(5).register.gops
-        return Match(bursts, (theirs.exact, ours.exact), theirs.name, fastest)
+        bursts = tuple((theirs.burst(calls[0]), ours.burst(calls[1]), burst()) for _ in range(rounds))
+        memory = asdict(again(level, cores, plan.caches, 2))
+        return Match(bursts, (theirs.exact, ours.exact), theirs.name, memory)
 
 
 def _export(work: Work, plan: Plan) -> Path:

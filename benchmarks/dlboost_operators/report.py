@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks.dlboost_operators.cases import GEOMEAN, LEAST, OF_LIMIT, Case, bar, cases
-from benchmarks.dlboost_operators.limits import Limit, limit, to_levels
+from benchmarks.dlboost_operators.limits import Level, Limit, limit, to_levels
 from benchmarks.onednn import problem
 from benchmarks.timing import geomean
 
@@ -23,9 +23,12 @@ same operands; packing a constant weight is timed on neither side, bmm's operand
 timed call. Results are compared in full with a reference of the benchmark's own. oneDNN is held to
 AVX-512 VNNI, the instructions of heron's target.
 
-The limit is the longest of: products with real elements (no padding) at the core's peak of zmm vpdpbusd,
-measured on registers beside the comparison; bytes of both inputs over the read bandwidth, and of the
-output over the write bandwidth, of the smallest level that holds all three.
+The limit is the longest of: products with real elements (no padding) at the core's peak of zmm vpdpbusd
+on registers; bytes of both inputs (of those that are read at all) over the read bandwidth, and of the output
+over the write bandwidth, of the smallest level that holds all three. The peak is measured after every pair of
+bursts, the bandwidth after every pair of processes, on the same cores. The share of the limit is the median
+over processes of the median over bursts of the limit by that burst's peak / heron's time; the column of
+limits shows the shortest.
 """
 _HEAD = (
     "| workload | family | oneDNN µs | heron µs | oneDNN / heron | limit µs | limit / heron | by | exact "
@@ -93,7 +96,7 @@ def count(db: Path) -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One comparison: seconds of a call, and oneDNN's / heron's (median over pairs of bursts)."""
+    """One comparison: seconds of a call, oneDNN's / heron's, and `share`, the limit's / heron's."""
 
     case: Case
     theirs: float
@@ -103,11 +106,7 @@ class Row:
     exact: bool
     implementation: str
     limit: Limit
-
-    @property
-    def share(self) -> float:
-        """Of the limit."""
-        return self.limit.seconds / self.ours
+    share: float
 
 
 def row(results: Results, case: Case, threads: int) -> Row | None:
@@ -115,18 +114,27 @@ def row(results: Results, case: Case, threads: int) -> Row | None:
     if not results.compared(case.name, threads):
         return None
     matches = results.matches[f"{case.name}|{threads}"]
-    pairs = [tuple(pair) for match in matches for pair in match["bursts"]]
-    ratios = [median(a / b for a, b in match["bursts"]) for match in matches]
-    peak = max(match["peak"] for match in matches) * 1e9 * threads
+    bursts = [tuple(burst) for match in matches for burst in match["bursts"]]
+    ratios = [median(a / b for a, b, _ in match["bursts"]) for match in matches]
+    described = problem(case)
+    bounds = [
+        [limit(described, peak * threads, Level(**match["memory"])) for _, _, peak in match["bursts"]]
+        for match in matches
+    ]
+    shares = [
+        median(bound.seconds / burst[1] for bound, burst in zip(found, match["bursts"], strict=True))
+        for found, match in zip(bounds, matches, strict=True)
+    ]
     return Row(
         case,
-        median(a for a, _ in pairs),
-        median(b for _, b in pairs),
+        median(a for a, _, _ in bursts),
+        median(b for _, b, _ in bursts),
         median(ratios),
         (min(ratios), max(ratios)),
         all(all(match["exact"]) for match in matches),
         matches[0]["implementation"],
-        limit(problem(case), peak, to_levels(results.memory[str(threads)])),
+        min((each for found in bounds for each in found), key=lambda each: each.seconds),
+        median(shares),
     )
 
 

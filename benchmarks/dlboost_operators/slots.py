@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 _TOPOLOGY = Path("/sys/devices/system/cpu")
+_TOGETHER = 1.4  # two CPUs of one core share its loads: 1; of two cores: 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,22 @@ def physical(usable: Iterable[int] | None = None, topology: Path = _TOPOLOGY) ->
             package, core = "", str(cpu)
         found.setdefault((package, core), cpu)
     return list(found.values())
+
+
+def apart(cores: list[int], together: Callable[[int, int], float]) -> list[int]:
+    """One CPU of each physical core where a virtual machine presents two of one as cores.
+
+    `together` says how much faster two CPUs are than one of them, about 1 for two of one core. Neighbours, or
+    CPUs half of all apart, are two of one core where all pairs that are looked at are.
+    """
+    half = len(cores) // 2
+    if len(cores) < 4 or len(cores) % 2:
+        return cores
+    for first, second in ((cores[::2], cores[1::2]), (cores[:half], cores[half:])):
+        pairs = list(zip(first, second, strict=True))
+        if all(together(*pair) < _TOGETHER for pair in (pairs[0], pairs[half // 2], pairs[-1])):
+            return first
+    return cores
 
 
 def divide(cores: list[int], threads: Iterable[int]) -> list[Slot]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.exploration import tables
 from benchmarks.exploration.beds import Bed
 from heron_cli.search.genes import breed, domains
 from heron_cli.search.repair import repair
@@ -14,6 +15,7 @@ from heron_cli.space.size import Share, wilson
 
 DRAWN = 50_000
 PAIRS = 2_000
+RECORDED = tables.FOLDER / "validity.json"  # of real builds, see `benchmarks.metaschedule.sampling`
 
 
 @dataclass(frozen=True)

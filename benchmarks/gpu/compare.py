@@ -83,22 +83,22 @@ def compare(workload: Workload, accelerator: Accelerator, store: Store) -> dict[
         raise RuntimeError("not tuned")
     candidate = best.trial.candidate
     kernel = registry.get(accelerator.backend).build(task, candidate, threads=1)
-    entry = _entry(workload)
+    described = entry(workload)
     generator = torch.Generator("cuda").manual_seed(7)
-    tensors = torch_reference.operands(entry, "cuda", generator)
+    tensors = torch_reference.operands(described, "cuda", generator)
     mine, alone = Mine(kernel), Mine(kernel, alone=True)
     output = mine.empty()
     ours = mine.call(mine.prepared(tensors), output)
     ours()
     torch.cuda.synchronize()
-    if wrong := torch_reference.wrong(entry, tensors, output):
+    if wrong := torch_reference.wrong(described, tensors, output):
         raise RuntimeError(wrong)
     sides: dict[str, Callable[[], float]] = {
-        "heron": _timed([mine.call(mine.prepared(tensors), output)] * NODES),
-        _ALONE: _timed([alone.call(alone.prepared(tensors), output)] * NODES),
+        "heron": timed([mine.call(mine.prepared(tensors), output)] * NODES),
+        _ALONE: timed([alone.call(alone.prepared(tensors), output)] * NODES),
     }
-    sides |= {name: _timed([call] * NODES) for name, call in peer(workload, tensors).items()}
-    warm = _rounds(sides)
+    sides |= {name: timed([call] * NODES) for name, call in peer(workload, tensors).items()}
+    warm = rounds(sides)
     waiting = warm.pop(_ALONE)
     fastest = min((name for name in warm if name != "heron"), key=lambda name: warm[name][0])
     cold = _cold(workload, tensors, (mine, alone), output, fastest)
@@ -133,16 +133,16 @@ def _cold(
     copies = min(MOST_COPIES, max(2, ceil(2 * cache / size) + 1))
     each = [{key: tensor.clone() for key, tensor in tensors.items()} for _ in range(copies)]
     mine, alone = kernels
-    return _rounds(
+    return rounds(
         {
-            "heron": _timed([mine.call(mine.prepared(one), output) for one in each]),
-            _ALONE: _timed([alone.call(alone.prepared(one), output) for one in each]),
-            name: _timed([peer(workload, one)[name] for one in each]),
+            "heron": timed([mine.call(mine.prepared(one), output) for one in each]),
+            _ALONE: timed([alone.call(alone.prepared(one), output) for one in each]),
+            name: timed([peer(workload, one)[name] for one in each]),
         }
     )
 
 
-def _timed(calls: list[Callable[[], Any]]) -> Callable[[], float]:
+def timed(calls: list[Callable[[], Any]]) -> Callable[[], float]:
     """A slice of at least SLICE seconds; gives the seconds of one call."""
     graph = graph_of(calls)
     once = min(seconds(graph, len(calls), 1) for _ in range(3))
@@ -150,7 +150,7 @@ def _timed(calls: list[Callable[[], Any]]) -> Callable[[], float]:
     return lambda: seconds(graph, len(calls), replays)
 
 
-def _rounds(sides: _Sides) -> dict[str, tuple[float, float]]:
+def rounds(sides: _Sides) -> dict[str, tuple[float, float]]:
     """Median and relative range of each side's slices, which take turns."""
     slices: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(ROUNDS):
@@ -160,7 +160,7 @@ def _rounds(sides: _Sides) -> dict[str, tuple[float, float]]:
     return {name: (middles[name], (max(each) - min(each)) / middles[name]) for name, each in slices.items()}
 
 
-def _entry(workload: Workload) -> dict[str, Any]:
+def entry(workload: Workload) -> dict[str, Any]:
     """The workload as a library's manifest would hold it."""
     specs = operators.get(workload.operator).specs(workload).items()
     found: dict[str, Any] = {

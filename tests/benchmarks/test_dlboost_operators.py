@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from benchmarks.dlboost_operators import report
 from benchmarks.dlboost_operators.cases import Case, cases, workload_of
-from benchmarks.dlboost_operators.limits import Level, limit, real_products
+from benchmarks.dlboost_operators.limits import Level, Limit, level_of, limit, moved_bytes, real_products
 from benchmarks.dlboost_operators.report import Results
-from benchmarks.dlboost_operators.slots import Slot, divide, physical
+from benchmarks.dlboost_operators.slots import Slot, apart, divide, physical
 from benchmarks.onednn import problem, random_arrays
 from benchmarks.reference import reference
 from heron_cli.operators import registry
@@ -91,14 +91,47 @@ def test_real_products_are_those_of_ones(
 def test_the_limit_is_the_longest_of_three() -> None:
     described = problem(case_of("gemm", {"m": 8, "n": 16, "k": 32}))
     near, far = Level("L1d", 4000.0, 1e9, 1e12), Level("DRAM", math.inf, 1e6, 1e12)
-    assert limit(described, 1.0, [near, far]).by == "compute"
-    assert limit(described, 1.0, [near, far]).seconds == 2 * 8 * 16 * 32
-    read = limit(described, 1e15, [near, far])
+    assert limit(described, 1.0, near) == Limit(2 * 8 * 16 * 32, "compute")
+    read = limit(described, 1e15, level_of(described, [near, far]))
     assert (read.by, read.seconds) == ("L1d", pytest.approx((8 * 32 + 16 * 32) / 1e9))
     small = Level("L1d", 100.0, 1e9, 1e12)
-    assert limit(described, 1e15, [small, far]).by == "DRAM"
+    assert level_of(described, [small, far]).name == "DRAM"
     slow = Level("L1d", 4000.0, 1e12, 1e3)
-    assert limit(described, 1e15, [slow, far]).seconds == pytest.approx(4 * 8 * 16 / 1e3)
+    assert limit(described, 1e15, slow).seconds == pytest.approx(4 * 8 * 16 / 1e3)
+
+
+@given(
+    size=st.integers(1, 9), kernel=st.integers(1, 3), stride=st.integers(1, 4), padding=st.integers(0, 2),
+    dilation=st.integers(1, 3),
+)  # fmt: skip
+def test_what_strides_pass_over_is_not_moved(
+    size: int, kernel: int, stride: int, padding: int, dilation: int
+) -> None:
+    """An input counts as far as changing it changes the result."""
+    shape = {
+        "batch": 1, "width": size, "in_channels": 2, "out_channels": 1, "kernel": kernel, "stride": stride,
+        "padding": padding, "dilation": dilation,
+    }  # fmt: skip
+    described = problem(Case("x", "conv1d", shape, "conv1d"))
+    if min(described.output.shape) < 1:
+        return
+    ones = {name: np.ones(getattr(described, name).shape, np.uint8) for name in ("input", "weight")}
+    plain, read = reference(described, ones), 0
+    for i in range(size):
+        changed = {**ones, "input": ones["input"].copy()}
+        changed["input"][:, i] = 0
+        read += 2 * bool((reference(described, changed) != plain).any())
+    assert moved_bytes(described)["input"] == read
+
+
+def test_two_cpus_of_one_core_are_found() -> None:
+    def by(core: dict[int, int]) -> list[int]:
+        return apart(sorted(core), lambda a, b: 1.05 if core[a] == core[b] else 1.9)
+
+    assert by({cpu: cpu // 2 for cpu in range(8)}) == [0, 2, 4, 6]
+    assert by({cpu: cpu % 4 for cpu in range(8)}) == [0, 1, 2, 3]
+    assert by({cpu: cpu for cpu in range(8)}) == list(range(8))
+    assert by({0: 0, 1: 0, 2: 1}) == [0, 1, 2]  # too few to tell
 
 
 @given(cores=st.integers(1, 40))
@@ -132,9 +165,10 @@ def results_with(ratio: float, *, exact: bool = True) -> Results:
     found = Results(memory={t: [asdict(Level("DRAM", math.inf, 1e15, 1e15))] for t in ("1", "2")})
     for case in cases():
         for threads in (1, 2):
-            peak = problem(case).operations / 1e9 / threads * 1e3
+            peak = problem(case).operations / threads * 1e3
             match = {
-                "bursts": [[1e-3 * ratio, 1e-3]], "exact": [True, exact], "implementation": "x", "peak": peak,
+                "bursts": [[1e-3 * ratio, 1e-3, peak]], "exact": [True, exact], "implementation": "x",
+                "memory": asdict(Level("DRAM", math.inf, 1e15, 1e15)),
             }  # fmt: skip
             found.put(case.name, threads, [match])
     return found

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 
 from .conftest import Heron
 
 
-@pytest.mark.skipif(not shutil.which("nvcc"), reason="needs nvcc, which compiles the kernels")
+@pytest.mark.cubin
 def test_kernels_for_a_gpu_that_is_not_here_are_ranked_by_the_model(heron: Heron) -> None:
     asked = ["tune", "gemm", "--target", "tensorcore-sm80", "--shape", "m=32,n=32,k=64", "--trials", 3]
     found = json.loads(heron(*asked, "--build-only", "--json").stdout)["built"]

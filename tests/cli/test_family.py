@@ -29,7 +29,7 @@ def test_the_most_demanding_member_is_chosen(
     monkeypatch: pytest.MonkeyPatch, capability: int, chosen: str
 ) -> None:
     monkeypatch.setattr(probe, "gpu", lambda: probe.Gpu("Some GPU", capability, 100, 1 << 20))
-    monkeypatch.setattr(probe.shutil, "which", lambda name: "/bin/nvcc")
+    monkeypatch.setattr(probe, "compiler", lambda: "nvrtc 13.0")
     assert inputs.accelerator("tensorcore", measured=True).name == chosen
 
 

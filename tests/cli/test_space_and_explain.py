@@ -61,7 +61,7 @@ def test_explain_an_allowed_candidate(heron: Heron) -> None:
 
 def test_explain_a_candidate_that_breaks_a_rule(heron: Heron) -> None:
     knobs = "register.i=16,register.j=2,parallel.i=1,parallel.j=1,step.k=1,order.cache=0,"
-    knobs += "prefetch.weight=0,prefetch.output=0,store=0"
+    knobs += "prefetch.weight=0,prefetch.output=0,prefetch.input=0,store=0"
     result = heron("explain", *GEMM, "--set", knobs, "--json")
     assert result.exit_code == 3
     (reason,) = json.loads(result.stdout)["variants"][0]["reasons"]

@@ -11,7 +11,7 @@ import pytest
 
 from heron_cli.accelerator.loader import load
 from heron_cli.accelerator.model import Accelerator
-from heron_cli.operators.workload import Workload
+from heron_cli.operators.workload import Workload, make
 from heron_cli.schedule.primitives import Split
 from heron_cli.schedule.task import Task, Variant
 from heron_cli.space import CpBackend, TableSampler
@@ -52,6 +52,22 @@ def test_c1_factors_cover_every_axis(dlboost: Accelerator, workload: Workload, t
             tiles = prod(outer, start=np.ones(len(inner), np.int64))
             assert (tiles == -(-split.blocks // inner)).all()
             assert (tiles * inner >= split.blocks).all()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_c4_no_serial_loop_repeats_the_packing(dlboost: Accelerator, threads: int) -> None:
+    variant = Task(make("bmm", {"batch": 2, "m": 24, "n": 96, "k": 16}), dlboost, threads).variants[0]
+    rows = TableSampler(variant.space).sample(300, np.random.default_rng(0))
+    seen = set()
+    for nest in variant.nests(rows):
+        seen.add(nest.pack)
+        if nest.pack in ("root", "parallel"):
+            continue
+        outside = nest.positions()[: -len(nest.inner_loops(nest.pack))]
+        cache = [loop for loop in outside if loop.level == "cache"]
+        assert all(nest.tilings[loop.axis].factor("cache") == 1 for loop in cache if loop.axis == "i")
+    pack = variant.template.pack
+    assert pack is not None and seen == set(pack.positions)
 
 
 def test_c1_without_tails_every_tile_divides(vary: Vary) -> None:

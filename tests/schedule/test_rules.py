@@ -207,8 +207,9 @@ def test_pack(dlboost: Accelerator) -> None:
     weight = replace(template.einsum.weight, constant=False)
     changed = replace(template, einsum=replace(template.einsum, weight=weight))
     after = rule("pack the weight").run(changed)
-    assert list(after.all(Pack)) == [Pack("weight", in_advance=False)]
-    assert after.log[-1].reason.endswith("by every call")
+    places = ("root", "cache.1", "cache.2")
+    assert list(after.all(Pack)) == [Pack("weight", in_advance=False, positions=places)]
+    assert after.log[-1].reason.endswith("by every call: at root, cache.1, cache.2")
     nowhere = replace(changed, accelerator=replace(dlboost, stages={}))
     assert refusal("pack the weight", nowhere).startswith(
         "the weight is not constant, and dlboost has no stage"
@@ -288,16 +289,16 @@ def test_words_that_mean_an_axis(dlboost: Accelerator) -> None:
 
 
 def test_prefetch_needs_distances_and_an_output_of_whole_vectors(vary: Vary) -> None:
-    both = vary("prefetch: {weight: [0, 8], output: [0, 1]}")
+    both = vary("prefetch: {weight: [0, 8], output: [0, 1], input: [0]}")
     template, entry = run("prefetch", gemm(64, 64, 64), both)
     found = {each.operand: each.distances for each in template.all(Prefetch)}
     assert entry.applied and found == {"weight": (0, 8), "output": (0, 1)}
-    none = vary("prefetch: {weight: [0], output: [0]}")
+    none = vary("prefetch: {weight: [0], output: [0], input: [0]}")
     assert not run("prefetch", gemm(64, 64, 64), none)[1].applied
     scattered = conv(layout="NCHW")
     template, _ = run("prefetch", scattered, both)
     assert {each.operand for each in template.all(Prefetch)} == {"weight"}
-    assert "one by one" in run("prefetch", scattered, vary("prefetch: {weight: [0], output: [1]}"))[1].reason
+    assert not run("prefetch", scattered, vary("prefetch: {weight: [0], output: [1], input: [0]}"))[1].applied
 
 
 def test_results_are_streamed_where_vectors_fill_lines(vary: Vary) -> None:
@@ -332,3 +333,10 @@ def test_blocks_stay_where_copies_run_ahead_and_results_leave_directly() -> None
         after = rule("stay").run(until("stay", template))
         assert [each.teams for each in after.all(Stay)] == ([] if why else [(0, 1, 2)])
         assert why in after.log[-1].reason
+
+
+def test_prefetch_of_the_input_needs_tiles_that_move_it(dlboost: Accelerator) -> None:
+    asked = {each.operand for each in run("prefetch", gemm(64, 64, 64), dlboost)[0].all(Prefetch)}
+    assert asked == {"weight", "output", "input"}
+    alone = {each.operand for each in run("prefetch", gemm(1, 64, 64), dlboost)[0].all(Prefetch)}
+    assert alone == {"weight", "output"}

@@ -142,13 +142,17 @@ class PrefetchKeys(Strict):
         default=[0], description="vectors ahead of the one that is loaded, to try; 0: not at all"
     )
     output: f.NaturalInts = Field(
-        default=[0], description="1: the lines of a tile, for writing, before its sums begin; 0: not at all"
+        default=[0], description="1: the lines of a tile, for writing, during its sums; 0: not at all"
+    )
+    input: f.NaturalInts = Field(
+        default=[0], description="1: what the next tile reads, during a tile's sums; 0: not at all"
     )
 
     @model_validator(mode="after")
     def _known(self) -> PrefetchKeys:
-        if unknown := [value for value in self.output if value > 1]:
-            raise ValueError(f"output is {unknown[0]}; a tile's lines are asked for (1) or not (0)")
+        for name, tried in (("output", self.output), ("input", self.input)):
+            if unknown := [value for value in tried if value > 1]:
+                raise ValueError(f"{name} is {unknown[0]}; a tile's lines are asked for (1) or not (0)")
         return self
 
 

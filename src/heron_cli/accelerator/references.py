@@ -91,10 +91,11 @@ def _stages(root: Tree, vocabulary: Vocabulary) -> Iterator[Problem]:
         return
     positions = [words.ROOT, words.SKIP, *(level for level in vocabulary.levels if level != words.INTRINSIC)]
     for name, stage in stages.value.items():
+        legal = [each for each in positions if name != words.PACK or each != words.SKIP]
         for item in stage.items("at"):
             position = str(item.value)
-            if position not in positions:
-                hint = suggest(position, positions, "known positions")
+            if position not in legal:
+                hint = suggest(position, legal, "known positions")
                 yield Problem(item.origin, f"stages.{name}.at", f"unknown position '{position}'; {hint}")
 
 

@@ -49,4 +49,6 @@ COPIES = "copies"  # of a thread, of an operand that a memory holds
 LEVEL_NUMBERS = {"depth": "pipeline: {depth: [2, 3]}", "resident": "resident: [1, 2]"}
 """What else of a level a rule may name, the key that gives it and an example."""
 ROOT, SKIP, INTRINSIC = "root", "skip", "intrinsic"
+PACK = "pack"
+"""The stage that packs a weight: it cannot be skipped."""
 RESERVED = frozenset({"memories", "limits", "min", "max", ROOT, SKIP, "true", "false", "null"})

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
+from .inputs import Asked
 from .parameters import address, pairs
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Command = Callable[..., Any]
 
 FILE = click.Path(path_type=Path)
 
@@ -77,14 +79,17 @@ _RUNNER_OPTIONS = (
 
 
 def runner_options(command: Command) -> Command:
-    """Add --runner, --tracker, --key and --cluster; `check_runner` says which go together."""
-    for option in reversed(_RUNNER_OPTIONS):
-        command = option(command)
-    return command
+    """Add --runner, --tracker, --key and --cluster; the command is called only if they go together."""
+
+    @wraps(command)
+    def checked(**given: Any) -> Any:
+        _check_runner(given["runner"], given["tracker"], given["key"], given["cluster"])
+        return command(**given)
+
+    return _with(_RUNNER_OPTIONS, checked)
 
 
-def check_runner(runner: str, tracker: tuple[str, int] | None, key: str | None, cluster: str | None) -> None:
-    """Raise UsageError for options that the runner has no use for, or that it lacks."""
+def _check_runner(runner: str, tracker: tuple[str, int] | None, key: str | None, cluster: str | None) -> None:
     if runner == "rpc" and tracker is None:
         raise click.UsageError("--runner rpc needs --tracker HOST:PORT", click.get_current_context())
     if runner != "rpc" and (tracker, key) != (None, None):
@@ -93,6 +98,7 @@ def check_runner(runner: str, tracker: tuple[str, int] | None, key: str | None, 
         raise click.UsageError("--cluster is for --runner ray", click.get_current_context())
 
 
+_WORKLOAD_NAMES = ("operator", "shape", "dtype", "epilogue", "workloads", "only")
 _WORKLOAD_OPTIONS = (
     click.argument("operator", required=False),
     click.option("--shape", metavar="K=V,…", help="Shape of OPERATOR; lists as 3x5. See `heron operators`."),
@@ -113,7 +119,17 @@ _WORKLOAD_OPTIONS = (
 
 
 def workload_options(command: Command) -> Command:
-    """Add OPERATOR, --shape, --dtype, --epilogue, or --workloads and --only; `inputs.Asked` reads them."""
-    for option in reversed(_WORKLOAD_OPTIONS):
+    """Add OPERATOR, --shape, --dtype, --epilogue, --workloads and --only; the command gets `asked`."""
+
+    @wraps(command)
+    def asking(**given: Any) -> Any:
+        operator, shape, dtype, epilogue, file, only = (given.pop(name) for name in _WORKLOAD_NAMES)
+        return command(asked=Asked.check(operator, shape, dtype, epilogue, file, only), **given)
+
+    return _with(_WORKLOAD_OPTIONS, asking)
+
+
+def _with(options: Sequence[Callable[[Command], Command]], command: Command) -> Command:
+    for option in reversed(options):
         command = option(command)
     return command

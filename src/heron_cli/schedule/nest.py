@@ -90,7 +90,7 @@ class Nest:
     `resident` how many blocks share a processor's registers; `prefetch` how far ahead operands are asked for;
     `store` how results leave, `overlap` whether blocks may begin before the kernel before them has ended;
     `teams` how many teams of a block's threads take tiles in turn (0: a block computes one tile), `places`
-    how many blocks then stay.
+    how many blocks then stay; `pack` where a weight that is not packed in advance is packed.
     """
 
     einsum: Einsum
@@ -115,6 +115,7 @@ class Nest:
     overlap: bool = False
     teams: int = 0
     places: int = 0
+    pack: str = ROOT
 
     def level(self, name: str) -> tuple[str, ...]:
         """The axes of a level in loop order."""
@@ -132,8 +133,13 @@ class Nest:
 
     def inside(self, position: str, axis: str) -> int:
         """Tiles of a spatial axis that one visit of a position covers."""
+        return prod(
+            self.tilings[axis].factor(loop.level) for loop in self.inner_loops(position) if loop.axis == axis
+        )
+
+    def inner_loops(self, position: str) -> tuple[Loop, ...]:
+        """The loops inside a position, outermost first; all of them for the root and for no place."""
         loops = self.positions()
         last = {loop.level: i for i, loop in enumerate(loops)}
         named = {loop.position: i for i, loop in enumerate(loops)}
-        begin = -1 if position == ROOT else last.get(position, named.get(position, -1))
-        return prod(self.tilings[axis].factor(loop.level) for loop in loops[begin + 1 :] if loop.axis == axis)
+        return loops[last.get(position, named.get(position, -1)) + 1 :]

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from heron_cli.accelerator.model import Intrinsic
 from heron_cli.schedule.einsum import Dim
+from heron_cli.schedule.nest import ROOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +84,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """An operand is laid out in the order in which the loops read it: in advance, or by every call."""
+    """An operand is laid out in the order in which the loops read it: in advance, or by every call.
+
+    `positions` are where a call may do it: as a whole, or each time what the loops inside a position need.
+    """
 
     operand: str
     in_advance: bool = True
+    positions: tuple[str, ...] = (ROOT,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from heron_cli.accelerator.model import Accelerator, Intrinsic, Level
 from heron_cli.schedule.einsum import Dim, Einsum
-from heron_cli.schedule.nest import NO_STAGE, Nest, Tiling
+from heron_cli.schedule.nest import NO_STAGE, ROOT, Nest, Tiling
 from heron_cli.schedule.primitives import (
     Bind,
     Hold,
@@ -25,6 +25,9 @@ from heron_cli.schedule.primitives import (
     Store,
     Tensorize,
 )
+
+PACKED = "place.pack"
+"""The knob that says at which of its positions the weight is packed, where there are several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +90,26 @@ class Template:
     def panelled(self, axis: str) -> bool:
         """Whether each iteration of an axis reads a panel of its own of a weight that is packed."""
         einsum = self.einsum
-        packed = any(pack.operand == "weight" for pack in self.all(Pack))
         spatial = einsum.axis(axis).group != "k" and self.tensorize.axes["n"] != axis
-        return packed and spatial and einsum.moves(einsum.axis(axis), einsum.weight)
+        return self.pack is not None and spatial and einsum.moves(einsum.axis(axis), einsum.weight)
 
     @property
     def place(self) -> Place | None:
         """Where the input may be copied, if it must be."""
         return next(self.all(Place), None)
+
+    @property
+    def pack(self) -> Pack | None:
+        """How the weight is packed, if it is."""
+        return next((pack for pack in self.all(Pack) if pack.operand == "weight"), None)
+
+    def within(self, name: str) -> list[str]:
+        """The places inside a level's spatial loops: one in a bound (fused) level, else after each loop."""
+        order = next(order for order in self.all(Order) if order.level == name)
+        if self.accelerator.level(name).bind is not None:
+            return [name] if self.threads > 1 else []
+        spatial = [axis for axis in order.candidates[0] if self.einsum.axis(axis).group != "k"]
+        return [f"{name}.{i}" for i in range(1, len(spatial) + 1)]
 
     def padded_fills(self) -> tuple[Dim, ...]:
         """Input dimensions that fills pad: not those of the intrinsic's blocks, which are packed whole."""
@@ -166,4 +181,5 @@ class Template:
             next((values[f"teams.{each.level}"] for each in self.all(Stay)), 0),
             self.accelerator.limits.get("processors", 0)
             * next((values[f"resident.{each.level}"] for each in self.all(Resident)), 1),
+            self.pack.positions[values.get(PACKED, 0)] if self.pack else ROOT,
         )

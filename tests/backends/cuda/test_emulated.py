@@ -46,6 +46,7 @@ FAST = [
     Case(SM80, "gather", workload("gemm", SIGNED, m=40, n=24, k=96), {"step.k": 2}),
     Case(SM80, "gather", workload("gemm", SINGLE, m=24, n=20, k=20)),
     Case(SM80, "gather", conv(NARROW, "bias=1,shift=8", layout="NCHW", dilation=2, padding=2)),
+    Case(SM80, "gather", conv(NARROW, "bias=1,scale=1,residual=1", out_channels=21)),
     Case(SM80, "runs", conv(in_channels=3, stride=2), late=False),
     Case(SM90, "gather-threads-wgmma", workload("gemm", m=70, n=40, k=72), {"split.k": 2}),
     Case(SM90, "gather-threads-mma", workload("gemm", m=33, n=24, k=200), {"split.k": 3}, late=False),
@@ -106,6 +107,12 @@ SLOW = [
     Case(SM90, "gather-bulk-wgmma-bf16", conv(BRAIN, "bias=1,low=0", stride=2, in_channels=32), late=False),
     Case(SM90, "gather-bulk-wgmma", workload("bmm", batch=2, m=72, n=40, k=48)),
     Case(SM90, "gather-bulk", workload("gemm", SIGNED, m=70, n=40, k=96)),
+    Case(
+        SM90,
+        "gather-bulk",
+        workload("gemm", DTypes("int8", "int8", "int32", "int8"), "scale=1", m=70, n=40, k=96),
+    ),
+    Case(SM90, "gather-threads", conv(NARROW, "scale=1,low=none,high=none", in_channels=32, layout="NCHW")),
     Case(SM90, "gather-threads", workload("gemm", SINGLE, m=70, n=24, k=40)),
     Case(
         SM90,

@@ -10,6 +10,7 @@ from emulated import HALF, SIGNED, accelerator, workload
 from hypothesis import given
 from hypothesis import strategies as st
 
+from heron_cli.backends.cuda.emit import KernelEmitter
 from heron_cli.backends.cuda.geometry import Geometry, Tiled
 from heron_cli.backends.cuda.loader import PIECE, Plan, place, take_apart
 from heron_cli.backends.cuda.pack import in_order, packed
@@ -85,6 +86,22 @@ def test_launches_cover_the_workload_within_the_limits(target: str, work: Worklo
         assert 32 <= geometry.threads <= limits["threads"]
         assert geometry.cluster <= 8
         assert geometry.shared_bytes == values["bytes.shared"] <= shared  # C5 counts what is allocated
+
+
+@pytest.mark.parametrize("work", WORKS, ids=lambda work: work.operator)
+def test_blocks_and_tiles_are_one_to_one_and_bands_run_down_their_columns(work: Workload) -> None:
+    for _, values, geometry in nests(SM80, work):
+        if geometry.blocks > 5000:
+            continue
+        emitter = KernelEmitter(geometry.nest)
+        tiles = [emitter._tile(block) for block in range(geometry.blocks)]
+        found = {(down, across, *sorted(batches.items())) for down, across, batches in tiles}
+        assert len(found) == geometry.blocks
+        assert {down for down, _, _ in tiles} == set(range(geometry.grid("m")))
+        assert {across for _, across, _ in tiles} == set(range(geometry.grid("n")))
+        band = min(values["band.grid"], geometry.grid("m"))
+        if band > 1 and geometry.grid("n") > 1:
+            assert [tile[:2] for tile in tiles[: band + 1]] == [*((i, 0) for i in range(band)), (0, 1)]
 
 
 def test_stages_begin_on_swizzle_atoms() -> None:

@@ -8,7 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,8 +43,8 @@ class Job:
     expected: tuple[Array, ...]
 
 
-def draw(variant: Variant, seed: int) -> Candidate:
-    row = TableSampler(variant.space).sample(1, np.random.default_rng(seed))[0]
+def draw(variant: Variant, seed: int, only: Mapping[str, tuple[int, ...]] | None = None) -> Candidate:
+    row = TableSampler(variant.space).sample(1, np.random.default_rng(seed), only or {})[0]
     return Candidate.of(variant.name, variant.space.values(row))
 
 

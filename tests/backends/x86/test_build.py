@@ -218,10 +218,13 @@ def listing(code: bytes, tmp_path: Path) -> str:
 
 
 def test_what_is_prefetched_and_streamed_is_in_the_code(tmp_path: Path) -> None:
-    plain = listing(
-        build(task(), drawn({"store": 0, "prefetch.weight": 0, "prefetch.output": 0})).code, tmp_path
-    )
+    nothing = {"store": 0, "prefetch.weight": 0, "prefetch.output": 0, "prefetch.input": 0}
+    plain = listing(build(task(), drawn(nothing)).code, tmp_path)
     assert not any(word in plain for word in ("prefetch", "vmovnt", "sfence"))
+    rows = {**tile(task(), 4, 2, 1), **nothing, "prefetch.input": 1}
+    ahead = listing(build(task(), drawn(rows)).code, tmp_path)
+    asks = ahead.count("prefetcht0")
+    assert asks and asks % 4 == 0  # one for each row of a tile; all tiles are alike
     asked = listing(build(task(), drawn({"prefetch.weight": 32, "prefetch.output": 1})).code, tmp_path)
     assert "prefetcht0" in asked and "prefetchw" in asked
     streamed = listing(build(task(), drawn({"store": 1})).code, tmp_path)

@@ -8,12 +8,17 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from heron_cli.backends.x86.stage import InputStage
 from heron_cli.errors import InputError
 from heron_cli.operators import registry
 from heron_cli.operators.epilogue import resolve
 from heron_cli.operators.workload import Workload, make
+from heron_cli.schedule.nest import SKIP
+from heron_cli.schedule.task import Task
+from heron_cli.schedule.template import PACKED
 
-from .generated import Apart, job
+from .emulated import accelerator
+from .generated import Apart, draw, job, job_of
 
 pytestmark = pytest.mark.usefixtures("runnable")
 
@@ -141,6 +146,34 @@ def test_conv2d(apart: Apart, workload: Workload, seed: int, count: int) -> None
 @given(gemms() | convolutions() | others() | finished(), seeds, threads)
 def test_many(apart: Apart, workload: Workload, seed: int, count: int) -> None:
     apart.run(job(workload, seed, count))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize(
+    ("n", "k"),
+    [(163, 12), (32, 8), (200, 37)],
+    ids=["four blocks at once, and the last is shifted", "fewer than four", "and a last group"],
+)
+def test_a_weight_is_packed_at_every_place(apart: Apart, n: int, k: int, count: int) -> None:
+    task = Task(make("bmm", {"batch": 3, "m": 11, "n": n, "k": k}), accelerator(), count)
+    variant = task.variants[0]
+    for place in next(knob for knob in variant.space.knobs if knob.name == PACKED).values:
+        for seed in range(2):
+            candidate = draw(variant, seed, {PACKED: (place,)})
+            apart.run(job_of(task, candidate, seed))
+
+
+def test_rows_of_a_copy_that_are_padding_are_left_out(apart: Apart) -> None:
+    """A tile of one row above, in or below the image, whose padded copy holds zeros there."""
+    shape = {"height": 5, "width": 6, "in_channels": 8, "out_channels": 17, "kernel": 3, "padding": 2}
+    task = Task(make("conv2d", shape), accelerator(), 1)
+    rows = {"register.h": (1,), "order.cache": (0,)}  # taps around the groups of four
+    for variant in task.variants:
+        copied = [i for i, at in enumerate(variant.template.place.positions) if at != SKIP]
+        for place in copied[:2]:
+            candidate = draw(variant, 0, {**rows, "place.pad": (place,)})
+            apart.run(job_of(task, candidate))
+            assert InputStage(variant.nest(candidate)).tested
 
 
 CONV = {"height": 9, "width": 11, "in_channels": 8, "out_channels": 17, "kernel": 3, "padding": 1}

@@ -1,4 +1,4 @@
-"""The whole way without a GPU: records, kernels that heron generates and nvcc compiles, a library."""
+"""The whole way without a GPU: records, kernels that heron generates and compiles, a library."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from click.testing import CliRunner
 from heron_cli.accelerator.loader import load
 from heron_cli.backends import registry
 from heron_cli.backends.base import Kernel
-from heron_cli.backends.cuda.compile import nvcc
 from heron_cli.cli import application
-from heron_cli.errors import InputError
 from heron_cli.operators.workload import Workload, make
 from heron_cli.records import Store, current_versions
 from heron_cli.schedule.task import Task
@@ -43,14 +41,6 @@ for kernel in load(sys.argv[1]).kernels:
             operands[number] = kernel.pack(operands[number], out=form)
     kernel(*operands[:-1], out=operands[-1])
 """
-
-
-def has_nvcc() -> bool:
-    try:
-        nvcc()
-    except InputError:
-        return False
-    return True
 
 
 def built(workload: Workload, variant: str) -> tuple[Candidate, Kernel]:
@@ -88,7 +78,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not has_nvcc(), reason="needs nvcc, which compiles the kernels")
+@pytest.mark.cubin
 def test_export_and_call(
     database: Path,
     stub: Stub,

@@ -1,4 +1,4 @@
-"""TIR → CUDA source by TVM, → machine code by nvcc; and what ptxas says of it."""
+"""TIR → CUDA source by TVM, → machine code by NVRTC or nvcc; and what ptxas says of it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from heron_cli.backends.base import BuildError
+from heron_cli.backends.cuda.nvrtc import complaint, nvrtc
 from heron_cli.errors import InputError
 
 _DEVICE = Path(__file__).parent / "device"
-_FLAGS = ("-O3", "-std=c++17")
-_TYPES = ("#include <cuda.h>", "#include <cuda_fp16.h>", "#include <cuda_bf16.h>")
 _BOUNDS = re.compile(r"__launch_bounds__\((\d+)\)( heron_kernel\()")  # not of the function that packs
+_SHARED = re.compile(r"(extern __shared__ __align__\(\d+\) uchar )(\w+)\[\];")
 
 
 def to_source(functions: Mapping[str, Any], target: Mapping[str, Any]) -> str:
@@ -32,11 +32,9 @@ def to_source(functions: Mapping[str, Any], target: Mapping[str, Any]) -> str:
     try:
         lowered = tvm.ir.transform.Sequential(
             [
-                passes.StmtSimplify(),
-                passes.FlattenBuffer(),
                 passes.NarrowDataType(32),
                 passes.RemoveNoOp(),
-                passes.StmtSimplify(),
+                passes.StmtSimplify(),  # most of the time that TVM takes
                 passes.LowerIntrin(),
             ]
         )(module)
@@ -67,11 +65,21 @@ def whole_source(emitted: str, instruction: str, *, hopper: bool, cluster: int, 
         bounds = f"__cluster_dims__(1, {cluster}, 1) {bounds}"
     # a loop over stages, unrolled by the compiler, keeps the addresses of many stages in registers
     kernels = kernels.replace("  for (int turn", "  #pragma unroll 1\n  for (int turn")
-    headers = [(_DEVICE / "heron.cuh").read_text()]
-    if hopper:
-        headers.append((_DEVICE / "hopper.cuh").read_text())
-    names = "typedef unsigned char uchar;\ntypedef unsigned short ushort;\ntypedef unsigned int uint;\n"
-    return "\n".join([*_TYPES, names, *headers, instruction, _BOUNDS.sub(bounds, kernels)])
+    # shared memory by 32-bit addresses, see types.cuh
+    kernels = _SHARED.sub(r"\1\2_bytes[];\n  const heron_memory \2 = heron_open(\2_bytes);", kernels)
+    headers = ["types.cuh", "heron.cuh", *(["hopper.cuh"] if hopper else [])]
+    return "\n".join([*map(_header, headers), instruction, _BOUNDS.sub(bounds, kernels)])
+
+
+@cache
+def _header(name: str) -> str:
+    return (_DEVICE / name).read_text()
+
+
+def compiler() -> str:
+    """What compiles here, "nvrtc 13.0" or the path of nvcc. Raises InputError when there is neither."""
+    library = nvrtc()
+    return nvcc() if library is None else f"nvrtc {library.version[0]}.{library.version[1]}"
 
 
 @cache
@@ -79,29 +87,42 @@ def nvcc() -> str:
     """The path of nvcc. Raises InputError when there is none."""
     found = shutil.which("nvcc") or shutil.which("/usr/local/cuda/bin/nvcc")
     if found is None:
-        raise InputError("no 'nvcc' on the PATH; install NVIDIA's CUDA toolkit (12.4 or newer)")
+        raise InputError(
+            "neither NVRTC nor 'nvcc' is here; pip install nvidia-cuda-nvrtc, "
+            "or install NVIDIA's CUDA toolkit (12.4 or newer)"
+        )
     return found
 
 
-def to_cubin(source: str, arch: str, extra: Sequence[str] = ()) -> tuple[bytes, dict[str, float]]:
+def to_cubin(source: str, arch: str) -> tuple[bytes, dict[str, float]]:
     """Machine code for an architecture such as "sm_80", and its metrics: see `resources`.
 
-    Raises BuildError with the compiler's first complaint.
+    By NVRTC where there is one that knows the architecture, else by nvcc. Raises BuildError with the
+    compiler's first complaint.
     """
+    library = nvrtc()
+    if library is not None and library.supports(arch):
+        code, said = library.compile(source, arch)
+    else:
+        code, said = by_nvcc(source, arch)
+    return code, resources(said)
+
+
+def by_nvcc(source: str, arch: str) -> tuple[bytes, str]:
+    """Machine code, and what nvcc and ptxas said. Raises BuildError with nvcc's first complaint."""
     number = arch.removeprefix("sm_")
     with tempfile.TemporaryDirectory(prefix="heron-") as name:
         text, binary = Path(name) / "kernel.cu", Path(name) / "kernel.cubin"
         text.write_text(source)
         command = [
-            nvcc(), "--cubin", *_FLAGS, *extra, f"-gencode=arch=compute_{number},code=sm_{number}",
+            nvcc(), "--cubin", "-O3", "-std=c++17", f"-gencode=arch=compute_{number},code=sm_{number}",
             "-Xptxas", "-v", "-o", str(binary), str(text),
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, errors="replace")
         said = done.stderr + done.stdout
         if done.returncode:
-            lines = [line for line in said.splitlines() if "error" in line.lower()]
-            raise BuildError(f"nvcc failed: {(lines or ['no message'])[0].strip()}"[:300])
-        return binary.read_bytes(), resources(said)
+            raise BuildError(f"nvcc failed: {complaint(said) or 'no message'}"[:300])
+        return binary.read_bytes(), said
 
 
 def resources(report: str, symbol: str = "heron_kernel") -> dict[str, float]:

@@ -33,6 +33,7 @@ class Epilogue:
         self.kind = _C_TYPES[self.einsum.accumulate]
         self.values = tir.register("values", self.einsum.accumulate, self.vector)
         self.read = tir.register("read", self.einsum.accumulate, self.vector)
+        self.scales = tir.register("scales", "float32", self.vector)
 
     def _vector(self) -> tuple[str, int]:
         """The dimension (m or n) along which the output is contiguous, and how many elements go at once."""
@@ -56,7 +57,9 @@ class Epilogue:
 
     def declare(self) -> list[Any]:
         """The registers of one piece."""
-        return [tir.allocate_register(self.values), tir.allocate_register(self.read)]
+        scaled = any(op.kind == "scale" for op in self.einsum.epilogue)
+        registers = (self.values, self.read, *([self.scales] if scaled else []))
+        return [tir.allocate_register(each) for each in registers]
 
     def stage(self, shared: Any, sums: Any, lane: Any, results: Sequence[Pairs]) -> list[Any]:
         """Every thread's sums to their places in the tile."""
@@ -200,22 +203,36 @@ class Epilogue:
                 return value if low is None else tir.maximum(value, tir.constant(low, self.einsum.accumulate))
 
             return each(clip)
-        assert op.kind == "add" and op.operand is not None, op.kind
-        return [*self._read(op.operand, values), *each(lambda value, i: value + tir.load(self.read, i))]
+        assert op.operand is not None, op.kind
+        if op.kind == "scale":
+            (most,) = op.values
+            assert most is not None
 
-    def _read(self, access: Access, values: Mapping[str, Any]) -> list[Any]:
-        """The elements of an operand of the epilogue that belong to a piece, widened to sums."""
+            def scale(value: Any, i: int) -> Any:
+                wide = tir.cast(value, "float32", 1) * tir.load(self.scales, i)
+                limits = tir.constant(most, "float32"), tir.constant(-most, "float32")
+                clipped = tir.maximum(tir.minimum(wide, limits[0]), limits[1])
+                return tir.cast(tir.nearest(clipped), self.einsum.accumulate, 1)
+
+            return [*self._read(op.operand, values, self.scales), *each(scale)]
+        assert op.kind == "add", op.kind
+        read = self._read(op.operand, values, self.read)
+        return [*read, *each(lambda value, i: value + tir.load(self.read, i))]
+
+    def _read(self, access: Access, values: Mapping[str, Any], into: Any) -> list[Any]:
+        """The elements of an operand of the epilogue that belong to a piece, widened to those of `into`."""
         name = parts_of(self.geometry, self.output, self.geometry.axes[self.along])[-1][0]
         names = {name, *(part.name for part in self.einsum.axis(self.geometry.axes[self.along]).parts)}
         stride = sum(access.stride(each) for each in names & access.names())
-        kind, data = _C_TYPES[access.dtype], self.buffers[access.name]
+        kind, wide = _C_TYPES[access.dtype], _C_TYPES[str(into.dtype)]
+        data = self.buffers[access.name]
         at = flat(access, values)
-        wide = stride == 1 and not access.constant
-        if wide or self.vector == 1:
-            call = f"heron_widen<{self.vector}, {kind}, {self.kind}>"
-            return [tir.device(call, tir.address(self.read, 0), tir.address(data, at))]
-        call = f"heron_widen<1, {kind}, {self.kind}>"
+        whole = stride == 1 and not access.constant
+        if whole or self.vector == 1:
+            call = f"heron_widen<{self.vector}, {kind}, {wide}>"
+            return [tir.device(call, tir.address(into, 0), tir.address(data, at))]
+        call = f"heron_widen<1, {kind}, {wide}>"
         return [
-            tir.device(call, tir.address(self.read, i), tir.address(data, at + i * stride))
+            tir.device(call, tir.address(into, i), tir.address(data, at + i * stride))
             for i in range(self.vector)
         ]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
+
+from heron_cli.backends.cuda.compile import compiler
+from heron_cli.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,10 @@ def obstacles(requires: Mapping[str, Any]) -> list[str]:
     if asked and not (found.capability == asked if exact else loads):
         what = f"exactly {asked / 10}" if exact else f"{asked / 10} or a later {asked // 10}.x"
         reasons.append(f"{found.name} has compute capability {found.capability / 10}; {what} is needed")
-    if shutil.which("nvcc") is None and shutil.which("/usr/local/cuda/bin/nvcc") is None:
-        reasons.append("no 'nvcc' on the PATH")
+    try:
+        compiler()
+    except InputError as error:
+        reasons.append(str(error))
     return reasons
 
 

@@ -73,13 +73,14 @@ class X86Backend:
     def _pack(self, weight: PackedWeight, target: Mapping[str, Any]) -> bytes:
         """The pack function's object; candidates that pack alike share it."""
         from heron_cli.backends.x86.compile import compile_function
+        from heron_cli.backends.x86.packing import Packing
 
         layout = (weight.layout, tuple(sorted((name, str(value)) for name, value in target.items())))
         if layout not in self._packs:
             if len(self._packs) >= _KEPT_PACKS:
                 self._packs.pop(next(iter(self._packs)))
             symbol = f"{SYMBOL}_pack"
-            self._packs[layout] = compile_function(symbol, weight.emit(symbol), target, level=1)
+            self._packs[layout] = compile_function(symbol, Packing(weight).function(symbol), target, level=1)
         return self._packs[layout]
 
     def load(self, kernel: Kernel, *, threads: int) -> LoadedKernel:

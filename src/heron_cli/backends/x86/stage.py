@@ -9,7 +9,7 @@ from typing import Any
 
 from heron_cli.backends import tir
 from heron_cli.backends.x86 import inline
-from heron_cli.backends.x86.cases import static_edge
+from heron_cli.backends.x86.cases import Case, static_edge
 from heron_cli.elements import BYTES
 from heron_cli.schedule.einsum import Access, Dim
 from heron_cli.schedule.nest import SKIP, Nest
@@ -53,30 +53,65 @@ class InputStage:
     def __init__(self, nest: Nest) -> None:
         self.nest = nest
         self.einsum = nest.einsum
-        edge = static_edge(nest)
-        outside = self.einsum.outside() if nest.stage == SKIP else ()
-        self.tested = [
-            d for d in (self.einsum.input.dims[i] for i in outside) if edge is None or d != edge.dim
-        ]
         self.taps = {axis.name for axis in self.einsum.reduction}
+        self.edge = static_edge(nest)
+        self.tested = self._tested()
+
+    def _tested(self) -> list[Dim]:
+        """Padded dimensions in which loops test for what touches data.
+
+        A copy holds zeros there, so a test only spares work: where some tile lies in the padding as a whole.
+        """
+        outside = [self.einsum.input.dims[i] for i in self.einsum.outside()]
+        if self.nest.stage == SKIP:
+            return [dim for dim in outside if self.edge is None or dim != self.edge.dim]
+        return [dim for dim in outside if self._spares(dim)]
+
+    def _spares(self, dim: Dim) -> bool:
+        """Whether all points of a tile read padding at a tap that is a loop around the groups of four."""
+        taps = [(name, c) for name, c in dim.terms if name in self.taps]
+        rows = [(name, c) for name, c in dim.terms if name not in self.taps]
+        if len(taps) != 1 or len(rows) != 1 or rows[0][1] < 0:
+            return False
+        (tap, step), (row, stride) = taps[0], rows[0]
+        order = [loop.axis for loop in self.nest.positions() if loop.axis in self.taps]
+        group = self.nest.intrinsic["k"]
+        if tap not in order or group not in order or order.index(tap) > order.index(group):
+            return False
+        tiling = self.nest.tilings[row]
+        for tile in range(tiling.tiles):
+            first, size = tiling.first_block(tile), tiling.tile_blocks(tile)
+            for index in range(self.einsum.axis(tap).extent):
+                low = first * stride + index * step + dim.offset
+                if low >= dim.extent or low + (size - 1) * stride < 0:
+                    return True
+        return False
 
     # --- leaving taps out ---------------------------------------------------------------------------
 
-    def guard(self, starts: Mapping[str, Any], taps: Mapping[str, Any], last: str) -> Any:
-        """The test 'this tap touches data' for a loop over tap `last`, None if it always does."""
-        return self._inside(starts, taps, [dim for dim in self.tested if dim.coefficient(last)])
+    def guard(self, starts: Mapping[str, Any], taps: Mapping[str, Any], last: str, case: Case) -> Any:
+        """The test 'a point of the tile touches data' for a loop over tap `last`, None if one always does."""
+        return self._inside(starts, taps, [dim for dim in self.tested if dim.coefficient(last)], case)
 
     def tile_guard(self, starts: Mapping[str, Any]) -> Any:
         """The same for dimensions that no tap moves: one test for the whole tile."""
         plain = [dim for dim in self.tested if not any(name in self.taps for name, _ in dim.terms)]
         return self._inside(starts, {}, plain)
 
-    def _inside(self, starts: Mapping[str, Any], taps: Mapping[str, Any], dims: Sequence[Dim]) -> Any:
+    def _inside(
+        self,
+        starts: Mapping[str, Any],
+        taps: Mapping[str, Any],
+        dims: Sequence[Dim],
+        case: Case | None = None,
+    ) -> Any:
         tests = []
         for dim in dims:
             at = {**starts, **taps}
-            coordinate = tir.number(sum((at[name] * c for name, c in dim.terms), dim.offset))
-            tests += [coordinate >= 0, coordinate < dim.extent]
+            low = tir.number(sum((at[name] * c for name, c in dim.terms), dim.offset))
+            rows = [(name, c) for name, c in dim.terms if name not in self.taps]
+            reach = sum((case.size(name) - 1) * c for name, c in rows) if case is not None else 0
+            tests += [low + reach >= 0, low < dim.extent]
         return tir.both(*tests)
 
     # --- copying ------------------------------------------------------------------------------------

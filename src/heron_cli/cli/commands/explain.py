@@ -24,12 +24,7 @@ if TYPE_CHECKING:
 )
 @options.json_option
 def command(
-    operator: str | None,
-    shape: str | None,
-    dtype: Mapping[str, str] | None,
-    epilogue: str | None,
-    workloads: str | None,
-    only: tuple[str, ...],
+    asked: inputs.Asked,
     target: str | None,
     threads: int,
     fixed: Mapping[str, int] | None,
@@ -42,7 +37,6 @@ def command(
     Without --set, whether the space holds any program at all. The exit code is 3 when what was asked about is
     impossible in every variant.
     """
-    asked = inputs.Asked.check(operator, shape, dtype, epilogue, workloads, only)
     machine = inputs.accelerator(target)
     from heron_cli import session
     from heron_cli.errors import SpaceEmptyError

@@ -42,7 +42,6 @@ def command(
     JOB is a YAML file or the name of a shipped job; docs/jobs.md explains it. The budget is spent where it
     pays most. The exit code is 5 when a workload misses the bar.
     """  # noqa: D301  (click wants the character, not an escape)
-    options.check_runner(runner, tracker, key, cluster)
     if runner == "replay":
         raise click.UsageError("a job measures: --runner is local, rpc or ray")
     from heron_cli.jobs.job import load

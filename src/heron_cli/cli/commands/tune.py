@@ -54,12 +54,7 @@ DEFAULT_TRIALS = 64
 )
 @options.json_option
 def command(
-    operator: str | None,
-    shape: str | None,
-    dtype: Mapping[str, str] | None,
-    epilogue: str | None,
-    workloads: str | None,
-    only: tuple[str, ...],
+    asked: inputs.Asked,
     target: str | None,
     db: Path,
     trials: int | None,
@@ -89,8 +84,6 @@ def command(
     """  # noqa: D301  (click wants the character, not an escape)
     if build_only and runner != "local":
         raise click.UsageError("--build-only runs nothing, so there is nothing for --runner to choose")
-    options.check_runner(runner, tracker, key, cluster)
-    asked = inputs.Asked.check(operator, shape, dtype, epilogue, workloads, only)
     from heron_cli import session
 
     kind = session.RunnerKind.BUILD_ONLY if build_only else session.RunnerKind(runner)

@@ -4,6 +4,7 @@ from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.constraints.c1_split import LoopSplit
 from heron_cli.schedule.constraints.c2_fuse import LoopFuse
 from heron_cli.schedule.constraints.c3_candidates import Candidates
+from heron_cli.schedule.constraints.c4_pack import PackOnce
 from heron_cli.schedule.constraints.c4_stage import StageLength
 from heron_cli.schedule.constraints.c5_memory import MemoryLimit
 from heron_cli.schedule.constraints.c6_accelerator import AcceleratorRules
@@ -23,6 +24,7 @@ RULES: tuple[ConstraintRule, ...] = (
     LoopFuse(),
     Candidates(),
     StageLength(),
+    PackOnce(),
     MemoryLimit(),
     SkippedTaps(),
     FilledTiles(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.nest import STREAMED
 from heron_cli.schedule.primitives import Order, Pipeline, Prefetch, Raster, Resident, Stay, Store
+from heron_cli.schedule.template import PACKED
 from heron_cli.space import Var, any_of, different, equal
 
 
@@ -14,7 +15,7 @@ class Candidates(ConstraintRule):
     name = "C3 candidates"
 
     def post(self, poster: Poster) -> None:
-        """Post the orders, the copies and the place."""
+        """Post the orders, the copies and the places."""
         for order in poster.template.all(Order):
             bound = poster.template.accelerator.level(order.level).bind
             if len(order.candidates) > 1 and bound is None:
@@ -41,6 +42,9 @@ class Candidates(ConstraintRule):
         place = poster.template.place
         if place is not None and len(place.positions) > 1:
             poster.space.knob(f"place.{place.stage}", range(len(place.positions)))
+        pack = poster.template.pack
+        if pack is not None and len(pack.positions) > 1:
+            poster.space.knob(PACKED, range(len(pack.positions)))
 
     def _streamed(self, poster: Poster, store: Store) -> None:
         """Lines that bypass the caches are not asked into them."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from heron_cli.accelerator.words import PACK
+from heron_cli.schedule.nest import ROOT
 from heron_cli.schedule.primitives import Pack
 from heron_cli.schedule.rules.base import NotApplicableError, ScheduleRule
 from heron_cli.schedule.template import Template
 
-STAGE = "pack"
+STAGE = PACK
 
 
 class PackWeight(ScheduleRule):
@@ -32,6 +34,12 @@ class PackWeight(ScheduleRule):
 
     def rewrite(self, template: Template) -> tuple[Template, str]:
         """Record the packing."""
-        in_advance = template.einsum.weight.constant
-        when = "in advance" if in_advance else "by every call"
-        return template.add(Pack("weight", in_advance)), f"weight in reading order, {when}"
+        if template.einsum.weight.constant:
+            return template.add(Pack("weight")), "weight in reading order, in advance"
+        places = template.accelerator.stages[STAGE].at if STAGE in template.accelerator.stages else (ROOT,)
+        found = [[ROOT] if place == ROOT else template.within(place) for place in places]
+        positions = [position for each in found for position in each]
+        if not positions:
+            raise NotApplicableError(f"the weight is packed by every call, and no place of {STAGE} is legal")
+        said = f"weight in reading order, by every call: at {', '.join(positions)}"
+        return template.add(Pack("weight", False, tuple(positions))), said

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heron_cli.schedule.nest import ROOT, SKIP
-from heron_cli.schedule.primitives import Order, Place
+from heron_cli.schedule.primitives import Place
 from heron_cli.schedule.rules.base import NotApplicableError, ScheduleRule
 from heron_cli.schedule.template import Template
 
@@ -46,20 +46,12 @@ class PlaceInput(ScheduleRule):
             elif place == SKIP:
                 positions += [SKIP] if self._skippable(template) else []
             else:
-                positions += self._within(template, place)
+                positions += template.within(place)
         if not positions:
             raise NotApplicableError(f"the input needs a copy ({'; '.join(needs)}), and no place is legal")
         return template.add(Place(STAGE, tuple(positions), "; ".join(needs))), f"{'; '.join(needs)}: at " + (
             ", ".join(positions)
         )
-
-    def _within(self, template: Template, name: str) -> list[str]:
-        """The places inside a level's spatial loops: one in a bound (fused) level, else after each loop."""
-        order = next(order for order in template.all(Order) if order.level == name)
-        if template.accelerator.level(name).bind is not None:
-            return [name] if template.threads > 1 else []
-        spatial = [axis for axis in order.candidates[0] if template.einsum.axis(axis).group != "k"]
-        return [f"{name}.{i}" for i in range(1, len(spatial) + 1)]
 
     def _skippable(self, template: Template) -> bool:
         """Taps can be left out where the input is else read as it lies and only spatial edges are padded."""

@@ -1,4 +1,6 @@
-"""Caches are asked ahead of need: for weights that stream by, and for lines that are about to be written."""
+"""Caches are asked ahead of need: for weights that stream by, for lines that are about to be written, and for
+the input of the next tile.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,10 @@ class PrefetchOperands(ScheduleRule):
     name = "prefetch"
 
     def unless(self, template: Template) -> str | None:
-        """There must be one, and lanes that lie side by side where it is the output."""
+        """There must be an operand that is worth it."""
         if not template.accelerator.prefetch:
             return "nothing is prefetched"
-        return None if self._found(template) else "the output's lanes are stored one by one"
+        return None if self._found(template) else "no operand is worth it"
 
     def rewrite(self, template: Template) -> tuple[Template, str]:
         """One primitive an operand."""
@@ -25,10 +27,14 @@ class PrefetchOperands(ScheduleRule):
         return template.add(*found), ", ".join(told)
 
     def _found(self, template: Template) -> list[Prefetch]:
-        lane = template.tensorize.axes["n"]
-        scattered = lane is None or template.einsum.output.stride(lane) != 1
+        einsum, lane = template.einsum, template.tensorize.axes["n"]
+        worth = {
+            "weight": True,
+            "output": lane is not None and einsum.output.stride(lane) == 1,
+            "input": any(einsum.moves(axis, einsum.input) for axis in einsum.spatial),
+        }
         return [
             Prefetch(operand, distances)
             for operand, distances in template.accelerator.prefetch.items()
-            if operand != "output" or not scattered
+            if worth[operand]
         ]

@@ -1,8 +1,5 @@
 // What the emitted kernels call: one PTX instruction, or a few, behind each name.
 // tests/backends/cuda/emulator.h gives every function here a meaning on the CPU; change both together.
-#define HERON static __device__ __forceinline__
-
-HERON unsigned heron_shared(const void* p) { return (unsigned)__cvta_generic_to_shared(p); }
 
 // The same value in every lane of a warp, said in a way that the compiler believes.
 HERON int heron_uniform(int x) { return __shfl_sync(0xffffffffu, x, 0); }
@@ -26,27 +23,27 @@ HERON void heron_load(unsigned char& x, const void* from) {
 }
 
 // --- global -> shared, zeros where `ok` is 0 (PTX ISA: cp.async, src-size) ------------------------------
-HERON void heron_copy_16(void* to, const void* from, int ok) {
-  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(heron_shared(to)), "l"(from), "r"(ok ? 16 : 0)
+HERON void heron_copy_16(heron_place to, const void* from, int ok) {
+  asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to.at), "l"(from), "r"(ok ? 16 : 0)
                : "memory");
 }
-HERON void heron_copy_8(void* to, const void* from, int ok) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;" ::"r"(heron_shared(to)), "l"(from), "r"(ok ? 8 : 0)
+HERON void heron_copy_8(heron_place to, const void* from, int ok) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 8, %2;" ::"r"(to.at), "l"(from), "r"(ok ? 8 : 0)
                : "memory");
 }
-HERON void heron_copy_4(void* to, const void* from, int ok) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(heron_shared(to)), "l"(from), "r"(ok ? 4 : 0)
+HERON void heron_copy_4(heron_place to, const void* from, int ok) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to.at), "l"(from), "r"(ok ? 4 : 0)
                : "memory");
 }
-HERON void heron_copy_2(void* to, const void* from, int ok) {
-  unsigned short x = 0;
+HERON void heron_copy_2(heron_place to, const void* from, int ok) {
+  ushort x = 0;
   if (ok) heron_load(x, from);
-  *(unsigned short*)to = x;
+  asm volatile("st.shared.u16 [%0], %1;" ::"r"(to.at), "h"(x) : "memory");
 }
-HERON void heron_copy_1(void* to, const void* from, int ok) {
-  unsigned char x = 0;
+HERON void heron_copy_1(heron_place to, const void* from, int ok) {
+  uchar x = 0;
   if (ok) heron_load(x, from);
-  *(unsigned char*)to = x;
+  asm volatile("st.shared.u8 [%0], %1;" ::"r"(to.at), "h"((ushort)x) : "memory");
 }
 HERON void heron_copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int N>
@@ -56,35 +53,38 @@ HERON void heron_copy_wait() {
 HERON void heron_barrier() { __syncthreads(); }
 
 // --- shared -> fragments (PTX ISA: ldmatrix) -------------------------------------------------------------
-HERON void heron_fragment_4(void* to, const void* from) {
+HERON void heron_fragment_4(void* to, heron_place from) {
   unsigned* r = (unsigned*)to;
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(heron_shared(from))
+               : "r"(from.at)
                : "memory");
 }
-HERON void heron_fragment_2(void* to, const void* from) {
+HERON void heron_fragment_2(void* to, heron_place from) {
   unsigned* r = (unsigned*)to;
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2];" : "=r"(r[0]), "=r"(r[1]) : "r"(heron_shared(from))
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0,%1}, [%2];" : "=r"(r[0]), "=r"(r[1]) : "r"(from.at)
                : "memory");
 }
-HERON void heron_fragment_4_t(void* to, const void* from) {
+HERON void heron_fragment_4_t(void* to, heron_place from) {
   unsigned* r = (unsigned*)to;
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
                : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
-               : "r"(heron_shared(from))
+               : "r"(from.at)
                : "memory");
 }
-HERON void heron_fragment_2_t(void* to, const void* from) {
+HERON void heron_fragment_2_t(void* to, heron_place from) {
   unsigned* r = (unsigned*)to;
   asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0,%1}, [%2];"
                : "=r"(r[0]), "=r"(r[1])
-               : "r"(heron_shared(from))
+               : "r"(from.at)
                : "memory");
 }
 
 // --- results: sums in shared memory, finished in registers, written as the output's type ----------------
-HERON void heron_stage_2(void* to, const void* from) { *(uint2*)to = *(const uint2*)from; }
+HERON void heron_stage_2(heron_place to, const void* from) {
+  const unsigned* x = (const unsigned*)from;
+  asm volatile("st.shared.v2.u32 [%0], {%1, %2};" ::"r"(to.at), "r"(x[0]), "r"(x[1]) : "memory");
+}
 template <int N>
 HERON void heron_words(void* to, const void* from) {  // N 32-bit words, aligned to min(N, 4) of them
   if constexpr (N % 4 == 0) {
@@ -96,14 +96,35 @@ HERON void heron_words(void* to, const void* from) {  // N 32-bit words, aligned
     *(unsigned*)to = *(const unsigned*)from;
   }
 }
+template <int N>
+HERON void heron_words(void* to, heron_place from) {  // as above, from shared memory
+  unsigned* x = (unsigned*)to;
+  if constexpr (N % 4 == 0) {
+#pragma unroll
+    for (int i = 0; i < N; i += 4)
+      asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+                   : "=r"(x[i]), "=r"(x[i + 1]), "=r"(x[i + 2]), "=r"(x[i + 3])
+                   : "r"(from.at + 4 * i)
+                   : "memory");
+  } else if constexpr (N == 2) {
+    asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(x[0]), "=r"(x[1]) : "r"(from.at) : "memory");
+  } else {
+    asm volatile("ld.shared.u32 %0, [%1];" : "=r"(x[0]) : "r"(from.at) : "memory");
+  }
+}
 // N staged sums. Of 8, every second four lanes read the second half first: else two lanes in eight share banks.
 template <int N>
-HERON void heron_sums(void* to, const void* from) {
+HERON void heron_sums(void* to, heron_place from) {
   if constexpr (N == 8) {
-    const bool second = threadIdx.x & 4;
-    const uint4 a = ((const uint4*)from)[second], b = ((const uint4*)from)[!second];
-    ((uint4*)to)[0] = second ? b : a;
-    ((uint4*)to)[1] = second ? a : b;
+    const unsigned second = threadIdx.x >> 2 & 1;
+    alignas(16) unsigned a[4], b[4];
+    heron_words<4>(a, heron_place{from.at + 16 * second});
+    heron_words<4>(b, heron_place{from.at + 16 * (second ^ 1)});
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      ((unsigned*)to)[i] = second ? b[i] : a[i];
+      ((unsigned*)to)[4 + i] = second ? a[i] : b[i];
+    }
   } else {
     heron_words<N>(to, from);
   }
@@ -157,15 +178,24 @@ HERON void heron_row(void* to, const void* from) {
 #pragma unroll
   for (int i = 0; i < 4; ++i) ((unsigned*)to)[2 * i] = x[i][0], ((unsigned*)to)[2 * i + 1] = x[i][1];
 }
+// Two neighbours, rounded.
+HERON unsigned heron_pair(const __half*, float a, float b) {
+  unsigned x;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(x) : "f"(b), "f"(a));
+  return x;
+}
+HERON unsigned heron_pair(const __nv_bfloat16*, float a, float b) {
+  unsigned x;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(x) : "f"(b), "f"(a));
+  return x;
+}
 // The same, rounded to a type of two bytes first.
 template <typename T, typename Sum>
 HERON void heron_row_as(void* to, const void* from) {
   unsigned x[4][1];
 #pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    alignas(4) T pair[2] = {(T)((const Sum*)from)[4 * i], (T)((const Sum*)from)[4 * i + 1]};
-    x[i][0] = *(const unsigned*)pair;
-  }
+  for (int i = 0; i < 4; ++i)
+    x[i][0] = heron_pair((const T*)nullptr, (float)((const Sum*)from)[4 * i], (float)((const Sum*)from)[4 * i + 1]);
   heron_turn(x);
 #pragma unroll
   for (int i = 0; i < 4; ++i) ((unsigned*)to)[i] = x[i][0];

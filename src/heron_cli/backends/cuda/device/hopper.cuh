@@ -20,8 +20,8 @@ HERON void heron_group_hold(void* sums) {
   for (int i = 0; i < N; ++i) asm volatile("" : "+r"(((unsigned*)sums)[i])::"memory");
 }
 // PTX ISA, matrix descriptor: addresses and strides in units of 16 bytes; mode 1, 2, 3: 128, 64, 32-byte swizzle.
-HERON unsigned long long heron_descriptor(const void* p, int leading, int stride, int mode) {
-  unsigned long long address = (heron_shared(p) & 0x3ffff) >> 4;
+HERON unsigned long long heron_descriptor(heron_place p, int leading, int stride, int mode) {
+  unsigned long long address = (p.at & 0x3ffff) >> 4;
   return address | (unsigned long long)(leading >> 4) << 16 | (unsigned long long)(stride >> 4) << 32 |
          (unsigned long long)mode << 62;
 }
@@ -37,9 +37,9 @@ HERON void heron_cluster_barrier() {
 }
 // N words that another block of the cluster has at the same place, added to N sums.
 template <int N, typename Sum>
-HERON void heron_cluster_add(void* sums, const void* place, int rank) {
+HERON void heron_cluster_add(void* sums, heron_place place, int rank) {
   unsigned address;
-  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(address) : "r"(heron_shared(place)), "r"(rank));
+  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(address) : "r"(place.at), "r"(rank));
   unsigned x[N];
   if constexpr (N % 4 == 0) {
 #pragma unroll
@@ -56,28 +56,28 @@ HERON void heron_cluster_add(void* sums, const void* place, int rank) {
 }
 
 // --- bulk copies: barriers in shared memory that count arrivals and bytes (PTX ISA: mbarrier) -----------
-HERON void heron_gate_open(void* gate, int arrivals) {
-  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(heron_shared(gate)), "r"(arrivals) : "memory");
+HERON void heron_gate_open(heron_place gate, int arrivals) {
+  asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(gate.at), "r"(arrivals) : "memory");
 }
 HERON void heron_gate_ready() { asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory"); }
-HERON void heron_gate_expect(void* gate, int bytes) {
-  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(heron_shared(gate)), "r"(bytes) : "memory");
+HERON void heron_gate_expect(heron_place gate, int bytes) {
+  asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(gate.at), "r"(bytes) : "memory");
 }
-HERON void heron_gate_arrive(void* gate) {
-  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(heron_shared(gate)) : "memory");
+HERON void heron_gate_arrive(heron_place gate) {
+  asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(gate.at) : "memory");
 }
-HERON void heron_gate_arrive_at(void* gate, int rank) {  // of another block of the cluster
+HERON void heron_gate_arrive_at(heron_place gate, int rank) {  // of another block of the cluster
   asm volatile(
       "{.reg .b32 there;\nmapa.shared::cluster.u32 there, %0, %1;\n"
-      "mbarrier.arrive.shared::cluster.b64 _, [there];}" ::"r"(heron_shared(gate)),
+      "mbarrier.arrive.shared::cluster.b64 _, [there];}" ::"r"(gate.at),
       "r"(rank)
       : "memory");
 }
-HERON void heron_gate_wait(void* gate, int parity) {
+HERON void heron_gate_wait(heron_place gate, int parity) {
   asm volatile(
       "{.reg .pred p;\nHERON_WAIT_%=:\n"
       "mbarrier.try_wait.parity.shared::cta.b64 p, [%0], %1;\n"
-      "@p bra HERON_DONE_%=;\nbra HERON_WAIT_%=;\nHERON_DONE_%=:}" ::"r"(heron_shared(gate)),
+      "@p bra HERON_DONE_%=;\nbra HERON_WAIT_%=;\nHERON_DONE_%=:}" ::"r"(gate.at),
       "r"(parity)
       : "memory");
 }
@@ -93,99 +93,99 @@ HERON void heron_warp_barrier() { __syncwarp(); }
 HERON void heron_map_fetch(unsigned long long map) { asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory"); }
 
 // A box (tile) or a column (im2col) of a tensor to this block, or to the blocks of a mask; coordinates innermost first.
-HERON void heron_box_1(void* to, void* gate, unsigned long long map, int c0) {
+HERON void heron_box_1(heron_place to, heron_place gate, unsigned long long map, int c0) {
   asm volatile("cp.async.bulk.tensor.1d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3}], [%2];" ::"r"(
-                   heron_shared(to)),
-               "l"(map), "r"(heron_shared(gate)), "r"(c0)
+                   to.at),
+               "l"(map), "r"(gate.at), "r"(c0)
                : "memory");
 }
-HERON void heron_box_1_to(void* to, void* gate, unsigned long long map, int blocks, int c0) {
+HERON void heron_box_1_to(heron_place to, heron_place gate, unsigned long long map, int blocks, int c0) {
   asm volatile("cp.async.bulk.tensor.1d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4}], [%2], %3;" ::"r"(
-                   heron_shared(to)),
-               "l"(map), "r"(heron_shared(gate)), "h"((unsigned short)blocks), "r"(c0)
+                   to.at),
+               "l"(map), "r"(gate.at), "h"((unsigned short)blocks), "r"(c0)
                : "memory");
 }
-HERON void heron_box_2(void* to, void* gate, unsigned long long map, int c0, int c1) {
+HERON void heron_box_2(heron_place to, heron_place gate, unsigned long long map, int c0, int c1) {
   asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(
-                   heron_shared(to)),
-               "l"(map), "r"(heron_shared(gate)), "r"(c0), "r"(c1)
+                   to.at),
+               "l"(map), "r"(gate.at), "r"(c0), "r"(c1)
                : "memory");
 }
-HERON void heron_box_2_to(void* to, void* gate, unsigned long long map, int blocks, int c0, int c1) {
+HERON void heron_box_2_to(heron_place to, heron_place gate, unsigned long long map, int blocks, int c0, int c1) {
   asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4, %5}], [%2], %3;" ::"r"(
-                   heron_shared(to)),
-               "l"(map), "r"(heron_shared(gate)), "h"((unsigned short)blocks), "r"(c0), "r"(c1)
+                   to.at),
+               "l"(map), "r"(gate.at), "h"((unsigned short)blocks), "r"(c0), "r"(c1)
                : "memory");
 }
-HERON void heron_box_3(void* to, void* gate, unsigned long long map, int c0, int c1, int c2) {
+HERON void heron_box_3(heron_place to, heron_place gate, unsigned long long map, int c0, int c1, int c2) {
   asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];" ::"r"(
-                   heron_shared(to)),
-               "l"(map), "r"(heron_shared(gate)), "r"(c0), "r"(c1), "r"(c2)
+                   to.at),
+               "l"(map), "r"(gate.at), "r"(c0), "r"(c1), "r"(c2)
                : "memory");
 }
-HERON void heron_box_3_to(void* to, void* gate, unsigned long long map, int blocks, int c0, int c1, int c2) {
+HERON void heron_box_3_to(heron_place to, heron_place gate, unsigned long long map, int blocks, int c0, int c1, int c2) {
   asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4, %5, %6}], [%2], %3;" ::"r"(
-                   heron_shared(to)),
-               "l"(map), "r"(heron_shared(gate)), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2)
+                   to.at),
+               "l"(map), "r"(gate.at), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2)
                : "memory");
 }
-HERON void heron_box_4(void* to, void* gate, unsigned long long map, int c0, int c1, int c2, int c3) {
+HERON void heron_box_4(heron_place to, heron_place gate, unsigned long long map, int c0, int c1, int c2, int c3) {
   asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2];" ::"r"(
-                   heron_shared(to)),
-               "l"(map), "r"(heron_shared(gate)), "r"(c0), "r"(c1), "r"(c2), "r"(c3)
+                   to.at),
+               "l"(map), "r"(gate.at), "r"(c0), "r"(c1), "r"(c2), "r"(c3)
                : "memory");
 }
-HERON void heron_box_4_to(void* to, void* gate, unsigned long long map, int blocks, int c0, int c1, int c2, int c3) {
+HERON void heron_box_4_to(heron_place to, heron_place gate, unsigned long long map, int blocks, int c0, int c1, int c2, int c3) {
   asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4, %5, %6, %7}], [%2], %3;" ::"r"(
-                   heron_shared(to)),
-               "l"(map), "r"(heron_shared(gate)), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2), "r"(c3)
+                   to.at),
+               "l"(map), "r"(gate.at), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2), "r"(c3)
                : "memory");
 }
-HERON void heron_box_5(void* to, void* gate, unsigned long long map, int c0, int c1, int c2, int c3, int c4) {
+HERON void heron_box_5(heron_place to, heron_place gate, unsigned long long map, int c0, int c1, int c2, int c3, int c4) {
   asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6, %7}], [%2];" ::"r"(
-                   heron_shared(to)),
-               "l"(map), "r"(heron_shared(gate)), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4)
+                   to.at),
+               "l"(map), "r"(gate.at), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4)
                : "memory");
 }
-HERON void heron_box_5_to(void* to, void* gate, unsigned long long map, int blocks, int c0, int c1, int c2, int c3, int c4) {
+HERON void heron_box_5_to(heron_place to, heron_place gate, unsigned long long map, int blocks, int c0, int c1, int c2, int c3, int c4) {
   asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4, %5, %6, %7, %8}], [%2], %3;" ::"r"(
-                   heron_shared(to)),
-               "l"(map), "r"(heron_shared(gate)), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4)
+                   to.at),
+               "l"(map), "r"(gate.at), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4)
                : "memory");
 }
-HERON void heron_column_3(void* to, void* gate, unsigned long long map, int c0, int c1, int c2, int o0) {
+HERON void heron_column_3(heron_place to, heron_place gate, unsigned long long map, int c0, int c1, int c2, int o0) {
   asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2], {%6};" ::"r"(
-                   heron_shared(to)),
-               "l"(map), "r"(heron_shared(gate)), "r"(c0), "r"(c1), "r"(c2), "h"((unsigned short)o0)
+                   to.at),
+               "l"(map), "r"(gate.at), "r"(c0), "r"(c1), "r"(c2), "h"((unsigned short)o0)
                : "memory");
 }
-HERON void heron_column_3_to(void* to, void* gate, unsigned long long map, int blocks, int c0, int c1, int c2, int o0) {
+HERON void heron_column_3_to(heron_place to, heron_place gate, unsigned long long map, int blocks, int c0, int c1, int c2, int o0) {
   asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4, %5, %6}], [%2], {%7}, %3;" ::"r"(
-                   heron_shared(to)),
-               "l"(map), "r"(heron_shared(gate)), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2), "h"((unsigned short)o0)
+                   to.at),
+               "l"(map), "r"(gate.at), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2), "h"((unsigned short)o0)
                : "memory");
 }
-HERON void heron_column_4(void* to, void* gate, unsigned long long map, int c0, int c1, int c2, int c3, int o0, int o1) {
+HERON void heron_column_4(heron_place to, heron_place gate, unsigned long long map, int c0, int c1, int c2, int c3, int o0, int o1) {
   asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2], {%7, %8};" ::"r"(
-                   heron_shared(to)),
-               "l"(map), "r"(heron_shared(gate)), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "h"((unsigned short)o0), "h"((unsigned short)o1)
+                   to.at),
+               "l"(map), "r"(gate.at), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "h"((unsigned short)o0), "h"((unsigned short)o1)
                : "memory");
 }
-HERON void heron_column_4_to(void* to, void* gate, unsigned long long map, int blocks, int c0, int c1, int c2, int c3, int o0, int o1) {
+HERON void heron_column_4_to(heron_place to, heron_place gate, unsigned long long map, int blocks, int c0, int c1, int c2, int c3, int o0, int o1) {
   asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4, %5, %6, %7}], [%2], {%8, %9}, %3;" ::"r"(
-                   heron_shared(to)),
-               "l"(map), "r"(heron_shared(gate)), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "h"((unsigned short)o0), "h"((unsigned short)o1)
+                   to.at),
+               "l"(map), "r"(gate.at), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "h"((unsigned short)o0), "h"((unsigned short)o1)
                : "memory");
 }
-HERON void heron_column_5(void* to, void* gate, unsigned long long map, int c0, int c1, int c2, int c3, int c4, int o0, int o1, int o2) {
+HERON void heron_column_5(heron_place to, heron_place gate, unsigned long long map, int c0, int c1, int c2, int c3, int c4, int o0, int o1, int o2) {
   asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6, %7}], [%2], {%8, %9, %10};" ::"r"(
-                   heron_shared(to)),
-               "l"(map), "r"(heron_shared(gate)), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4), "h"((unsigned short)o0), "h"((unsigned short)o1), "h"((unsigned short)o2)
+                   to.at),
+               "l"(map), "r"(gate.at), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4), "h"((unsigned short)o0), "h"((unsigned short)o1), "h"((unsigned short)o2)
                : "memory");
 }
-HERON void heron_column_5_to(void* to, void* gate, unsigned long long map, int blocks, int c0, int c1, int c2, int c3, int c4, int o0, int o1, int o2) {
+HERON void heron_column_5_to(heron_place to, heron_place gate, unsigned long long map, int blocks, int c0, int c1, int c2, int c3, int c4, int o0, int o1, int o2) {
   asm volatile("cp.async.bulk.tensor.5d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%4, %5, %6, %7, %8}], [%2], {%9, %10, %11}, %3;" ::"r"(
-                   heron_shared(to)),
-               "l"(map), "r"(heron_shared(gate)), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4), "h"((unsigned short)o0), "h"((unsigned short)o1), "h"((unsigned short)o2)
+                   to.at),
+               "l"(map), "r"(gate.at), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4), "h"((unsigned short)o0), "h"((unsigned short)o1), "h"((unsigned short)o2)
                : "memory");
 }

@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 def command(
     one: str,
     other: str,
-    operator: str | None,
-    shape: str | None,
-    dtype: Mapping[str, str] | None,
-    epilogue: str | None,
-    workloads: str | None,
-    only: tuple[str, ...],
+    asked: inputs.Asked,
     threads: int,
     seed: int,
     as_json: bool,
@@ -38,7 +33,6 @@ def command(
     \b
         heron space diff vta vta-small conv2d --shape height=14,width=14,in_channels=256,out_channels=256
     """  # noqa: D301  (click wants the character, not an escape)
-    asked = inputs.Asked.check(operator, shape, dtype, epilogue, workloads, only)
     machines = [inputs.accelerator(name) for name in (one, other)]
     from heron_cli import session
 

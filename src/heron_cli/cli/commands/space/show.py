@@ -28,12 +28,7 @@ if TYPE_CHECKING:
 @options.seed_option
 @options.json_option
 def command(
-    operator: str | None,
-    shape: str | None,
-    dtype: Mapping[str, str] | None,
-    epilogue: str | None,
-    workloads: str | None,
-    only: tuple[str, ...],
+    asked: inputs.Asked,
     target: str | None,
     threads: int,
     fixed: Mapping[str, int] | None,
@@ -43,7 +38,6 @@ def command(
     as_json: bool,
 ) -> None:
     """Show the search spaces of workloads: variants, sizes, and the rules that shape them."""
-    asked = inputs.Asked.check(operator, shape, dtype, epilogue, workloads, only)
     machine = inputs.accelerator(target)
     from heron_cli import session
 

@@ -1,0 +1,92 @@
+"""Tune the same workloads with TVM's MetaSchedule and with heron, compare side by side, tell what failed.
+
+    python -m benchmarks.metaschedule --target dlboost
+    python -m benchmarks.metaschedule --target tensorcore --part 0/2    # one process a GPU
+
+Both tuners have the same trials, cores and threads. Workloads lie in folders of --work, and everything goes
+on where it stopped; --until ends it in time. Stages: `tune`, `compare` (on a quiet machine), `page` (the
+section "TVM MetaSchedule" of the page --out, which that page's own script keeps).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.dlboost_operators.slots import Slot, physical
+from benchmarks.dlboost_operators.tuning import in_slots
+from benchmarks.metaschedule import outcome as outcomes
+from benchmarks.metaschedule import page
+from benchmarks.metaschedule.machines import MACHINES, Machine
+from benchmarks.metaschedule.work import Order, Work, worker
+
+REGRESSION = 5
+STAGES = ("tune", "compare", "page")
+_GRACE = {"tune": 240.0, "compare": 120.0}  # what is under way when the time is up may take so long
+
+
+def main() -> int:
+    """Run the stages; 5 when the bar is missed."""
+    options = _options()
+    machine = MACHINES[options.target]
+    work = options.work / machine.name
+    end = time.monotonic() + options.until
+    chosen = [each for each in machine.workloads() if options.only in each.name]
+    part, parts = map(int, options.part.split("/"))
+    slots = _slots(machine, options, len(chosen[part::parts]), part, parts)
+    stages = options.stage or STAGES
+    for stage in (each for each in ("tune", "compare") if each in stages):
+        until = end if "compare" not in stages or stage == "compare" else end - options.until * 0.15
+        order = Order(
+            stage, machine, work, options.trials, options.threads, options.seed, options.rivals, until
+        )
+        in_slots(worker, [Work(each, options.threads) for each in chosen[part::parts]], slots, order,
+                 until + _GRACE[stage])  # fmt: skip
+    if "page" not in stages:
+        return 0
+    found = outcomes.read_all(work, machine.chosen)
+    lines = page.section(machine, found)
+    if options.out is None:
+        print("\n".join(lines))
+    else:
+        page.put(options.out, lines)
+    return REGRESSION if page.missed(machine, found) else 0
+
+
+def _slots(
+    machine: Machine, options: argparse.Namespace, workloads: int, part: int, parts: int
+) -> list[Slot]:
+    """Cores in equal shares: by parts, and on a processor by workloads. A GPU does one at a time."""
+    cores = sorted(os.sched_getaffinity(0)) if machine.gpu else physical()
+    cores = cores[: options.jobs][part::parts] if machine.gpu else cores[: options.jobs]
+    if machine.gpu:
+        return [Slot(options.threads, tuple(cores))]
+    several = max(1, min(workloads, len(cores) // options.threads))
+    size = len(cores) // several
+    return [Slot(options.threads, tuple(cores[i * size : (i + 1) * size])) for i in range(several)]
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--target", choices=sorted(MACHINES), required=True)
+    parser.add_argument("--stage", choices=STAGES, action="append", help="default: all, in order")
+    parser.add_argument("--trials", type=int, default=192, help="of each tuner and workload (default: 192)")
+    parser.add_argument("--threads", type=int, default=1, help="of the kernels")
+    parser.add_argument("--jobs", type=int, help="cores to use (default: all)")
+    parser.add_argument("--part", default="0/1", help="I/N: every N-th workload from the I-th on")
+    parser.add_argument("--until", type=float, default=86400, help="seconds after which nothing is begun")
+    parser.add_argument("--only", default="", help="workloads whose name contains this")
+    parser.add_argument("--rivals", type=int, default=4, help="of MetaSchedule's fastest to compare")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, default=page.WORK)
+    parser.add_argument("--out", type=Path, help="the page to put the section into (default: print it)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""What a process of the benchmark does with a workload: tune it on both sides, or compare them."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.dlboost_operators.slots import Slot
+from benchmarks.dlboost_operators.tuning import items, say, settle
+from benchmarks.metaschedule import outcome as outcomes
+from benchmarks.metaschedule.machines import Machine
+from benchmarks.metaschedule.outcome import Outcome, Side
+from heron_cli.operators.workload import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What every process is told."""
+
+    stage: str
+    machine: Machine
+    work: Path
+    trials: int
+    threads: int
+    seed: int
+    rivals: int
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A workload in a queue."""
+
+    workload: Workload
+    threads: int
+
+
+def worker(source: Any, results: Any, slot: Slot, order: Order) -> None:
+    """Do what comes from the queue, on the slot's cores; see `in_slots`."""
+    settle(slot)
+    os.environ.update(TVM_NUM_THREADS=str(order.threads), TVM_BIND_THREADS="0")
+    for work in items(source):
+        if time.monotonic() > order.until:
+            continue
+        began, name = time.monotonic(), work.workload.name
+        try:
+            told = (_tune if order.stage == "tune" else _compare)(work.workload, slot, order)
+        except Exception:  # one workload must not end the others; the page shows it as missing
+            told = traceback.format_exc(limit=-4)
+        say(f"{order.stage} {name}: {told}, {time.monotonic() - began:.0f} s")
+
+
+def _tune(workload: Workload, slot: Slot, order: Order) -> str:
+    from benchmarks.metaschedule import mine, problems, tuning
+
+    folder, machine, db = order.work / workload.name, order.machine, order.work / "heron.db"
+    plan = tuning.Plan(order.trials, order.threads, slot.cores, order.seed, order.until)
+    kept = outcomes.read(folder) or Outcome(workload.name, order.trials)
+    kept.planned = order.trials
+    if machine.accelerator:
+        began = time.monotonic()
+        mine.tune(workload, machine, db, plan)
+        wall = kept.heron.wall + time.monotonic() - began
+        kept.heron = mine.side(workload, machine, db, order.threads, wall)
+        outcomes.write(folder, kept)
+    try:
+        tuning.tune(problems.problem(workload, machine.tile), machine, folder, plan)
+    finally:  # what was tuned before it failed counts
+        done = tuning.Progress.read(folder / "progress.json")
+        failed = {"build": done.build_errors, "run": done.run_errors}
+        kept.peer = Side(done.trials, failed, done.reasons, done.wall, done.best)
+        drawn, bred = tuning.refusals(folder)
+        kept.drawn = (drawn.passed, dict(drawn.refused))
+        kept.bred = (bred.passed, dict(bred.refused))
+        outcomes.write(folder, kept)
+    return f"{kept.peer.trials} trials, {kept.peer.share:.0%} failed, best {kept.peer.best}"
+
+
+def _compare(workload: Workload, slot: Slot, order: Order) -> str:
+    from benchmarks.metaschedule import tuning
+
+    if order.machine.gpu:
+        from benchmarks.metaschedule.gpu import measure
+    else:
+        from benchmarks.metaschedule.processor import measure
+    folder = order.work / workload.name
+    kept = outcomes.read(folder)
+    if kept is None:
+        return "not tuned"
+    os.sched_setaffinity(0, slot.cores[: order.threads])
+    plan = tuning.Plan(order.trials, order.threads, slot.cores, order.seed, order.until)
+    try:
+        found = measure(workload, order.machine, folder, order.work / "heron.db", plan, order.rivals)
+    except Exception as error:
+        kept.failure = f"{type(error).__name__}: {error}"[:300]
+        outcomes.write(folder, kept)
+        raise
+    kept.times, kept.wrong, kept.how, kept.failure = found.times, found.wrong, found.how, ""
+    outcomes.write(folder, kept)
+    return str({name: f"{seconds * 1e6:.2f} us" for name, seconds in found.times.items()} | found.wrong)

@@ -1,0 +1,282 @@
+"""One register tile: its sums over the whole reduction, the epilogue, and the stores.
+
+The accumulators are one small buffer per vector, so LLVM promotes each of them to a register by itself
+and several bodies of code (long and short tiles, edge tiles) live in one function without spills.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from heron_cli.backends import tir
+from heron_cli.backends.x86 import inline
+from heron_cli.backends.x86.ahead import Ahead
+from heron_cli.backends.x86.cases import Case, Cases
+from heron_cli.backends.x86.finish import Finish
+from heron_cli.backends.x86.pack import PackedWeight, Panels
+from heron_cli.backends.x86.stage import InputStage, Source
+from heron_cli.schedule.einsum import Axis
+from heron_cli.schedule.nest import STREAMED, Nest
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What a tile reads: the input and the packed weight, `panels` being None until it is packed."""
+
+    source: Source
+    panels: Panels | None
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """The sums of a tile: where it starts, its output points, and a register for every vector of each.
+
+    A point says how far it lies from the tile's first one on every m-like axis.
+    """
+
+    case: Case
+    starts: Mapping[str, Any]
+    points: Sequence[Mapping[str, int]]
+    registers: Sequence[Sequence[Any]]
+
+    @property
+    def blocks(self) -> int:
+        """Vectors of a point."""
+        return len(self.registers[0])
+
+
+class RegisterTile:
+    """Emits the tiles of a nest."""
+
+    def __init__(
+        self, nest: Nest, weight: PackedWeight, stage: InputStage, cases: Cases, finish: Finish, output: Any
+    ) -> None:
+        self.nest, self.einsum = nest, nest.einsum
+        self.weight, self.stage, self.cases, self.finish, self.output = weight, stage, cases, finish, output
+        self.lane, self.group = weight.lane, weight.group
+        self.width, self.depth = weight.width, weight.depth
+        self.accumulate = self.einsum.accumulate
+        self.types = (self.einsum.input.dtype, self.einsum.weight.dtype)
+        self.inlined = any(inline.carrier(dtype) != dtype for dtype in self.types)
+        covered = {self.lane, self.group}
+        self.left_out = [d for d in self.einsum.left_out() if not covered & {name for name, _ in d.terms}]
+        self.ahead = Ahead(nest, self.lane, self.width)
+
+    def multiplication(self) -> str:
+        """LLVM IR that tiles with `inlined` call."""
+        return inline.multiplication(
+            self.nest.instruction, self.width, self.depth, self.accumulate, self.types
+        )
+
+    def emit(self, reads: Reads, tiles: Mapping[str, Any], case: Case) -> Any:
+        """The tile with these indices."""
+        spatial = [axis.name for axis in self.einsum.spatial]
+        starts = {name: self.cases.start(name, tiles.get(name, 0)) for name in spatial}
+        points = self._points(case)
+        registers = [
+            [tir.register(f"acc{p}_{j}", self.accumulate, self.width) for j in range(case.size(self.lane))]
+            for p in range(len(points))
+        ]
+        sums = _Sums(case, starts, points, registers)
+        flat = [buffer for row in registers for buffer in row]
+        statements = [tir.allocate_register(buffer) for buffer in flat]
+        statements += [tir.store(b, 0, tir.zero(self.accumulate, self.width), self.width) for b in flat]
+        panels = reads.panels
+        assert panels is not None
+
+        def reduce(output: Any) -> Any:
+            return tir.bind(
+                "a",
+                reads.source.base(starts),
+                lambda a: tir.bind(
+                    "w",
+                    self.weight.tile_base(panels, tiles),
+                    lambda w: self._reduce(reads.source, panels.buffer, sums, a, w, output),
+                ),
+            )
+
+        where = self._output_base(starts)
+        statements.append(tir.bind("c", where, reduce) if self.ahead.output else reduce(None))
+        statements.append(tir.bind("c", where, lambda c: self._write_back(sums, c)))
+        return tir.sequence(statements)
+
+    def _points(self, case: Case) -> list[Mapping[str, int]]:
+        """The output points of a tile in row-major order of its m-like axes."""
+        points: list[Mapping[str, int]] = [{}]
+        for axis in self.einsum.spatial:
+            if axis.name != self.lane:
+                points = [{**point, axis.name: i} for point in points for i in range(case.size(axis.name))]
+        return points
+
+    # --- the sums -----------------------------------------------------------------------------------
+
+    def _reduce(self, source: Source, packed: Any, sums: _Sums, a: Any, w: Any, output: Any) -> Any:
+        """All products of a tile; `a`, `w` and `output` are where its operands begin."""
+        order = self._reduction_order()
+        loops = [axis for axis in order if axis.name != self.group]
+        group_first = order[0].name == self.group
+        starts, static = sums.starts, sums.case.static_taps
+
+        def outermost(index: Any, count: int, depth: int) -> list[Any]:
+            """What is asked for in one of `count` iterations of the outermost loop of the sum."""
+            if depth or output is None:
+                return []
+            return self.ahead.lines(
+                self.output, output, starts[self.lane], sums.case, sums.blocks, index, count
+            )
+
+        def steps(taps: Mapping[str, Any], groups: Sequence[Any], last: bool) -> Any:
+            """The dot products of some groups of four at fixed taps."""
+            statements: list[Any] = []
+            length = self.width * self.depth
+            for i, g in enumerate(groups):
+                begin = self.weight.group_start(g, last)
+                offset = source.offset({**taps, self.group: begin})
+                at = [w + self.weight.offset(taps, g, sums.blocks) + j * length for j in range(sums.blocks)]
+                weights = [tir.load(packed, place, length) for place in at]
+                statements += self.ahead.weights(packed, at, length)
+                for point, row in zip(sums.points, sums.registers, strict=True):
+                    if not sums.case.valid(point, taps):
+                        continue
+                    place = a + offset + source.offset(point)
+                    bytes4 = tir.load(source.buffer, place, self.depth)
+                    words = tir.broadcast(tir.reinterpret(bytes4, "int32"), self.width)
+                    for accumulator, vector in zip(row, weights, strict=True):
+                        value = self._multiply(tir.load(accumulator, 0, self.width), words, vector)
+                        statements.append(tir.store(accumulator, 0, value, self.width))
+                    if i == 0:  # the groups of a step lie within few lines
+                        statements += self.ahead.inputs(source, place, sums.case)
+            return tir.sequence(statements) if statements else tir.nothing()
+
+        def taps_loop(rest: Sequence[Axis], taps: Mapping[str, Any], inner: Any, depth: int) -> Any:
+            if not rest:
+                return inner(taps)
+            axis, *others = rest
+
+            def body(index: Any, iteration: Any, count: int) -> Any:
+                here = {**taps, axis.name: index}
+                reads = None
+                if axis.name not in static:
+                    reads = self.stage.guard(starts, here, axis.name, sums.case)
+                work = tir.when(
+                    tir.both(reads, self._has_weight(starts, here, axis.name)),
+                    taps_loop(others, here, inner, depth + 1),
+                )
+                return tir.sequence([*outermost(iteration, count, depth), work])
+
+            if axis.name in static:
+                real = [
+                    i for i in range(axis.extent) if sums.case.any_valid({**taps, axis.name: i}, sums.points)
+                ]
+                unrolled = [body(i, n, len(real)) for n, i in enumerate(real)]
+                return tir.sequence(unrolled) if unrolled else tir.nothing()
+            return tir.loop(axis.name, axis.extent, lambda index: body(index, index, axis.extent))
+
+        tiling = self.nest.tilings[self.group]
+        regular = tiling.extent // self.depth
+        step = min(tiling.size, max(regular, 1))
+        whole, rest = divmod(regular, step)
+
+        def groups_loop(inner: Callable[[Sequence[Any], bool], Any], depth: int) -> Any:
+            """All groups of four: a loop of `step` at a time, the rest, and the shifted last one."""
+            statements = []
+            if whole:
+
+                def body(g: Any) -> Any:
+                    work = inner([g * step + u for u in range(step)], False)
+                    return tir.sequence([*outermost(g, whole, depth), work])
+
+                statements.append(tir.loop("g", whole, body))
+            if rest:
+                statements.append(inner([whole * step + u for u in range(rest)], False))
+            if tiling.extent % self.depth:
+                statements.append(inner([tiling.blocks - 1], True))
+            return tir.sequence(statements)
+
+        if group_first:
+            body = groups_loop(
+                lambda gs, last: taps_loop(loops, {}, lambda taps: steps(taps, gs, last), 1), 0
+            )
+        else:
+            body = taps_loop(
+                loops, {}, lambda taps: groups_loop(lambda gs, last: steps(taps, gs, last), len(loops)), 0
+            )
+        return tir.when(tir.both(self.stage.tile_guard(starts), self._has_weight(starts, {}, None)), body)
+
+    def _multiply(self, sums: Any, words: Any, weights: Any) -> Any:
+        """One instruction: to each lane, the products of a word of the input and one of weights."""
+        dtype = f"{self.accumulate}x{self.width}"
+        if self.inlined:
+            return inline.multiply(dtype, sums, words, tir.reinterpret(weights, f"int32x{self.width}"))
+        vector = tir.reinterpret(words, f"{self.einsum.input.dtype}x{self.width * self.depth}")
+        return tir.llvm_intrinsic(dtype, self.nest.instruction, sums, vector, weights)
+
+    def _has_weight(self, starts: Mapping[str, Any], taps: Mapping[str, Any], last: str | None) -> Any:
+        """The test 'the weight is not zero here' for a loop over tap `last` or for the tile (None).
+
+        None if there is nothing to test: only phases of a transposed convolution lack taps.
+        """
+        loops = {axis.name for axis in self.einsum.reduction}
+        tests = []
+        for dim in self.left_out:
+            moved = [name for name, _ in dim.terms if name in loops]
+            if all(name in taps for name in moved) and (last in moved if last else not moved):
+                at = {**starts, **taps}
+                coordinate = tir.number(sum((at[name] * c for name, c in dim.terms), dim.offset))
+                tests += [coordinate >= 0, coordinate < dim.extent]
+        return tir.both(*tests)
+
+    def _reduction_order(self) -> list[Axis]:
+        """The axes of the sum, each once, at its outermost level: the emitter does not tile them further."""
+        names = [loop.axis for loop in self.nest.positions() if self.einsum.axis(loop.axis).group == "k"]
+        return [self.einsum.axis(name) for name in dict.fromkeys(names)]
+
+    # --- write-back ---------------------------------------------------------------------------------
+
+    def _output_base(self, starts: Mapping[str, Any]) -> Any:
+        output = self.einsum.output
+        moving = [a.name for a in self.einsum.spatial if a.name != self.lane]
+        return sum((starts[name] * output.stride(name) for name in moving), output.offset())
+
+    def _write_back(self, sums: _Sums, c: Any) -> Any:
+        output, tiling, starts = self.einsum.output, self.nest.tilings[self.lane], sums.starts
+        stride = output.stride(self.lane)
+        first = starts[self.lane]  # in blocks
+        valid = min(self.width, tiling.extent)
+        streamed = self.nest.store == STREAMED
+        statements = []
+        for point, row in zip(sums.points, sums.registers, strict=True):
+            at = c + sum(output.stride(name) * i for name, i in point.items())
+            here = {name: starts[name] + point.get(name, 0) for name in starts if name != self.lane}
+            stores = []
+            for j, register in enumerate(row):
+                column = (first + j) * self.width
+                if tiling.extent % self.width and tiling.extent > self.width:
+                    column = tir.minimum(column, tiling.extent - self.width)
+                elif tiling.extent < self.width:
+                    column = 0
+                before, buffer = self.finish.apply(register, here, column, valid)
+                stores += before
+                if streamed:
+                    stores.append(inline.stream(self.output, at + column, tir.load(buffer, 0, self.width)))
+                elif stride == 1 and valid == self.width:
+                    stores.append(
+                        tir.store(self.output, at + column, tir.load(buffer, 0, self.width), self.width)
+                    )
+                else:
+                    stores += [
+                        tir.store(self.output, at + (column + i) * stride, tir.load(buffer, i))
+                        for i in range(valid)
+                    ]
+            statements.append(tir.when(self._inside(starts, point), tir.sequence(stores)))
+        return tir.sequence(statements)
+
+    def _inside(self, starts: Mapping[str, Any], point: Mapping[str, int]) -> Any:
+        """The test 'this point lies in the image', None where all do."""
+        tests = []
+        for dim in self.einsum.cropped():
+            at = sum(((starts[n] + point.get(n, 0)) * c for n, c in dim.terms), dim.offset)
+            tests += [tir.number(at) >= 0, tir.number(at) < dim.extent]
+        return tir.both(*tests)
