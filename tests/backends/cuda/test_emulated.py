@@ -47,6 +47,7 @@ FAST = [
     Case(SM80, "gather", workload("gemm", SINGLE, m=24, n=20, k=20)),
     Case(SM80, "gather", conv(NARROW, "bias=1,shift=8", layout="NCHW", dilation=2, padding=2)),
     Case(SM80, "gather", conv(NARROW, "bias=1,scale=1,residual=1", out_channels=21)),
+    Case(SM80, "gather", conv(SINGLE, "residual=1", layout="NCHW", height=5, width=4, out_channels=7)),
     Case(SM80, "runs", conv(in_channels=3, stride=2), late=False),
     Case(SM90, "gather-threads-wgmma", workload("gemm", m=70, n=40, k=72), {"split.k": 2}),
     Case(SM90, "gather-threads-mma", workload("gemm", m=33, n=24, k=200), {"split.k": 3}, late=False),

@@ -223,7 +223,8 @@ class Epilogue:
         """The elements of an operand of the epilogue that belong to a piece, widened to those of `into`."""
         name = parts_of(self.geometry, self.output, self.geometry.axes[self.along])[-1][0]
         names = {name, *(part.name for part in self.einsum.axis(self.geometry.axes[self.along]).parts)}
-        stride = sum(access.stride(each) for each in names & access.names())
+        along = {name} if name in access.names() else names & access.names()
+        stride = sum(access.stride(each) for each in along)
         kind, wide = _C_TYPES[access.dtype], _C_TYPES[str(into.dtype)]
         data = self.buffers[access.name]
         at = flat(access, values)
