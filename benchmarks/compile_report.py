@@ -140,8 +140,8 @@ def _machine(built: Sequence[Judged], tool: str | None) -> list[str]:
     lines = ["## Instructions in the machine code", ""]
     if tool is None:
         return [*lines, "Not looked at: no `nvdisasm` on the PATH (`pip install nvidia-cuda-nvdisasm`).", ""]
-    lines += ["| emitter | kernels | with tensor instructions | which |", "|---|---|---|---|"]
-    for name, group in _groups(built).items():
+    lines += ["| emitter | kernels looked at | with tensor instructions | which |", "|---|---|---|---|"]
+    for name, group in _groups([each for each in built if each.sample.machine is not None]).items():
         counts = Counter(word for each in group for word in _TENSOR if (each.sample.machine or {}).get(word))
         having = sum(any((each.sample.machine or {}).get(word) for word in _TENSOR) for each in group)
         words = ", ".join(f"{word} {count}" for word, count in sorted(counts.items()))

@@ -26,11 +26,11 @@ from benchmarks.native import CACHE, HERE, BenchmarkError
 from benchmarks.onednn import UNRESTRICTED, wheels
 from benchmarks.report import Results
 from benchmarks.search_methods import METHODS, Run
+from benchmarks.study import conclude, save
 
 WORK = CACHE / "dlboost-first"
 PAGE = HERE / "results" / "dlboost-first.md"
 STAGES = ("tune", "measure", "methods")
-REGRESSION = 5
 
 
 class Study:
@@ -103,10 +103,7 @@ class Study:
                     self._save()
 
     def _save(self) -> None:
-        self.work.mkdir(parents=True, exist_ok=True)
-        partial = self.state.with_suffix(".tmp")
-        partial.write_text(json.dumps(asdict(self.results)))
-        partial.replace(self.state)
+        save(asdict(self.results), self.state)
         self.options.out.parent.mkdir(parents=True, exist_ok=True)
         self.options.out.write_text(report.render(self.results))
 
@@ -170,25 +167,21 @@ def main() -> int:
         shutil.rmtree(options.work)
     cases = [case for case in CASES if not options.only or options.only in case.name]
     stages = options.stage or STAGES
-    try:
+
+    def work() -> list[str]:
         wheels.find()
         study = Study(options)
-        work: dict[str, Callable[[], None]] = {
+        parts: dict[str, Callable[[], None]] = {
             "tune": lambda: study.tune(cases),
             "measure": lambda: study.measure(cases),
             "methods": study.methods,
         }
         for stage in STAGES:
             if stage in stages:
-                work[stage]()
-    except BenchmarkError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    failures = report.failed_bars(study.results)
-    print(f"wrote {options.out}")
-    for line in failures:
-        print(f"missed: {line}")
-    return REGRESSION if failures else 0
+                parts[stage]()
+        return report.failed_bars(study.results)
+
+    return conclude(work, options.out)
 
 
 if __name__ == "__main__":

@@ -38,13 +38,8 @@ class Peak:
 
 
 def burst(iterations: int = 200_000) -> float:
-    """Operations per second of this core now, in registers; takes some milliseconds.
-
-    0 where there is no such instruction.
-    """
+    """Operations per second of this core now, in registers; takes some milliseconds."""
     library = _library()
-    if not library.peak_supported():
-        return 0.0
     seconds: float = library.peak_multiply(FORMS.index("register"), iterations)
     return MULTIPLICATIONS * iterations * OPERATIONS / seconds
 
@@ -52,6 +47,8 @@ def burst(iterations: int = 200_000) -> float:
 @cache
 def _library() -> ctypes.CDLL:
     library = load(HERE / "peak.c")
+    if not library.peak_supported():
+        raise BenchmarkError("this CPU has no AVX-512 VNNI, so there is no vpdpbusd to measure")
     library.peak_multiply.argtypes = [ctypes.c_int32, ctypes.c_int64]
     library.peak_multiply.restype = ctypes.c_double
     library.peak_clock_chain.argtypes = [ctypes.c_int64]
@@ -62,8 +59,6 @@ def _library() -> ctypes.CDLL:
 def measure(bursts: int = 40, iterations: int = 200_000) -> Peak:
     """Alternate short bursts of the clock chain and of each form; takes about 0.2 s."""
     library = _library()
-    if not library.peak_supported():
-        raise BenchmarkError("this CPU has no AVX-512 VNNI, so there is no vpdpbusd to measure")
     clocks: list[float] = []
     rates: dict[str, list[tuple[float, float]]] = {name: [] for name in FORMS}
     for _ in range(bursts):

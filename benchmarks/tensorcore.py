@@ -44,8 +44,10 @@ def main() -> None:
         _install(arguments.wheels)
     if arguments.page is not None:
         from benchmarks.gpu.page import write
+        from benchmarks.metaschedule.page import keep
 
         write(arguments.out, arguments.page, arguments.note)
+        keep(arguments.page, "tensorcore")
         return
     arguments.workloads = arguments.workloads or ["heron-operators-tensorcore"]
     arguments.stage = arguments.stage or STAGES

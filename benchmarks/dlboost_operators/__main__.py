@@ -9,6 +9,7 @@ short goes on where it stopped: --until ends it in time. Exit code 5 when a bar 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import time
@@ -19,10 +20,11 @@ from benchmarks import machine
 from benchmarks.dlboost_operators import limits, measuring, report, tuning
 from benchmarks.dlboost_operators.cases import Case, cases
 from benchmarks.dlboost_operators.slots import apart, divide, physical
-from benchmarks.native import CACHE, HERE, BenchmarkError
+from benchmarks.metaschedule import page
+from benchmarks.native import CACHE, HERE
 from benchmarks.onednn import library, wheels
+from benchmarks.study import conclude
 
-REGRESSION = 5
 TUNING = 0.7  # of --until where both tuning and comparing are to be done in it
 
 
@@ -34,7 +36,8 @@ class Study:
         self.db: Path = options.work / "heron.db"
         self.results = report.read(options.work / "results.json")
         self.cases = [each for each in cases() if not options.only or _matches(each, options.only)]
-        usable = apart(physical(), limits.together)[: options.jobs]
+        every = sorted(os.sched_getaffinity(0))
+        usable = (every if options.siblings else apart(physical(), limits.together))[: options.jobs]
         self.slots = divide(usable, options.threads)
         tuning.say(", ".join(f"{slot.threads} on {slot.cores}" for slot in self.slots))
 
@@ -101,6 +104,7 @@ class Study:
         self.results.save(self.options.work / "results.json")
         self.options.out.parent.mkdir(parents=True, exist_ok=True)
         self.options.out.write_text(report.render(self.results))
+        page.keep(self.options.out, "dlboost")
 
 
 def _matches(case: Case, texts: list[str]) -> bool:
@@ -117,6 +121,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=120, help="per workload and pass of tuning")
     parser.add_argument("--until", type=float, default=86400, help="seconds after which nothing is begun")
     parser.add_argument("--jobs", type=int, help="physical cores to use (default: all)")
+    parser.add_argument(
+        "--siblings", action="store_true", help="take both CPUs of a core: tunes more, and noisier"
+    )
     parser.add_argument("--processes", type=int, default=3, help="pairs of processes of each comparison")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -143,7 +150,8 @@ def main() -> int:
         shutil.rmtree(options.work, ignore_errors=True)
     options.work.mkdir(parents=True, exist_ok=True)
     stages = options.stage or ["tune", "measure", "page"]
-    try:
+
+    def work() -> list[str]:
         study = Study(options, began + options.until)
         if "tune" in stages:
             study.tune(began + options.until * (TUNING if "measure" in stages else 1))
@@ -151,14 +159,9 @@ def main() -> int:
             wheels.find()
             study.measure()
         study.page()
-    except BenchmarkError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    failures = report.failed_bars(study.results)
-    print(f"wrote {options.out}")
-    for line in failures:
-        print(f"missed: {line}")
-    return REGRESSION if failures else 0
+        return report.failed_bars(study.results)
+
+    return conclude(work, options.out)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks import study
 from benchmarks.dlboost_operators.cases import GEOMEAN, LEAST, OF_LIMIT, Case, bar, cases
 from benchmarks.dlboost_operators.limits import Level, Limit, limit, to_levels
 from benchmarks.onednn import problem
@@ -60,9 +61,7 @@ class Results:
 
     def save(self, path: Path) -> None:
         """Write, all or nothing."""
-        partial = path.with_suffix(".tmp")
-        partial.write_text(json.dumps(asdict(self)))
-        partial.replace(path)
+        study.save(asdict(self), path)
 
 
 def read(path: Path) -> Results:

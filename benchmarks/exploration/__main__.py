@@ -14,17 +14,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import machine
-from benchmarks.exploration import report, runs
-from benchmarks.exploration.beds import HELD_OUT, VTA_BEDS, X86_BEDS, Bed, MeasuredBed, unavailable
+from benchmarks.exploration import dlboost, hard, report, runs
+from benchmarks.exploration.beds import HELD_OUT, VTA_BEDS, Bed, unavailable
 from benchmarks.exploration.contestants import ABLATIONS, CHANGES, METHODS, SEEDED, UNSEEDED
-from benchmarks.exploration.validity import validity
+from benchmarks.exploration.validity import built, validity
 from heron_cli import session
 from heron_cli.records import Store
 from heron_cli.search.spent import Spent
 from heron_cli.session import Settings
 
 RESULTS = Path(__file__).parents[1] / "results" / "exploration.md"
-PARTS = ("vta", "transfer", "dlboost")
+PARTS = ("vta", "hard", "transfer")
 SOLVER_BAR = 0.05  # of the wall time
 TRANSFER_LAYERS = ("C3", "C5", "C6", "C8", "C11", "C12")
 
@@ -35,7 +35,8 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=256, help="of every run with a cost model")
     parser.add_argument("--random-trials", type=int, default=1024, help="of random search on recorded tables")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--measured-seeds", type=int, default=3)
+    parser.add_argument("--hard-seeds", type=int, default=10)
+    parser.add_argument("--hard-trials", type=int, default=128)
     parser.add_argument("--transfer-seeds", type=int, default=10)
     parser.add_argument("--transfer-trials", type=int, default=32)
     parser.add_argument("--work", type=Path, default=Path("build/exploration"))
@@ -47,9 +48,7 @@ def main() -> None:
     beds = [Bed(*pair) for pair in VTA_BEDS]
     kept = runs.Runs(options.work / "vta.jsonl")
     others = runs.Runs(options.work / "transfer.jsonl")
-    x86 = runs.Runs(options.work / "dlboost.jsonl")
     layers = [Bed("vta", layer) for layer in TRANSFER_LAYERS]
-    reasons = unavailable()
     if "vta" in options.parts:
         for bed in beds:
             modelled = [method for method in (*METHODS, *ABLATIONS) if method != "random"]
@@ -57,15 +56,13 @@ def main() -> None:
             runs.compare(kept, bed, modelled, options.seeds, options.trials)
             budget = 2 * options.trials if bed.optimum is None else options.random_trials
             runs.compare(kept, bed, ["random"], options.seeds, budget)
+    if "hard" in options.parts:
+        hard.run(options.work, options.hard_seeds, options.hard_trials)
     if "transfer" in options.parts:
         runs.transfer(others, layers, options.transfer_seeds, options.transfer_trials, told=64)
         for layer in layers:
             cold = ["cga", "cga-unseeded", "cga-blind"]
             runs.compare(others, layer, cold, options.transfer_seeds, options.transfer_trials)
-    if "dlboost" in options.parts and not reasons:
-        for name, operator, shape in X86_BEDS:
-            measured = MeasuredBed(name, operator, shape, options.work)
-            runs.compare(x86, measured, METHODS, options.measured_seeds, options.trials)
     optima = {bed.name: bed.optimum for bed in (*beds, *layers)}
     best = report.best_known([*kept.all, *others.all], {b.name: b.goal for b in (*beds, *layers)})
     recorded = {bed.name for bed in beds if bed.optimum is not None}
@@ -138,6 +135,7 @@ def main() -> None:
             reference="cga-unseeded",
         ),
         "",
+        *hard.lines(options.work),
         "## Transfer",
         "",
         "CGA on each layer after 64 trials of CGA without generation 0 on each of the other layers of",
@@ -150,16 +148,16 @@ def main() -> None:
         "Share of the best known speed after so many trials: median over seeds (lower to upper quartile).",
         *report.comparison(kept.all, best, optima),
         "",
-        "## DL Boost",
-        "",
-        *(_dlboost(x86, reasons)),
+        *dlboost.section(options.work, otherwise="; ".join(unavailable()) or "no runs"),
         "",
         "## Validity",
         "",
         "Share of valid candidates. MetaSchedule has no schedules for VTA, so it cannot be compared on",
-        "these spaces.",
+        "these spaces; on others it is below.",
         "",
         *report.valid([validity(bed) for bed in beds]),
+        "",
+        *built(),
         "",
         "## Where the time goes",
         "",
@@ -170,14 +168,6 @@ def main() -> None:
 
 
 _LABELS = {"CPU", "cores", "system", "Python", "packages", "heron"}
-
-
-def _dlboost(kept: runs.Runs, reasons: list[str]) -> list[str]:
-    if not kept.all:
-        return [f"Not measured on this machine: {'; '.join(reasons) or 'no runs'}."]
-    best = report.best_known(kept.all, {})
-    needed = report.needed(kept.all, best, METHODS)
-    return [*needed, "", *report.bars(kept.all, best), *report.comparison(kept.all, best, {})]
 
 
 def _seconds(beds: list[Bed], budgets: Sequence[int]) -> list[str]:

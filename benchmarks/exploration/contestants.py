@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from heron_cli.search.by_variant import Taken
+from heron_cli.search.cost_model import CostModel
 from heron_cli.search.methods.cga import Cga
 from heron_cli.search.methods.ga_repair import GaRepair
 from heron_cli.search.methods.model_random import ModelRandom
@@ -39,11 +40,27 @@ class CgaBlind(CgaUnseeded):
     summary = "cga without generation 0 and without the roofline in the cost model (ablation)"
 
     def __init__(self, problem: Problem, seed: int, spent: Spent | None = None) -> None:
-        variants = [
-            replace(each, features=_without_roofline(each), estimate=None, kind=None)
-            for each in problem.variants
-        ]
-        super().__init__(_Same(problem, variants), seed, spent)
+        super().__init__(_blinded(problem), seed, spent)
+
+
+@register
+class CgaUnrefined(CgaUnseeded):
+    """CGA whose children are all of few key variables, as the paper has it."""
+
+    name = "cga-unrefined"
+    summary = "cga-unseeded without refinements (ablation)"
+    refinements = 0.0
+
+
+@register
+class ModelRandomBlind(ModelRandom):
+    """Model-ranked random search that knows nothing of the roofline."""
+
+    name = "model-random-blind"
+    summary = "model-random without the roofline in the cost model (ablation)"
+
+    def __init__(self, problem: Problem, seed: int, spent: Spent | None = None) -> None:
+        super().__init__(_blinded(problem), seed, spent)
 
 
 @register
@@ -65,6 +82,7 @@ class RandomSeeded(RandomSearch):
     def propose_rows(
         self,
         variant: VariantSpace,
+        model: CostModel | None,
         count: int,
         trials: Sequence[Trial],
         taken: Taken,
@@ -135,6 +153,15 @@ class _Same:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._problem, name)
+
+
+def _blinded(problem: Problem) -> Problem:
+    """The problem without anything that the roofline says."""
+    variants = [
+        replace(each, features=_without_roofline(each), estimate=None, kind=None, seeds=())
+        for each in problem.variants
+    ]
+    return _Same(problem, variants)
 
 
 def _without_roofline(variant: VariantSpace) -> Callable[[Rows], tuple[Any, list[str]]]:

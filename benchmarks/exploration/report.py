@@ -103,13 +103,19 @@ def _cell(runs: Sequence[Run], best: float, share: float = SHARE) -> str:
 
 
 def bars(
-    runs: Sequence[Run], best: Mapping[str, float], own: str = "cga", where: str = "all spaces"
+    runs: Sequence[Run],
+    best: Mapping[str, float],
+    own: str = "cga",
+    where: str = "all spaces",
+    share: float = SHARE,
 ) -> list[str]:
     """One line per bar: met or missed by `own`."""
-    mine, lines = _trials(runs, best, own), []
+    mine, lines = _trials(runs, best, own, share), []
     for method, bar in BARS.items():
-        other = _trials(runs, best, method)
+        other = _trials(runs, best, method, share)
         shared = sorted(set(mine) & set(other))
+        if not shared:
+            continue
         ratio = geomean([other[key] / mine[key] for key in shared])
         state = "met" if ratio >= bar else "**missed**"
         lines.append(

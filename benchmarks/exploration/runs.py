@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.exploration.beds import Bed, MeasuredBed
+from benchmarks.exploration.beds import Bed
 from benchmarks.exploration.statistics import Run
 from heron_cli.records import cost_of
 from heron_cli.search import prior
@@ -42,13 +42,19 @@ class Runs:
             file.write(json.dumps(asdict(run)) + "\n")
 
 
+def seeds_of(runs: Sequence[Run]) -> int:
+    """How many seeds every bed has."""
+    found = [{run.seed for run in runs if run.bed == bed} for bed in {run.bed for run in runs}]
+    return min(map(len, found), default=0)
+
+
 def costs_of(history: Sequence[Trial]) -> tuple[float, ...]:
     """The cost of every trial, infinite where it failed."""
     found = [cost_of(trial.measurement) for trial in history]
     return tuple(float("inf") if cost is None else float(cost) for cost in found)
 
 
-def compare(runs: Runs, bed: Bed | MeasuredBed, methods: Sequence[str], seeds: int, trials: int) -> None:
+def compare(runs: Runs, bed: Bed, methods: Sequence[str], seeds: int, trials: int) -> None:
     """Every method with every seed; seed by seed, so that a run cut short is a fair comparison, too."""
     for seed in range(seeds):
         for method in methods:

@@ -58,7 +58,8 @@ def task(machine: str, layer: str) -> Task:
         return session.make_task(make("gemm", GEMM, dtypes=types), load(machine))
     file = config_dir() / "workloads" / "resnet18-vta.yaml"
     (workload,) = load_file(file, lambda name: name == layer, {})
-    return session.make_task(workload, load(machine))
+    own = FOLDER.parent / f"{machine}.yaml"
+    return session.make_task(workload, load(own if own.exists() else machine))
 
 
 def everything(space: Space) -> Rows:

@@ -16,16 +16,18 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.dlboost_operators.slots import Slot, physical
+from benchmarks import sections
+from benchmarks.dlboost_operators.limits import together
+from benchmarks.dlboost_operators.slots import Slot, apart, physical
 from benchmarks.dlboost_operators.tuning import in_slots
 from benchmarks.metaschedule import outcome as outcomes
 from benchmarks.metaschedule import page
-from benchmarks.metaschedule.machines import MACHINES, Machine
+from benchmarks.metaschedule.machines import MACHINES
 from benchmarks.metaschedule.work import Order, Work, worker
 
 REGRESSION = 5
 STAGES = ("tune", "compare", "page")
-_GRACE = {"tune": 240.0, "compare": 120.0}  # what is under way when the time is up may take so long
+_GRACE = {"tune": 100.0, "compare": 60.0}  # what is under way when the time is up may take so long
 
 
 def main() -> int:
@@ -33,10 +35,15 @@ def main() -> int:
     options = _options()
     machine = MACHINES[options.target]
     work = options.work / machine.name
+    work.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + options.until
     chosen = [each for each in machine.workloads() if options.only in each.name]
     part, parts = map(int, options.part.split("/"))
-    slots = _slots(machine, options, len(chosen[part::parts]), part, parts)
+    if machine.gpu:  # one workload at a time, built on this part's share of all logical cores
+        cores = sorted(os.sched_getaffinity(0))[: options.jobs][part::parts]
+        slots = [Slot(options.threads, tuple(cores))]
+    else:
+        slots = shares(apart(physical(), together)[: options.jobs], len(chosen[part::parts]), options.threads)
     stages = options.stage or STAGES
     for stage in (each for each in ("tune", "compare") if each in stages):
         until = end if "compare" not in stages or stage == "compare" else end - options.until * 0.15
@@ -52,21 +59,15 @@ def main() -> int:
     if options.out is None:
         print("\n".join(lines))
     else:
-        page.put(options.out, lines)
+        sections.put(options.out, lines)
     return REGRESSION if page.missed(machine, found) else 0
 
 
-def _slots(
-    machine: Machine, options: argparse.Namespace, workloads: int, part: int, parts: int
-) -> list[Slot]:
-    """Cores in equal shares: by parts, and on a processor by workloads. A GPU does one at a time."""
-    cores = sorted(os.sched_getaffinity(0)) if machine.gpu else physical()
-    cores = cores[: options.jobs][part::parts] if machine.gpu else cores[: options.jobs]
-    if machine.gpu:
-        return [Slot(options.threads, tuple(cores))]
-    several = max(1, min(workloads, len(cores) // options.threads))
+def shares(cores: list[int], workloads: int, threads: int) -> list[Slot]:
+    """Equal shares of the cores, one for each workload that is tuned at a time."""
+    several = max(1, min(workloads, len(cores) // threads))
     size = len(cores) // several
-    return [Slot(options.threads, tuple(cores[i * size : (i + 1) * size])) for i in range(several)]
+    return [Slot(threads, tuple(cores[i * size : (i + 1) * size])) for i in range(several)]
 
 
 def _options() -> argparse.Namespace:

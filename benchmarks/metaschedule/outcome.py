@@ -31,7 +31,8 @@ class Outcome:
 
     `drawn` and `bred`: candidates that passed, and refusals by postprocessor. `times`: seconds per call of
     "heron" and of MetaSchedule's fastest, "1" first, measured in turns; only of those whose results were
-    right. `wrong`: what was wrong with the others. `failure`: why there is no comparison.
+    right. `wrong`: what was wrong with the others. `failure`: why there is no comparison. `how` and
+    `machine`: how and on what they were timed.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Outcome:
     wrong: dict[str, str] = field(default_factory=dict)
     failure: str = ""
     how: str = ""
+    machine: str = ""
 
     @property
     def ratio(self) -> float | None:

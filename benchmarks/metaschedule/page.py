@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import sections
 from benchmarks.metaschedule import outcome as outcomes
 from benchmarks.metaschedule.machines import MACHINES, Machine
 from benchmarks.metaschedule.outcome import Outcome, Side, refused
@@ -27,17 +28,7 @@ def keep(page: Path, target: str) -> None:
     """Put a target's section into its page, where there are outcomes; its script writes the rest anew."""
     machine = MACHINES[target]
     if found := outcomes.read_all(WORK / machine.name, machine.chosen):
-        put(page, section(machine, found))
-
-
-def put(page: Path, lines: Sequence[str]) -> None:
-    """Replace the section in the page, or append it."""
-    text = page.read_text() if page.exists() else ""
-    before, _, rest = text.partition(f"{TITLE}\n")
-    _, mark, after = rest.partition("\n## ")
-    page.write_text(
-        f"{before.rstrip()}\n\n" + "\n".join(lines).rstrip() + "\n" + (f"{mark}{after}" if mark else "")
-    )
+        sections.put(page, section(machine, found))
 
 
 def section(machine: Machine, found: Sequence[Outcome]) -> list[str]:
@@ -61,7 +52,8 @@ def section(machine: Machine, found: Sequence[Outcome]) -> list[str]:
         "",
     ]
     hows = sorted({each.how for each in found if each.how})
-    lines += [f"Timed by {how}." for how in hows]
+    lines += [f"* Timed by {how}." for how in hows]
+    lines += [f"* {text}" for text in sorted({each.machine for each in found if each.machine})]
     lines += [f"* {each.name}: {each.failure}" for each in found if each.failure]
     lines += [
         f"* {each.name}: MetaSchedule's no. {n} is wrong: {text}"

@@ -39,7 +39,8 @@ def measure(
     operands = [Operand(name, spec.shape, spec.dtype) for name, spec in specs.items()]
     arrays, expected = expected_arrays(Reference(workload), operands, plan.seed)
     sides: dict[str, Made] = {}
-    outcome = Outcome(workload.name, plan.trials, how="slices in turns on one processor")
+    threads = f"{plan.threads} thread" + "s" * (plan.threads > 1)
+    outcome = Outcome(workload.name, plan.trials, how=f"slices in turns, {threads}")
     if machine.accelerator:
         sides["heron"] = _ours(workload, machine, db, plan.threads, arrays, operands[-1])
     ms, made = mend.load(), problem(workload, machine.tile)

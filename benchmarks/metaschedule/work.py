@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import machine
 from benchmarks.dlboost_operators.slots import Slot
 from benchmarks.dlboost_operators.tuning import items, say, settle
 from benchmarks.metaschedule import outcome as outcomes
@@ -57,27 +58,34 @@ def worker(source: Any, results: Any, slot: Slot, order: Order) -> None:
 def _tune(workload: Workload, slot: Slot, order: Order) -> str:
     from benchmarks.metaschedule import mine, problems, tuning
 
-    folder, machine, db = order.work / workload.name, order.machine, order.work / "heron.db"
+    folder, kind, db = order.work / workload.name, order.machine, order.work / "heron.db"
     plan = tuning.Plan(order.trials, order.threads, slot.cores, order.seed, order.until)
     kept = outcomes.read(folder) or Outcome(workload.name, order.trials)
     kept.planned = order.trials
-    if machine.accelerator:
+    if kind.accelerator:
         began = time.monotonic()
-        mine.tune(workload, machine, db, plan)
+        mine.tune(workload, kind, db, plan)
         wall = kept.heron.wall + time.monotonic() - began
-        kept.heron = mine.side(workload, machine, db, order.threads, wall)
+        kept.heron = mine.side(workload, kind, db, order.threads, wall)
         outcomes.write(folder, kept)
     try:
-        tuning.tune(problems.problem(workload, machine.tile), machine, folder, plan)
+        tuning.tune(problems.problem(workload, kind.tile), kind, folder, plan)
     finally:  # what was tuned before it failed counts
-        done = tuning.Progress.read(folder / "progress.json")
-        failed = {"build": done.build_errors, "run": done.run_errors}
-        kept.peer = Side(done.trials, failed, done.reasons, done.wall, done.best)
-        drawn, bred = tuning.refusals(folder)
-        kept.drawn = (drawn.passed, dict(drawn.refused))
-        kept.bred = (bred.passed, dict(bred.refused))
+        _count(kept, folder)
         outcomes.write(folder, kept)
     return f"{kept.peer.trials} trials, {kept.peer.share:.0%} failed, best {kept.peer.best}"
+
+
+def _count(kept: Outcome, folder: Path) -> None:
+    """What became of MetaSchedule's trials, those of a process that was ended included."""
+    from benchmarks.metaschedule import tuning
+
+    done = tuning.Progress.read(folder / "progress.json")
+    failed = {"build": done.build_errors, "run": done.run_errors}
+    kept.peer = Side(done.trials, failed, done.reasons, done.wall, done.best)
+    drawn, bred = tuning.refusals(folder)
+    kept.drawn = (drawn.passed, dict(drawn.refused))
+    kept.bred = (bred.passed, dict(bred.refused))
 
 
 def _compare(workload: Workload, slot: Slot, order: Order) -> str:
@@ -91,6 +99,7 @@ def _compare(workload: Workload, slot: Slot, order: Order) -> str:
     kept = outcomes.read(folder)
     if kept is None:
         return "not tuned"
+    _count(kept, folder)
     os.sched_setaffinity(0, slot.cores[: order.threads])
     plan = tuning.Plan(order.trials, order.threads, slot.cores, order.seed, order.until)
     try:
@@ -100,5 +109,16 @@ def _compare(workload: Workload, slot: Slot, order: Order) -> str:
         outcomes.write(folder, kept)
         raise
     kept.times, kept.wrong, kept.how, kept.failure = found.times, found.wrong, found.how, ""
+    kept.machine = _machine(order.machine, slot.cores[0])
     outcomes.write(folder, kept)
     return str({name: f"{seconds * 1e6:.2f} us" for name, seconds in found.times.items()} | found.wrong)
+
+
+def _machine(kind: Machine, core: int) -> str:
+    found = machine.describe(core)
+    parts = [found["CPU"], found["packages"], f"heron {found['heron']}"]
+    if kind.gpu:
+        import torch
+
+        parts[:1] = [torch.cuda.get_device_name(0), f"PyTorch {torch.__version__}"]
+    return "; ".join(parts)

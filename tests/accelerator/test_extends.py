@@ -76,6 +76,17 @@ def test_plain_lists_replace_and_an_empty_list_clears(child: Callable[[str], Pat
     assert found.level("cache").axes == ("reduction", "m")
 
 
+def test_an_inherited_instruction_may_be_dropped(child: Callable[[str], Path], errors_of: Errors) -> None:
+    types = "{input: int8, weight: int8, accumulate: int32}"
+    other = f"{{name: other, computes: gemm, shape: {{m: 1, n: 16, k: 4}}, dtypes: {types}}}"
+    found = load(child(f"intrinsics: [{{name: vpdpbusd, drop: true}}, {other}]\n"))
+    assert [each.name for each in found.intrinsics] == ["other"]
+    found = load(child(f"intrinsics: [{other}, {{name: vpdpbusd, drop: true}}]\n"))
+    assert [each.name for each in found.intrinsics] == ["other"]
+    (error,) = errors_of(child(f"intrinsics: [{other.replace('}}', '}, drop: true}')}]\n"))
+    assert "no instruction of this name is inherited" in error
+
+
 def test_an_extending_file_equals_the_file_written_out(child: Callable[[str], Path], tmp_path: Path) -> None:
     written_out = tmp_path / "out.yaml"
     written_out.write_text(SKETCH.replace("name: dlboost-sketch", "name: child").replace("1 MiB", "2 MiB"))

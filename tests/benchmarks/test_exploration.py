@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 
-from benchmarks.exploration import tables
+from benchmarks.exploration import tables, validity
 from benchmarks.exploration.beds import Bed
 from benchmarks.exploration.report import best_known
 from benchmarks.exploration.statistics import Run, geomean, paired, quartiles, trials_to
@@ -82,3 +84,29 @@ def record(bed: Bed, candidate: Candidate, cycles: int, position: int) -> Record
         purpose=Purpose.TRIAL,
         position=position,
     )
+
+
+def test_validity_beside_the_peer_is_read_from_what_was_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert validity.built()[0] == validity.TITLE  # the recorded file is in the repository
+    path = tmp_path / "validity.json"
+    monkeypatch.setattr(validity, "RECORDED", path)
+    assert validity.built() == []
+    share = {"value": 0.25, "low": 0.2, "high": 0.3}
+    drawn = {"passed": 10, "refused": {"VerifyGPUCode": 90}, "built": 4, "failed": {"nvcc: no": 1}}
+    heron = {"passed": 8, "refused": {}, "built": 8, "failed": {}}
+    knobs = {"unconstrained": share, "children": share, "repaired": share, "ours": {**share, "value": 1.0}}
+    path.write_text(json.dumps({"x": {"knobs": knobs, "uniform": drawn, "heron": heron}, "y": {}}))
+    text = "\n".join(validity.built())
+    assert (
+        "| x | 25.00% | 25.00% | **7.5%** (10.0% of 100 pass, 75% of 4 build) |  | 100.00% | 8 of 8 |" in text
+    )
+    assert "| y |  |  |  |  |  |  |" in text
+    assert "* 1 × nvcc: no" in text
+
+
+def test_shares_of_valid_rows_are_over_all_variants() -> None:
+    shares = validity.shares_of(Bed(*tables.TABLES[-1]).task, Bed(*tables.TABLES[-1]).problem)
+    assert shares["ours"].value == shares["repaired"].value == 1.0
+    assert 0 < shares["unconstrained"].value < shares["children"].value < 1

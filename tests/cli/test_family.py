@@ -23,14 +23,14 @@ def test_families_are_names_that_others_begin_with() -> None:
 
 @pytest.mark.parametrize(
     ("capability", "chosen"),
-    [(80, "tensorcore-sm80"), (86, "tensorcore-sm80"), (89, "tensorcore-sm89"), (90, "tensorcore-sm90")],
+    [(75, "sm75"), (80, "sm80"), (86, "sm80"), (89, "sm89"), (90, "sm90")],
 )
 def test_the_most_demanding_member_is_chosen(
     monkeypatch: pytest.MonkeyPatch, capability: int, chosen: str
 ) -> None:
     monkeypatch.setattr(probe, "gpu", lambda: probe.Gpu("Some GPU", capability, 100, 1 << 20))
     monkeypatch.setattr(probe, "compiler", lambda: "nvrtc 13.0")
-    assert inputs.accelerator("tensorcore", measured=True).name == chosen
+    assert inputs.accelerator("tensorcore", measured=True).name == f"tensorcore-{chosen}"
 
 
 def test_without_a_machine_every_reason_is_given_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,5 +46,5 @@ def test_reasons_that_differ_name_their_targets(monkeypatch: pytest.MonkeyPatch)
         return [f"not {accelerator.requires.compute_capability}"]
 
     monkeypatch.setattr(doctor, "obstacles", obstacles)
-    with pytest.raises(InputError, match="tensorcore-sm80: not 80; tensorcore-sm89: not 89"):
+    with pytest.raises(InputError, match="-sm75: not 75; tensorcore-sm80: not 80; tensorcore-sm89: not 89"):
         session.of_family("tensorcore")

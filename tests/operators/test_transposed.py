@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from heron_cli.errors import InputError
 from heron_cli.operators import registry
-from heron_cli.operators.transposed import Phases
+from heron_cli.operators.phases import Phases
 from heron_cli.operators.workload import Workload, make
 
 from .definitions import LETTERS, SIZES, operands, reference, transposed

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from heron_cli.search.cost_model import MINIMUM_TRIALS, CostModel, feature_table
+from heron_cli.search.cost_model import MINIMUM_TRIALS, CostModel, named_features
 from heron_cli.search.problem import Rows, VariantSpace
 from heron_cli.trial import Measurement, Status, Trial
 
@@ -104,6 +104,24 @@ def test_features_are_finite_for_any_value() -> None:
     )
     table = np.full((3, len(NAMES)), -(2**40), dtype=np.int64)
     table[1] = 0
-    features = feature_table(odd, table)
-    assert features.shape == (3, len(NAMES) + 2) and np.isfinite(features).all()
+    named = named_features(odd, table)
+    assert list(named) == [*(f"knob.{name}" for name in NAMES), "a", "b", "variant.odd"]
+    features = np.stack(list(named.values()), axis=1)
+    assert features.shape == (3, len(NAMES) + 3) and np.isfinite(features).all()
     assert (features[0, : len(NAMES)] < -39).all() and (features[1, : len(NAMES)] == 0).all()
+
+
+def test_variants_teach_each_other() -> None:
+    """Eight trials of one variant are enough for a model of another, and the other's own trials count too."""
+    other = replace(VARIANT, name="other")
+    told = trials(rows(64))
+    models = CostModel.fit_all([VARIANT, other], told)
+    assert set(models) == {VARIANT.name, "other"}
+    unseen = rows(300, seed=1)
+    assert np.corrcoef(models["other"].predict(unseen), np.log(cost(unseen)))[0, 1] > 0.7
+    slow = [
+        Trial(other.candidate(row), Measurement(Status.OK, 100 * float(each)))
+        for row, each in zip(rows(32, 3), cost(rows(32, 3)), strict=True)
+    ]
+    both = CostModel.fit_all([VARIANT, other], [*told, *slow])
+    assert both["other"].predict(unseen).mean() > both[VARIANT.name].predict(unseen).mean() + 1

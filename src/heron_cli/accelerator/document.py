@@ -63,6 +63,13 @@ class IntrinsicKeys(Strict):
         description="the PTX instruction that emits it; {n} stands for its columns",
         examples=["mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32"],
     )
+    drop: bool | None = Field(None, description="with `extends`: `true` leaves the inherited instruction out")
+
+    @model_validator(mode="after")
+    def _drops_what_is_inherited(self) -> IntrinsicKeys:
+        if self.drop is not None:
+            raise ValueError("no instruction of this name is inherited; remove the item, or 'drop: false'")
+        return self
 
     @model_validator(mode="after")
     def _lanes_fit(self) -> IntrinsicKeys:

@@ -75,7 +75,9 @@ def _named(tree: Tree) -> bool:
 
 
 def _merge_lists(base: list[Tree], over: list[Tree]) -> list[Tree]:
-    """Known names change where they stand; a new one goes after the item before it, else before the next."""
+    """Known names change where they stand, or are dropped; a new one goes after the item before it, else
+    before the next.
+    """
     merged = list(base)
     place: int | None = None  # where the item before went
     waiting: list[Tree] = []  # new items with no known one before them yet
@@ -83,9 +85,9 @@ def _merge_lists(base: list[Tree], over: list[Tree]) -> list[Tree]:
         known = [index for index, old in enumerate(merged) if old.text("name") == item.text("name")]
         if known:
             place = known[0]
-            merged[place] = merge(merged[place], item)
-            merged[place:place] = waiting
-            place += len(waiting)
+            dropped = (drop := item.child("drop")) is not None and drop.value is True
+            merged[place : place + 1] = [*waiting, *([] if dropped else [merge(merged[place], item)])]
+            place += len(waiting) - dropped
             waiting = []
         elif place is None:
             waiting.append(item)

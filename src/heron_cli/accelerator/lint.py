@@ -58,10 +58,17 @@ def lint(path: str | os.PathLike[str]) -> list[Diagnostic]:
         *_rules(accelerator),
         *_memories(accelerator),
         *_capacities(accelerator),
+        *_rates(accelerator),
         *_levels(accelerator),
         *_axes(accelerator),
     ]
     return sorted(found, key=lambda diagnostic: diagnostic.origin)
+
+
+# What is between these is believed; a slip of a unit, a factor of a thousand, mostly falls outside.
+_CLOCKS = (2e7, 2e10)  # hertz
+_BANDWIDTHS = (1e8, 5e13)  # bytes per second
+_ON_CHIP = 1 << 29  # bytes that no cache or scratch-pad has
 
 
 def _named(accelerator: Accelerator) -> Iterator[Name]:
@@ -110,11 +117,14 @@ def _capacities(accelerator: Accelerator) -> Iterator[Diagnostic]:
         size = memory.capacity_bytes
         if size is None:
             continue
-        if size < 64:
+        if size < (64 if "vectors" in memory.units else 1024):
             said = f"{path}: only {size} B; did you mean {size} KiB?"
             yield Diagnostic(where, Severity.WARNING, said)
-        elif size % 1000 == 0 and size % 1024:
-            said = f"{path}: {size:,} B is no multiple of 1024; on-chip memories count in KiB and MiB"
+        elif size >= _ON_CHIP:
+            said = f"{path}: {size:,} B is more than any cache or scratch-pad has; check the unit"
+            yield Diagnostic(where, Severity.WARNING, said)
+        elif size % 1000 == 0:
+            said = f"{path}: {size:,} B is a multiple of 1000; on-chip memories count in KiB and MiB"
             yield Diagnostic(where, Severity.WARNING, said)
         farther = [other for other in accelerator.memories[:index] if _chained(other, memory)]
         smaller = [other for other in farther if (other.capacity_bytes or size) < size]
@@ -124,6 +134,18 @@ def _capacities(accelerator: Accelerator) -> Iterator[Diagnostic]:
             yield Diagnostic(
                 where, Severity.WARNING, f"{said}; memories go far to near: check unit and order"
             )
+
+
+def _rates(accelerator: Accelerator) -> Iterator[Diagnostic]:
+    rates = [("clock", accelerator.clock, "Hz", _CLOCKS)]
+    rates += [
+        (f"memories.{each.name}.bandwidth", each.bandwidth, "B/s", _BANDWIDTHS)
+        for each in accelerator.memories
+    ]
+    for path, value, unit, (low, high) in rates:
+        if value is not None and not low <= value <= high:
+            said = f"{path}: {value:.3g} {unit} is not between {low:.0e} and {high:.0e}; check the unit"
+            yield Diagnostic(accelerator.where(path), Severity.WARNING, said)
 
 
 def _chained(far: Memory, near: Memory) -> bool:

@@ -80,7 +80,7 @@ class Vocabulary:
                     return None
                 known = suggest(dim, words.INTRINSIC_NUMBERS, "it has")
                 return f"'{name}': an intrinsic has no '{dim}'; {known}"
-            case (stage, words.COPIES), _ if stage in self.stages and stage in words.COPIED:
+            case (stage, words.COPIES | words.NARROW), _ if stage in self.stages and stage in words.COPIED:
                 return None
             case (level, group), _:
                 return self._factor(name, level, group)

@@ -46,6 +46,7 @@ GROUPS = ("batch", "m", "n", "k", "spatial", "reduction", "channel", "window")
 LEVEL_KEYS = {"depth": "pipeline", "resident": "resident"}
 COPIED = ("input", "weight")
 COPIES = "copies"  # of a thread, of an operand that a memory holds
+NARROW = "narrow"  # the same, of those that go through registers
 LEVEL_NUMBERS = {"depth": "pipeline: {depth: [2, 3]}", "resident": "resident: [1, 2]"}
 """What else of a level a rule may name, the key that gives it and an example."""
 ROOT, SKIP, INTRINSIC = "root", "skip", "intrinsic"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tvm import ir, tirx
+from tvm import tirx
 from tvm.ir import PointerType, PrimType
 from tvm.tirx import Var
 
@@ -40,16 +40,6 @@ def register(name: str, dtype: str, lanes: int) -> Any:
 def allocate_register(buffer: Any) -> Stmt:
     """Bring a register buffer into being. Without the mark TVM would call the workspace allocator for it."""
     return tirx.AllocBuffer(buffer, {"disable_lower_builtin": tirx.IntImm("bool", 1)})
-
-
-def workspace(name: str, dtype: str, elements: int) -> Any:
-    """A temporary buffer in memory."""
-    return tirx.decl_buffer((elements,), dtype, name, scope="global")
-
-
-def allocate_workspace(buffer: Any) -> Stmt:
-    """Bring a temporary buffer into being, through the runtime's workspace allocator when it is large."""
-    return tirx.AllocBuffer(buffer)
 
 
 def declare(buffer: Any, data: Any) -> Stmt:
@@ -103,16 +93,6 @@ def nearest(value: Any) -> Any:
     return tirx.nearbyint(value)
 
 
-def reinterpret(value: Any, dtype: str) -> Any:
-    """The same bits as another type."""
-    return tirx.call_intrin(dtype, "tirx.reinterpret", value)
-
-
-def llvm_intrinsic(dtype: str, name: str, *arguments: Any) -> Any:
-    """A pure LLVM intrinsic."""
-    return tirx.call_llvm_pure_intrin(dtype, name, *arguments)
-
-
 def select(condition: Any, yes: Any, no: Any) -> Any:
     """A value by a condition; both sides are evaluated, so neither may fault."""
     return tirx.Select(condition, yes, no)
@@ -121,16 +101,6 @@ def select(condition: Any, yes: Any, no: Any) -> Any:
 def guarded(condition: Any, yes: Any, no: Any) -> Any:
     """A value by a condition; only the side that is chosen is evaluated."""
     return tirx.if_then_else(condition, yes, no)
-
-
-def shuffle(vectors: Sequence[Any], order: Sequence[int]) -> Any:
-    """A vector of some elements of several vectors, which are numbered one after the other."""
-    return tirx.Shuffle(list(vectors), [number(place) for place in order])
-
-
-def known(condition: Any, always: bool) -> Any:
-    """The condition, or True where it is known to hold."""
-    return True if always else condition
 
 
 def both(*conditions: Any) -> Any:
@@ -191,48 +161,6 @@ def bind(name: str, value: Expr, body: Callable[[Any], Stmt]) -> Stmt:
 def address(buffer: Any, index: Expr) -> Any:
     """A pointer to an element."""
     return tirx.address_of(load(buffer, index))
-
-
-def prefetch(buffer: Any, index: Expr, *, write: bool = False) -> Stmt:
-    """Ask the nearest cache for the line of an element, which need not exist."""
-    ask = [number(int(write)), number(3), number(1)]  # for writing or not, to stay, data
-    return tirx.Evaluate(tirx.call_intrin("void", "tirx.prefetch", address(buffer, index), *ask))
-
-
-def with_llvm(text: str, body: Stmt) -> Stmt:
-    """A statement that may call the functions of some LLVM IR, which are inlined."""
-    return tirx.AttrStmt(ir.StringImm("llvm"), "pragma_import_llvm", ir.StringImm(text), body)
-
-
-def inlined(dtype: str, name: str, *arguments: Any) -> Any:
-    """The value of a function that `with_llvm` defines."""
-    return tirx.call_extern(dtype, name, *arguments)
-
-
-def evaluate(name: str, *arguments: Any) -> Stmt:
-    """Call a function without a result, on vectors or pointers."""
-    return tirx.Evaluate(tirx.call_extern("void", name, *arguments))
-
-
-def call(name: str, *arguments: Any) -> Stmt:
-    """Call a C function for its effect."""
-    return tirx.Evaluate(tirx.call_extern("handle", name, *arguments))
-
-
-def wide(value: Expr) -> Any:
-    """A size_t argument."""
-    return tirx.IntImm("int64", value) if isinstance(value, int) else value.astype("int64")
-
-
-def function(symbol: str, parameters: Sequence[tuple[Any, Any]], body: Stmt) -> Any:
-    """A C function `int32_t symbol(pointers…)` that returns 0; the parameters do not alias."""
-    statements = [declare(buffer, data) for data, buffer in parameters]
-    inner = sequence([*statements, body, tirx.stmt.Return(number(0))])
-    default = ir.StringImm("default")
-    for key, value in (("device_type", 1), ("device_id", 0)):  # the lowering of allocations asks for them
-        inner = tirx.AttrStmt(default, key, number(value), inner)
-    made = tirx.PrimFunc([data for data, _ in parameters], inner, PrimType("int32"))
-    return made.with_attr("global_symbol", symbol).with_attr("tirx.noalias", True)
 
 
 def exclusive_or(a: Expr, b: Expr) -> Any:

@@ -10,6 +10,7 @@ from heron_cli.schedule.einsum import Access, Einsum
 from heron_cli.space import Expression, ceil_div, const, product
 
 PIECE = 16  # bytes of the widest copy
+_ASYNC = 4  # bytes of the narrowest that does not go through registers
 _ROWS = {"input": "m", "weight": "n"}
 
 
@@ -41,8 +42,11 @@ def _aligned(access: Access, along: str, extent: int) -> int:
     return found
 
 
-def copies(poster: Poster, operand: str) -> Expression:
-    """Copies of a thread for one stage of an operand; 0 where threads copy none of it."""
+def copies(poster: Poster, operand: str, *, narrow: bool = False) -> Expression:
+    """Copies of a thread for one stage of an operand; 0 where threads copy none of it.
+
+    `narrow`: only if they go through registers.
+    """
     template = poster.template
     hold = next((each for each in template.holds if each.operand == operand), None)
     if hold is None or not template.accelerator.gathers or template.filled_by != "threads":
@@ -57,4 +61,6 @@ def copies(poster: Poster, operand: str) -> Expression:
     threads = product([template.tensorize.intrinsic.lanes, *warps])
     access = template.einsum.input if operand == "input" else template.einsum.weight
     each = width(template.einsum, access, axes[0], axes[-1])
+    if narrow and each * BYTES[access.dtype] >= _ASYNC:
+        return const(0)
     return ceil_div(tile, each * threads)

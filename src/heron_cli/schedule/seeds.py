@@ -2,10 +2,10 @@
 
 Where the template has a roofline (`roofline.py`), its estimate is minimised: CP-SAT finds the optimum, and
 uniform draws ranked by the estimate give the best of every other tile shape, since what a model leaves out
-depends on the shape most. Elsewhere the model is the traffic into the innermost tile: loads per
-multiply-accumulate, which a matrix intrinsic cannot hide once it issues as fast as it can. It knows nothing
-of caches, so there are some optima for every value of the knob that it is blind to and that changes the
-program most: where the input lies.
+depends on the shape most. Elsewhere the model is what the innermost tile costs: its products, without taps
+that are padding, and its loads, which a matrix intrinsic cannot hide once it issues as fast as it can. It
+knows little of caches, so there are some optima for every value of the knob that it is blind to and that
+changes the program most: where the input lies.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from heron_cli.schedule.roofline import BOUND, CYCLES
 from heron_cli.schedule.template import Template
 from heron_cli.space import CpBackend, Evaluator, Rows, SolverTimeoutError, Space, TableSampler, Var
 
-OBJECTIVE = "feature.loads_per_kilo"
+OBJECTIVES = ("feature.cost_per_kilo", "feature.loads_per_kilo")
+"""Of those that a space derives, the first is minimised."""
 PLACE = "place."
 STORE = "store"
 PER_PLACE = 3
@@ -44,9 +45,8 @@ def seeds(
     derived = {item.name for item in space.derived}
     if CYCLES in derived:
         return _near_optima(template, space, solver, sampler)
-    if OBJECTIVE in derived:
-        return _by_place(template, space, solver, sampler)
-    return []
+    objective = next((name for name in OBJECTIVES if name in derived), None)
+    return _by_place(template, space, objective, solver, sampler) if objective else []
 
 
 def lower_bound(space: Space, solver: CpBackend | None = None) -> int | None:
@@ -101,7 +101,7 @@ def _of_different(rows: Sequence[Rows], columns: Sequence[int], count: int) -> I
 
 
 def _by_place(
-    template: Template, space: Space, solver: CpBackend, sampler: TableSampler
+    template: Template, space: Space, objective: str, solver: CpBackend, sampler: TableSampler
 ) -> list[dict[str, int]]:
     place = next((knob for knob in space.knobs if knob.name.startswith(PLACE)), None)
     strata: list[Mapping[str, tuple[int, ...]]] = (
@@ -111,11 +111,20 @@ def _by_place(
         strata = [{**stratum, STORE: (0,)} for stratum in strata]
     per_place = PER_PLACE if place else 2 * PER_PLACE
     rng = np.random.default_rng(0)
-    shape = _shape(template, space)
+    axes = {axis.name for axis in template.einsum.spatial}  # steps of the reduction hardly matter
+    shape = [name for name in _shape(template, space) if name.partition(".")[2] in axes]
     fair = _fair(template, space)
     draws = 1 if template.threads == 1 else COMPLETIONS
     ranked = [
-        _optima(space, solver, stratum, per_place, shape, lambda r: fair(sampler.sample(draws, rng, r)))
+        _optima(
+            space,
+            solver,
+            objective,
+            stratum,
+            per_place,
+            shape,
+            lambda r: fair(sampler.sample(draws, rng, r)),
+        )
         for stratum in strata
     ]
     return [found[i] for i in range(per_place) for found in ranked if i < len(found)]
@@ -124,6 +133,7 @@ def _by_place(
 def _optima(
     space: Space,
     solver: CpBackend,
+    objective: str,
     restrict: Mapping[str, tuple[int, ...]],
     count: int,
     shape: Sequence[str],
@@ -134,7 +144,7 @@ def _optima(
     for _ in range(count):
         used = [{name: values[name] for name in shape} for values in found]
         try:
-            optimum = solver.minimise(Var(OBJECTIVE), restrict, avoid=used)
+            optimum = solver.minimise(Var(objective), restrict, avoid=used)
         except SolverTimeoutError:
             break
         if optimum is None:
@@ -155,7 +165,8 @@ def _fair(template: Template, space: Space) -> Callable[[Rows], Rows]:
     def pick(rows: Rows) -> Rows:
         columns = evaluator.columns(rows)
         iterations = np.prod([columns[name] for name in names], axis=0)
-        picked: Rows = rows[int(np.argmin(iterations % threads))]
+        rounds = -(-iterations // threads)
+        picked: Rows = rows[int(np.argmin(rounds * threads / iterations))]
         return picked
 
     return pick

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from ..trial import Candidate, Trial
+from .cost_model import CostModel
 from .problem import Rows, VariantSpace
 from .protocol import Method
 from .shares import divide
@@ -24,6 +25,7 @@ class VariantMethod(Method):
         """Divide `count` among the variants (see `shares`); what one cannot fill goes to the others."""
         variants = list(self.problem.variants)
         shares = divide(count, [variant.name for variant in variants], history)
+        models = self.learn(history)
         chosen: list[list[Candidate]] = [[] for _ in variants]
         exhausted: set[int] = set()
         for attempt in range(len(variants)):
@@ -35,7 +37,8 @@ class VariantMethod(Method):
                 taken = Taken(variant.rows([trial.candidate.values for trial in trials]))
                 taken.add(variant.rows([candidate.values for candidate in chosen[index]]))
                 stream = [self.seed % 2**64, round_index, index, attempt]
-                rows = self.propose_rows(variant, wanted, trials, taken, np.random.default_rng(stream))
+                rng = np.random.default_rng(stream)
+                rows = self.propose_rows(variant, models.get(variant.name), wanted, trials, taken, rng)
                 chosen[index] += [variant.candidate(row) for row in rows]
                 if len(rows) < wanted:
                     exhausted.add(index)
@@ -47,10 +50,15 @@ class VariantMethod(Method):
                 shares[able[position % len(able)]] += 1
         return _interleave(chosen)
 
+    def learn(self, history: Sequence[Trial]) -> Mapping[str, CostModel]:
+        """What is known of each variant, by name; nothing for a method without a model."""
+        return {}
+
     @abstractmethod
     def propose_rows(
         self,
         variant: VariantSpace,
+        model: CostModel | None,
         count: int,
         trials: Sequence[Trial],
         taken: Taken,

@@ -9,7 +9,7 @@ generation 0; random search has none (`seeded`).
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -24,8 +24,8 @@ from .problem import Rows, VariantSpace
 UNIFORM = 1000  # fresh uniform samples in each round's population
 MEASURED = 32  # best measured candidates that join it
 POPULATION = 200  # kept of these, by prediction
-GENERATIONS = 5
-CHILDREN = 200  # per generation
+GENERATIONS = 10
+CHILDREN = 100  # per generation
 ELITES = 20  # best of everything seen, kept in every generation
 EVALUATIONS = UNIFORM + GENERATIONS * CHILDREN
 GREEDY = 0.5  # share of a batch with the best predictions; the rest are what single members think best
@@ -40,19 +40,25 @@ class ModelGuided(VariantMethod):
     """A method that explores the cost model and has the best of what it saw measured."""
 
     seeded: ClassVar[bool] = True
+    model: ClassVar[type[CostModel]] = CostModel
+    greedy: ClassVar[float] = GREEDY
     refined: ClassVar[float] = REFINED
+
+    def learn(self, history: Sequence[Trial]) -> Mapping[str, CostModel]:
+        """One model of all trials, as each variant sees it."""
+        with self.spent.on("model"):
+            return self.model.fit_all(self.problem.variants, history, self.seed)
 
     def propose_rows(
         self,
         variant: VariantSpace,
+        model: CostModel | None,
         count: int,
         trials: Sequence[Trial],
         taken: Taken,
         rng: np.random.Generator,
     ) -> Rows:
         """What exploring the model brings; seeds and uniform rows while there is no model."""
-        with self.spent.on("model"):
-            model = CostModel.fit(variant, trials, self.seed)
         known = variant.seeds if self.seeded else ()
         seeds = taken.take(variant.rows(known), max(1, round(SEED_SHARE * count)))
         count -= len(seeds)
@@ -64,10 +70,50 @@ class ModelGuided(VariantMethod):
             members = model.members(rows)
             kinds = variant.kinds(rows)
             known_kinds = set(variant.kinds(variant.rows([trial.candidate.values for trial in trials])))
-        chosen = _select(rows, members, kinds, known_kinds, count, round(self.refined * count), taken)
+        chosen = self._select(rows, members, kinds, known_kinds, count, taken)
         # what other workloads taught comes before the analytic model; where both err, they err differently
         first, second = (seeds, chosen) if variant.prior is None else (chosen, seeds)
         return np.concatenate([first, second, self.fresh(variant, count - len(chosen), taken, rng)])
+
+    def _select(
+        self,
+        rows: Rows,
+        members: Floats,
+        kinds: Sequence[bytes],
+        known: set[bytes],
+        count: int,
+        taken: Taken,
+    ) -> Rows:
+        """The batch: the share `greedy` of it the best predicted, the rest what each member of the ensemble
+        in turn thinks best; all but the share `refined` of kinds that are not known, one of each, as long as
+        there are some.
+
+        Members [members, rows] were trained on other draws of the trials, so where they disagree is where
+        little is known: picking for one at a time is Thompson sampling (Biometrika 25, 1933) with the
+        ensemble for a posterior. Kinds keep the batch from going to siblings of the best, which evolution
+        breeds in numbers and which differ in loops that do not matter: niching, as genetic algorithms have
+        it (Goldberg and Richardson 1987).
+        """
+        orders = [range(len(rows)), *(np.argsort(scores, kind="stable").tolist() for scores in members)]
+        greedy, refined = round(self.greedy * count), round(self.refined * count)
+        known = set(known)
+        chosen: list[int] = []
+
+        def pick(order: Sequence[int], unknown_only: bool) -> bool:
+            for index in order:
+                if unknown_only and kinds[index] in known:
+                    continue
+                if len(taken.take(rows[index : index + 1])):
+                    known.add(kinds[index])
+                    chosen.append(index)
+                    return True
+            return False
+
+        for place in range(count):
+            order = orders[0] if place < greedy else orders[1 + place % len(members)]
+            if not (place >= refined and pick(order, True)) and not pick(order, False):
+                break  # all that was considered is taken
+        return rows[chosen]
 
     @abstractmethod
     def explore(
@@ -116,42 +162,3 @@ def merge(rows: Rows, scores: Floats) -> tuple[Rows, Floats]:
     scores = scores[first]
     order = np.argsort(scores, kind="stable")
     return rows[order], scores[order]
-
-
-def _select(
-    rows: Rows,
-    members: Floats,
-    kinds: Sequence[bytes],
-    known: set[bytes],
-    count: int,
-    refined: int,
-    taken: Taken,
-) -> Rows:
-    """The batch: half of it the best predicted, the rest what each member of the ensemble in turn thinks
-    best; all but `refined` rows of kinds that are not known, one of each, as long as there are some.
-
-    Members [members, rows] were trained on other draws of the trials, so where they disagree is where little
-    is known: picking for one at a time is Thompson sampling (Biometrika 25, 1933) with the ensemble for a
-    posterior. Kinds keep the batch from going to siblings of the best, which evolution breeds in numbers and
-    which differ in loops that do not matter: niching, as genetic algorithms have it (Goldberg and Richardson
-    1987).
-    """
-    orders = [range(len(rows)), *(np.argsort(scores, kind="stable").tolist() for scores in members)]
-    greedy, known = round(GREEDY * count), set(known)
-    chosen: list[int] = []
-
-    def pick(order: Sequence[int], unknown_only: bool) -> bool:
-        for index in order:
-            if unknown_only and kinds[index] in known:
-                continue
-            if len(taken.take(rows[index : index + 1])):
-                known.add(kinds[index])
-                chosen.append(index)
-                return True
-        return False
-
-    for place in range(count):
-        order = orders[0] if place < greedy else orders[1 + place % len(members)]
-        if not (place >= refined and pick(order, True)) and not pick(order, False):
-            break  # all that was considered is taken
-    return rows[chosen]

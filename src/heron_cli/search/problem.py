@@ -90,6 +90,11 @@ class VariantSpace:
     work: float = 1.0
     prior: Prior | None = None
 
+    @property
+    def informed(self) -> bool:
+        """Whether rows can be told apart before the first trial."""
+        return self.prior is not None or self.estimate is not None
+
     def base(self, rows: Rows) -> npt.NDArray[np.float64]:
         """What the cost of each row is compared with across workloads: its estimate, or the work,
         [len(rows)].

@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING
 from heron_cli.errors import Origin
 
 if TYPE_CHECKING:
-    from heron_cli.schedule.task import Task
-    from heron_cli.space import Space
+    from heron_cli.schedule.task import Task, Variant
+    from heron_cli.schedule.template import Template
 
 # Knobs that choose from what the file lists; the others count iterations, which depend on the shape alone.
-_LISTED = {"copies.": "memories.{}.copies", "order.": "levels.{}.order", "place.": "stages.{}.at"}
+_LISTED = {
+    "copies": "memories.{}.copies",
+    "depth": "levels.{}.pipeline.depth",
+    "order": "levels.{}.order",
+    "place": "stages.{}.at",
+    "prefetch": "prefetch.{}",
+    "resident": "levels.{}.resident",
+    "store": "stores",
+}
 
 
 def idle(tasks: Sequence[Task]) -> list[tuple[Origin, str]]:
@@ -40,23 +48,41 @@ def idle(tasks: Sequence[Task]) -> list[tuple[Origin, str]]:
         if label not in active
     ]
     machine = tasks[0].accelerator
-    for name, values in _unused(spaces).items():
-        kind = next(prefix for prefix in _LISTED if name.startswith(prefix))
-        where = machine.where(_LISTED[kind].format(name.removeprefix(kind)))
-        listed = ", ".join(map(str, values))
+    variants = [variant for task in tasks for variant in task.variants]
+    for name, values in _unused(variants).items():
+        kind, _, of = name.partition(".")
+        where = machine.where(_LISTED[kind].format(of))
+        listed = ", ".join(values)
         found.append((where, f"{name}: no candidate of {many} can take {listed}"))
     return sorted(found, key=lambda item: (item[0], item[1]))
 
 
-def _unused(spaces: Sequence[Space]) -> dict[str, list[int]]:
-    """Values of listed knobs that are in no space with that knob, by knob."""
+def _unused(variants: Sequence[Variant]) -> dict[str, list[str]]:
+    """Values of listed knobs that are in no space with that knob, by knob, as the file calls them."""
     from heron_cli.space.dead import unused_values
 
-    idle: dict[str, set[int]] = {}
-    for space in spaces:
-        asked = [name for name in space.names if name.startswith(tuple(_LISTED))]
-        unused = unused_values(space, asked)
+    idle: dict[str, dict[str, None]] = {}
+    for variant in variants:
+        asked = [name for name in variant.space.names if name.partition(".")[0] in _LISTED]
+        unused = unused_values(variant.space, asked)
         for name in asked:
-            mine = set(unused.get(name, ()))
-            idle[name] = idle[name] & mine if name in idle else mine
-    return {name: sorted(values) for name, values in idle.items() if values}
+            mine = dict.fromkeys(_called(variant.template, name, value) for value in unused.get(name, ()))
+            before = idle.get(name, mine)
+            idle[name] = {value: None for value in before if value in mine}
+    return {name: list(values) for name, values in idle.items() if values}
+
+
+def _called(template: Template, name: str, value: int) -> str:
+    """What a knob's value stands for; some knobs count through a list."""
+    from heron_cli.schedule.primitives import Order, Store
+
+    kind, _, of = name.partition(".")
+    if kind == "place" and template.place is not None:
+        return template.place.positions[value]
+    if kind == "store":
+        (store,) = template.all(Store)
+        return store.kinds[value]
+    if kind == "order":
+        (order,) = (each for each in template.all(Order) if each.level == of)
+        return " ".join(order.candidates[value])
+    return str(value)

@@ -61,7 +61,7 @@ def problem(task: Task, settings: Settings, prior: Prior | None = None) -> Probl
             table = TableSampler(space)
             sampler = CpSampler(space) if settings.sampler == "cpsat" else table
             found = seeds(variant.template, space, solver, table)
-            made = _variant_space(task, variant, space, sampler, found)
+            made = variant_space(task, variant, space, sampler, found)
             kept.append(replace(made, prior=prior))
             bounds.append(lower_bound(variant.space, solver if space is variant.space else None))
         else:
@@ -140,13 +140,14 @@ def bare_spaces(task: Task) -> list[VariantSpace]:
     from heron_cli.space import TableSampler
 
     return [
-        _variant_space(task, variant, variant.space, TableSampler(variant.space)) for variant in task.variants
+        variant_space(task, variant, variant.space, TableSampler(variant.space)) for variant in task.variants
     ]
 
 
-def _variant_space(
+def variant_space(
     task: Task, variant: Variant, space: Space, sampler: Sampler, seeds: Sequence[Mapping[str, int]] = ()
 ) -> VariantSpace:
+    """What the search sees of a variant, whose space may be narrower or wider than its own."""
     from heron_cli.operators import registry
     from heron_cli.schedule.roofline import BOUND, CYCLES
     from heron_cli.search.problem import VariantSpace

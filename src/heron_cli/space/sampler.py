@@ -19,6 +19,8 @@ from heron_cli.space.tables import group
 
 BATCH = 1 << 15
 """Most proposals judged at a time: more would leave the cache."""
+FITTING = 1 << 22
+"""Most pairs of a child and a row of a table that are looked at together."""
 PATIENCE = 1 << 20
 """Proposals drawn, besides PATIENCE_PER_ROW for each row wanted, before the solver takes over."""
 PATIENCE_PER_ROW = 4096
@@ -90,7 +92,8 @@ class TableSampler:
         result = fallbacks.copy()
         left = np.arange(len(result))
         for tries in (FIRST_TRIES, TRIES):
-            step = max(1, BATCH // max(tries, *map(len, self._grouping.tables)))
+            longest = max(map(len, self._grouping.tables), default=1)
+            step = max(1, min(BATCH // tries, FITTING // max(1, longest)))
             parts = [left[start : start + step] for start in range(0, len(left), step)]
             found = [self._propose(choices[part], kept[part], tries, rng) for part in parts]
             for part, (solved, rows, _) in zip(parts, found, strict=True):
@@ -116,15 +119,8 @@ class TableSampler:
         able = np.ones(count, bool)
         drawn: list[Indices] = []
         for table in self._grouping.tables:
-            fitting = np.ones((count, len(table)), bool)
-            for local, column in enumerate(map(self.space.names.index, table.names)):
-                some = np.flatnonzero(kept[:, column])
-                wanted = choices[some, :, column]
-                values = table.rows[:, local]
-                same = values == wanted[:, :1]
-                for other in range(1, wanted.shape[1]):
-                    same |= values == wanted[:, other, None]
-                fitting[some] &= same
+            columns = [self.space.names.index(name) for name in table.names]
+            fitting = table.fitting(choices[:, :, columns], kept[:, columns])
             sizes = fitting.sum(axis=1)
             able &= sizes > 0
             starts = np.cumsum(sizes) - sizes

@@ -55,6 +55,31 @@ class Table:
             return self.rows[:, self.names.index(node.name)]
         return None
 
+    def fitting(self, choices: Rows, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """Which rows have in every `kept` [n, columns] column one of its `choices` [n, several, columns];
+        [n, len(self)].
+        """
+        found = np.full((len(kept), -(-len(self) // 8)), 255, np.uint8)
+        for column, (values, having) in enumerate(self._having):
+            some = np.flatnonzero(kept[:, column])
+            wanted = choices[some, :, column]
+            place = np.minimum(np.searchsorted(values, wanted), len(values) - 1)
+            place[values[place] != wanted] = len(values)
+            found[some] &= np.bitwise_or.reduce(having[place], axis=1)
+        return np.unpackbits(found, axis=1, count=len(self)).astype(np.bool_)
+
+    @cached_property
+    def _having(self) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]]:
+        """For each column its values, ascending, and which rows have each [values + 1, bytes], eight a byte;
+        no row has the last.
+        """
+        result = []
+        for column in self.rows.T:
+            values = np.unique(column)
+            having = np.append(column == values[:, None], np.zeros((1, len(self)), np.bool_), axis=0)
+            result.append((values, np.packbits(having, axis=1)))
+        return result
+
     @cached_property
     def box(self) -> dict[str, Range]:
         """The least and the greatest value of each knob."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pytest
 from emulated import accelerator, pick, workload
 
@@ -11,11 +14,12 @@ from heron_cli.backends.cuda import probe
 from heron_cli.backends.cuda.backend import backend
 from heron_cli.backends.cuda.compile import resources, to_cubin, whole_source
 from heron_cli.backends.cuda.emit import KernelEmitter
+from heron_cli.elements import BYTES
 from heron_cli.operators.workload import DTypes
 from heron_cli.schedule.task import Task
 from heron_cli.trial import Candidate
 
-TARGETS = ("tensorcore-sm80", "tensorcore-sm90")
+TARGETS = ("tensorcore-sm75", "tensorcore-sm80", "tensorcore-sm89", "tensorcore-sm90")
 INSTRUCTIONS = [(target, each) for target in TARGETS for each in accelerator(target).intrinsics]
 
 REPORT = """ptxas info    : 0 bytes gmem
@@ -64,7 +68,6 @@ def test_what_the_compiler_refuses_is_told_in_one_line() -> None:
 
 
 @pytest.mark.cubin
-@pytest.mark.slow
 @pytest.mark.parametrize(("target", "intrinsic"), INSTRUCTIONS, ids=lambda each: getattr(each, "name", each))
 def test_every_instruction_is_assembled(target: str, intrinsic: Intrinsic) -> None:
     """The kernel of a small product by this instruction becomes machine code, without spills."""
@@ -95,6 +98,47 @@ def test_the_instruction_is_the_yamls(target: str) -> None:
         text = variant.template.tensorize.intrinsic.extra["ptx"]
         columns = emitted.geometry.units("n") * nest.shape["n"]
         assert text.replace("{n}", str(columns)) in emitted.instruction
+
+
+def parts(pattern: str, text: str) -> list[list[int]]:
+    """The numbers of the registers that each instruction of a device function takes."""
+    return [[int(n) for n in re.findall(pattern, call)] for call in text.split("asm volatile")[1:]]
+
+
+MMA = [(target, each) for target, each in INSTRUCTIONS if each.scope == "warp"]
+
+
+@pytest.mark.parametrize(("target", "intrinsic"), MMA, ids=lambda each: getattr(each, "name", each))
+def test_the_instructions_of_a_fragment_make_up_its_product(target: str, intrinsic: Intrinsic) -> None:
+    """By the layouts of the PTX ISA: lane l holds 4 bytes of row l / 4 and two sums of it in a register."""
+    kinds, rng = intrinsic.dtypes, np.random.default_rng(0)
+    work = workload(
+        "gemm", DTypes(kinds.input, kinds.weight, kinds.accumulate, kinds.accumulate), m=64, n=32, k=64
+    )
+    variant = next(
+        v for v in Task(work, accelerator(target)).variants if v.template.tensorize.intrinsic == intrinsic
+    )
+    nest = variant.nest(Candidate.of(variant.name, pick(variant, 0)))
+    text = KernelEmitter(nest).emit("heron_kernel").instruction
+    m, n, k = (nest.shape[dim] for dim in "mnk")
+    each = 4 // BYTES[kinds.input]  # elements of a register
+    a, b = rng.integers(-8, 8, (m, k)), rng.integers(-8, 8, (k, n))
+    # register r of every lane, by rows of 8 and 16 bytes of k: fragments are filled so by ldmatrix
+    of_a = [a[8 * (r % 2) : 8 * (r % 2) + 8, 4 * each * (r // 2) :][:, : 4 * each] for r in range(4)]
+    of_b = [b[4 * each * r : 4 * each * (r + 1)] for r in range(2)]
+    found = np.zeros((m, n), np.int64)
+    own = re.search(r"\.m(\d+)n8k(\d+)\.", intrinsic.extra["ptx"])
+    assert own is not None
+    high, long = int(own[1]) // 8, int(own[2]) // (4 * each)
+    numbers = (parts(pattern, text) for pattern in (r"\(c\[(\d+)\]", r"\(a\[(\d+)\]", r"\(b\[(\d+)\]"))
+    for sums, first, second in zip(*numbers, strict=True):
+        assert (len(sums), len(first), len(second)) == (2 * high, high * long, long)
+        for i in range(high):  # rows of the instruction, whose registers go down the rows first
+            assert sums[2 * i] % 2 == 0 and sums[2 * i + 1] == sums[2 * i] + 1
+            row = 8 * (sums[2 * i] // 2)
+            for j in range(long):
+                found[row : row + 8] += of_a[first[j * high + i]] @ of_b[second[j]]
+    assert (found == a @ b).all()
 
 
 def test_without_a_driver_the_probe_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

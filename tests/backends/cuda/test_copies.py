@@ -1,4 +1,4 @@
-"""`input.copies` in a rule of the YAML is what the emitter does."""
+"""`input.copies` and `input.narrow` in a rule of the YAML are what the emitter does."""
 
 from __future__ import annotations
 
@@ -36,6 +36,10 @@ def test_copies_of_a_thread_are_those_of_the_emitter(target: str, work: Workload
         rows = TableSampler(variant.space).sample(5, np.random.default_rng(0))
         poster = Poster(variant.template)
         counts = [variant.evaluator.evaluate(copies(poster, name), rows) for name in ("input", "weight")]
+        narrow = [
+            variant.evaluator.evaluate(copies(poster, name, narrow=True), rows)
+            for name in ("input", "weight")
+        ]
         for i, row in enumerate(rows):
             kernel = KernelEmitter(variant.nest(Candidate.of(variant.name, variant.space.values(row))))
             if kernel.geometry.bulk:
@@ -44,3 +48,5 @@ def test_copies_of_a_thread_are_those_of_the_emitter(target: str, work: Workload
             operands = ((kernel.einsum.input, "m"), (replace(kernel.weight, name="weight"), "n"))
             loaders = [Loader(kernel.geometry, access, dim, None) for access, dim in operands]
             assert [loader.pieces for loader in loaders] == [int(count[i]) for count in counts]
+            through = [loader.pieces if loader.plan.vector == 1 else 0 for loader in loaders]  # of halves
+            assert through == [int(count[i]) for count in narrow]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from emulated import accelerator, pick, workload
@@ -42,9 +43,10 @@ def nvcc_is(version: tuple[int, int]) -> bool:
     return f"release {version[0]}.{version[1]}," in said
 
 
-def test_an_old_library_is_not_used(tmp_path: Path) -> None:
-    old = "int nvrtcVersion(int *major, int *minor) { *major = 12; return *minor = 3; }"
-    with pytest.raises(OSError, match=r"NVRTC 12\.3; 12\.4 or newer"):
+@pytest.mark.parametrize("minor", [3, 9])
+def test_a_library_that_does_not_fit_is_not_used(tmp_path: Path, minor: int) -> None:
+    old = f"int nvrtcVersion(int *major, int *minor) {{ *major = 12; return *minor = {minor}; }}"
+    with pytest.raises(OSError, match=rf"NVRTC 12\.{minor}; 12\.4 to 12\.8, or 13"):
         Nvrtc(library(tmp_path, old))
 
 
@@ -61,6 +63,34 @@ def test_the_next_one_is_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     found = nvrtc.__wrapped__()
     assert found is not None
     assert found.version == (13, 0)
+
+
+def test_the_newest_comes_first_and_wheels_before_the_system(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("cu13/lib/libnvrtc.so.13", "cu13/lib/libnvrtc.alt.so.13", "cuda_nvrtc/lib/libnvrtc.so.12"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "cuda" / "lib64").mkdir(parents=True)
+    (tmp_path / "cuda" / "lib64" / "libnvrtc.so.12.8.93").touch()
+    spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
+    monkeypatch.setattr(nvrtc_module.importlib.util, "find_spec", lambda name: spec)
+    monkeypatch.setattr(nvrtc_module.shutil, "which", lambda name: None)
+    monkeypatch.setenv("CUDA_HOME", str(tmp_path / "cuda"))
+    monkeypatch.delenv("CUDA_PATH", raising=False)
+    tried: list[str] = []
+
+    def load(path: str) -> None:
+        tried.append(path)
+        raise OSError
+
+    monkeypatch.setattr(nvrtc_module, "Nvrtc", load)
+    assert nvrtc.__wrapped__() is None
+    here = [path.removeprefix(f"{tmp_path}/") for path in tried if not path.startswith("/usr/local")]
+    assert here == [
+        "cu13/lib/libnvrtc.so.13", "libnvrtc.so.13",
+        "cuda_nvrtc/lib/libnvrtc.so.12", "cuda/lib64/libnvrtc.so.12.8.93", "libnvrtc.so.12",
+    ]  # fmt: skip
 
 
 def test_without_any_compiler_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,7 +82,7 @@ def runnable() -> Iterator[None]:
     """Where the CPU lacks VNNI, kernels for `emulated.accelerator` are of plain instructions."""
     with pytest.MonkeyPatch.context() as patch:
         if not emulated.NATIVE:
-            patch.setattr(emulated.tir, "llvm_intrinsic", emulated.llvm_intrinsic)
+            patch.setattr(emulated.forms, "llvm_intrinsic", emulated.llvm_intrinsic)
         yield
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from heron_cli.accelerator.loader import load
 from heron_cli.accelerator.model import Accelerator
-from heron_cli.backends import tir
+from heron_cli.backends.x86 import forms
 from heron_cli.machine import Machine
 
 NATIVE = {"avx512f", "avx512bw", "avx512vl", "avx512_vnni"} <= Machine().cpu_flags
 _INSTRUCTIONS = {"llvm.x86.avx512.vpdpbusd.512", "llvm.x86.avx512.vpdpbusd.256"}
-_plain = tir.llvm_intrinsic
+_plain = forms.llvm_intrinsic
 
 
 def accelerator(name: str = "dlboost") -> Accelerator:
@@ -54,7 +54,7 @@ def multiplication(instruction: str, lanes: int, depth: int, accumulate: str, dt
 
 
 def llvm_intrinsic(dtype: str, name: str, *arguments: Any) -> Any:
-    """As `tir.llvm_intrinsic`; the byte dot product becomes four widening multiplications."""
+    """As `forms.llvm_intrinsic`; the byte dot product becomes four widening multiplications."""
     from tvm import tirx
 
     if name not in _INSTRUCTIONS:

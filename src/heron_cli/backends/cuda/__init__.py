@@ -1,1 +1,1 @@
-"""NVIDIA GPUs with tensor cores: CUDA by TVM's code generator, compiled by nvcc, run by the driver API."""
+"""NVIDIA GPUs with tensor cores: CUDA by TVM's code generator, NVRTC or nvcc, run by the driver API."""

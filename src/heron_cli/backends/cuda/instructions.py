@@ -6,6 +6,10 @@ fragments); a warpgroup reads its operands through descriptors.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
+from heron_cli.backends.base import BuildError
 from heron_cli.backends.buffers import item_bytes
 from heron_cli.backends.cuda import fragments, groups
 from heron_cli.backends.cuda.geometry import Geometry
@@ -24,26 +28,48 @@ def _sum_type(geometry: Geometry) -> tuple[str, str]:
 
 
 def _fragmented(geometry: Geometry) -> str:
+    """Fragments of 16 rows (or 8 columns) are matrices of 8 rows × 16 bytes: one register of each lane.
+
+    The instruction may be smaller than a fragment; then it is issued for every part of the rows and of k.
+    """
     nest = geometry.nest
     kind, constraint = _sum_type(geometry)
-    m, n, k = (nest.shape[dim] for dim in ("m", "n", "k"))
-    a = m * k * item_bytes(nest.einsum.input.dtype) // 128
-    b = n * k * item_bytes(nest.einsum.weight.dtype) // 128
-    c = m * n // 32
-    numbers = iter(range(c + a + b))
-    sums, first, second = (
-        "{" + ",".join(f"%{next(numbers)}" for _ in range(count)) + "}" for count in (c, a, b)
-    )
-    outputs = ", ".join(f'"+{constraint}"(c[{i}])' for i in range(c))
-    inputs = ", ".join([*(f'"r"(a[{i}])' for i in range(a)), *(f'"r"(b[{i}])' for i in range(b))])
+    item = item_bytes(nest.einsum.input.dtype)
+    rows, columns, halves = nest.shape["m"] // 8, nest.shape["n"] // 8, nest.shape["k"] * item // 16
+    m, n, k = _own_shape(nest.instruction, nest.shape)
+    high, long = m // 8, k * item // 16
+    if n != nest.shape["n"] or rows % high or halves % long:
+        raise BuildError(
+            f"{nest.instruction} does not make up {nest.shape['m']}×{nest.shape['n']}×{nest.shape['k']}"
+        )
+    calls = []
+    for half in range(0, halves, long):
+        for row in range(0, rows, high):
+            c = [2 * columns * (row + i) + j for i in range(high) for j in range(2 * columns)]
+            a = [rows * (half + j) + row + i for j in range(long) for i in range(high)]
+            b = [columns * (half + j) + i for j in range(long) for i in range(columns)]
+            numbers = iter(range(len(c) + len(a) + len(b)))
+            sums, first, second = (
+                "{" + ",".join(f"%{next(numbers)}" for _ in part) + "}" for part in (c, a, b)
+            )
+            outputs = ", ".join(f'"+{constraint}"(c[{i}])' for i in c)
+            inputs = ", ".join([*(f'"r"(a[{i}])' for i in a), *(f'"r"(b[{i}])' for i in b)])
+            calls.append(f"""  asm volatile("{nest.instruction} {sums}, {first}, {second}, {sums};"
+               : {outputs}
+               : {inputs});
+""")
     return f"""HERON void {fragments.INSTRUCTION}(void* sums, const void* rows, const void* columns) {{
   {kind}* c = ({kind}*)sums;
   const unsigned *a = (const unsigned*)rows, *b = (const unsigned*)columns;
-  asm volatile("{nest.instruction} {sums}, {first}, {second}, {sums};"
-               : {outputs}
-               : {inputs});
-}}
+{"".join(calls)}}}
 """
+
+
+def _own_shape(instruction: str, shape: Mapping[str, int]) -> tuple[int, int, int]:
+    """Rows, columns and k of the PTX instruction, by its name; those of the intrinsic where it tells none."""
+    found = re.search(r"\.m(\d+)n(\d+)k(\d+)\b", instruction)
+    m, n, k = map(int, found.groups()) if found else (shape["m"], shape["n"], shape["k"])
+    return m, n, k
 
 
 def _grouped(geometry: Geometry, transposed: tuple[bool, bool]) -> str:

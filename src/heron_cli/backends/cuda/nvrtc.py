@@ -12,13 +12,14 @@ from pathlib import Path
 
 from heron_cli.backends.base import BuildError
 
-OLDEST = (12, 4)
-_CACHING = (12, 9)  # from here on NVRTC would ask the driver, and so a GPU, for what was compiled before
+_OLDEST = (12, 4)
+_UNFIT = (12, 9)  # it takes the bounds of kernels in clusters for something else, and refuses them
+_CACHING = (13, 0)  # from here on NVRTC would ask the driver, and so a GPU, for what was compiled before
 _OPTIONS = ("-std=c++17", "-minimal", "-Xptxas=-v")
 
 
 class Nvrtc:
-    """A loaded NVRTC. Raises OSError where the file is no such library, or an older one than 12.4."""
+    """A loaded NVRTC. Raises OSError where the file is no such library, or one that does not fit."""
 
     def __init__(self, path: str) -> None:
         beside = Path(path).parent.glob("libnvrtc-builtins.so.*") if os.sep in path else ()
@@ -34,8 +35,8 @@ class Nvrtc:
         except AttributeError as error:
             raise OSError(f"{path} is not NVRTC") from error
         self.version = (major.value, minor.value)
-        if self.version < OLDEST:
-            raise OSError(f"{path} is NVRTC {major.value}.{minor.value}; 12.4 or newer is needed")
+        if self.version < _OLDEST or self.version == _UNFIT:
+            raise OSError(f"{path} is NVRTC {major.value}.{minor.value}; 12.4 to 12.8, or 13, is needed")
 
     def supports(self, arch: str) -> bool:
         """Whether it compiles for an architecture such as "sm_90a"."""
@@ -85,8 +86,8 @@ def complaint(said: str) -> str:
 
 @cache
 def nvrtc() -> Nvrtc | None:
-    """The first NVRTC that loads: from a wheel, a toolkit or the system; None where there is none."""
-    for path in _candidates():
+    """The newest NVRTC that loads: from a wheel, a toolkit or the system; None where there is none."""
+    for path in sorted(_candidates(), key=_major, reverse=True):
         try:
             return Nvrtc(path)
         except OSError:  # not there, of another machine, or too old: the next one may do
@@ -96,12 +97,17 @@ def nvrtc() -> Nvrtc | None:
 
 def _candidates() -> Iterator[str]:
     wheels = importlib.util.find_spec("nvidia")
-    folders = [Path(root) for root in (wheels.submodule_search_locations or ())] if wheels else []
-    for folder in folders:
-        yield from map(str, sorted(folder.glob("*/lib/libnvrtc.so.*"), reverse=True))
+    for folder in (wheels.submodule_search_locations or ()) if wheels else ():
+        yield from map(str, Path(folder).glob("*/lib/libnvrtc.so.*"))
     nvcc = shutil.which("nvcc")
     beside = str(Path(nvcc).resolve().parents[1]) if nvcc else None
     for root in (os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH"), beside, "/usr/local/cuda"):
         if root:
-            yield from map(str, sorted(Path(root).glob("lib64/libnvrtc.so.*"), reverse=True))
+            yield from map(str, Path(root).glob("lib64/libnvrtc.so.*"))
     yield from ("libnvrtc.so.13", "libnvrtc.so.12")
+
+
+def _major(path: str) -> int:
+    """13 for libnvrtc.so.13 and for libnvrtc.so.13.0.88."""
+    number = path.rpartition(".so.")[2].split(".")[0]
+    return int(number) if number.isdigit() else 0

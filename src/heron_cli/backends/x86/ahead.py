@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from heron_cli.backends import tir
+from heron_cli.backends.x86 import forms
 from heron_cli.backends.x86.cases import Case
 from heron_cli.backends.x86.stage import Source
 from heron_cli.schedule.nest import Nest
@@ -37,13 +38,13 @@ class Ahead:
         """Vectors some way behind those that are loaded."""
         if not self.distance:
             return []
-        return [tir.prefetch(packed, place + self.distance * length) for place in places]
+        return [forms.prefetch(packed, place + self.distance * length) for place in places]
 
     def inputs(self, source: Source, place: Any, case: Case) -> list[Any]:
         """What the next tile reads where this one reads `place`."""
         if self.next is None:
             return []
-        return [tir.prefetch(source.buffer, place + source.offset({self.next: case.size(self.next)}))]
+        return [forms.prefetch(source.buffer, place + source.offset({self.next: case.size(self.next)}))]
 
     def lines(
         self, output: Any, base: Any, first: Any, case: Case, blocks: int, index: Any, count: int
@@ -73,5 +74,5 @@ class Ahead:
                 if size > 1:
                     place = place + point % size * self.einsum.output.stride(name)
                     point = point // size
-            asked.append(tir.prefetch(output, place, write=True))
+            asked.append(forms.prefetch(output, place, write=True))
         return asked

@@ -12,7 +12,9 @@ from typing import Any
 from heron_cli.backends.base import BuildError
 from heron_cli.backends.tools import ToolError, run_tool
 
-_STACK_VECTOR = re.compile(r"\(%r[sb]p[^)]*\)[^\n]*%[yz]mm|%[yz]mm[^\n]*\(%r[sb]p[^)]*\)")
+_STACK_VECTOR = re.compile(r"\(%rsp[^)]*\)[^\n]*%[yz]mm|%[yz]mm[^\n]*\(%rsp[^)]*\)")
+_FRAME_VECTOR = re.compile(_STACK_VECTOR.pattern.replace("%rsp", "%rbp"))
+_FRAME = re.compile(r"mov +%rsp,%rbp")  # elsewhere rbp is a register like any other
 
 
 def compile_function(symbol: str, function: Any, target: Mapping[str, Any], *, level: int = 3) -> bytes:
@@ -79,9 +81,10 @@ def inspect(code: bytes, instruction: str) -> dict[str, float]:
         path = Path(folder) / "kernel.o"
         path.write_bytes(code)
         listing = run_tool("objdump", ["-d", "--no-show-raw-insn", path])
+    framed = len(_FRAME_VECTOR.findall(listing)) if _FRAME.search(listing) else 0
     return {
         "instructions": float(listing.count(instruction)),
-        "stack_vectors": float(len(_STACK_VECTOR.findall(listing))),
+        "stack_vectors": float(len(_STACK_VECTOR.findall(listing)) + framed),
         "code_bytes": float(len(code)),
     }
 

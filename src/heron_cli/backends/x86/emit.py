@@ -9,7 +9,7 @@ from math import prod
 from typing import Any
 
 from heron_cli.backends import tir
-from heron_cli.backends.x86 import inline
+from heron_cli.backends.x86 import forms, inline
 from heron_cli.backends.x86.cases import Cases
 from heron_cli.backends.x86.finish import Finish
 from heron_cli.backends.x86.pack import PackedWeight
@@ -49,7 +49,7 @@ class KernelEmitter:
             self.nest, self.weight, self.stage, self.cases, Finish(self.nest, added), output
         )
         panels = self.weight.entire(self.given) if constant else None
-        return tir.function(symbol, data, self._whole(Reads(Source.user(self.input, einsum.input), panels)))
+        return forms.function(symbol, data, self._whole(Reads(Source.user(self.input, einsum.input), panels)))
 
     def _whole(self, reads: Reads) -> Any:
         """The loops, and what they call that TIR has no words for."""
@@ -74,7 +74,7 @@ class KernelEmitter:
         if nest.pack == position and reads.panels is None:
             panels = self.weight.part(position, tiles)
             packed = [
-                tir.allocate_workspace(panels.buffer),
+                forms.allocate_workspace(panels.buffer),
                 Packing(self.weight).statement(self.given, panels, parallel=parallel),
             ]
             staged = self._copied(position, Reads(reads.source, panels), tiles, body, parallel=parallel)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from heron_cli.backends import tir
+from heron_cli.backends.x86 import forms
 
 _TYPES = {"uint8": "i8", "int8": "i8", "int32": "i32", "float32": "float", "bfloat16": "bfloat"}
 _CARRIERS = {"bfloat16": "uint16"}
@@ -33,12 +34,12 @@ def multiplication(instruction: str, lanes: int, depth: int, accumulate: str, dt
 
 def multiplying(text: str, body: Any) -> Any:
     """`body`, in which `multiply` may be used; `text` is what `multiplication` made."""
-    return tir.with_llvm(text, body)
+    return forms.with_llvm(text, body)
 
 
 def multiply(dtype: str, sums: Any, words: Any, weights: Any) -> Any:
     """The sums and the dot products of the words; `dtype` is the vector type of the sums."""
-    return tir.inlined(dtype, _MULTIPLY, sums, words, weights)
+    return forms.inlined(dtype, _MULTIPLY, sums, words, weights)
 
 
 def streaming(dtype: str, lanes: int, body: Any) -> Any:
@@ -59,14 +60,14 @@ def streaming(dtype: str, lanes: int, body: Any) -> Any:
         }}
         !0 = !{{i32 1}}
     """
-    return tir.with_llvm(text, body)
+    return forms.with_llvm(text, body)
 
 
 def stream(buffer: Any, index: Any, value: Any) -> Any:
     """Write a vector past the caches; `index` is a multiple of its length."""
-    return tir.evaluate(_STREAM, tir.address(buffer, index), value)
+    return forms.evaluate(_STREAM, tir.address(buffer, index), value)
 
 
 def fence() -> Any:
     """What this thread streamed is seen before whatever it writes afterwards."""
-    return tir.evaluate(_FENCE)
+    return forms.evaluate(_FENCE)

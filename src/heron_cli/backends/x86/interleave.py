@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from heron_cli.backends import tir
+from heron_cli.backends.x86 import forms
 
 BLOCKS = 4
 """Vectors that are made at once."""
@@ -29,7 +30,7 @@ def blocks(source: Any, rows: Sequence[Any], target: Any, places: Sequence[Any],
         return register
 
     def mixed(a: Any, b: Any, order: Sequence[int]) -> Any:
-        return keep(tir.shuffle([tir.load(a, 0, _BYTES), tir.load(b, 0, _BYTES)], order))
+        return keep(forms.shuffle([tir.load(a, 0, _BYTES), tir.load(b, 0, _BYTES)], order))
 
     r = [keep(tir.load(source, row, _BYTES)) for row in rows]
     pairs = [mixed(r[i], r[i + 1], _neighbours(1, half)) for i in (0, 2) for half in (0, 1)]

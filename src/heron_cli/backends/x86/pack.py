@@ -13,7 +13,7 @@ from math import prod
 from typing import Any
 
 from heron_cli.backends import tir
-from heron_cli.backends.x86 import inline
+from heron_cli.backends.x86 import forms, inline
 from heron_cli.elements import BYTES
 from heron_cli.schedule.einsum import Axis
 from heron_cli.schedule.nest import Nest
@@ -104,7 +104,7 @@ class PackedWeight:
         blocks = min(self.lanes.blocks, inside * (self.lanes.base + (1 if self.lanes.longer else 0)))
         exact = inside == self.lanes.tiles or not self.lanes.longer
         elements = prod(counts) * blocks * self.steps * self.vector
-        buffer = tir.workspace("packed", self.dtype, elements)
+        buffer = forms.workspace("packed", self.dtype, elements)
         return Panels(buffer, outer, begin, blocks, blocks if exact else end - begin)
 
     def _first_block(self, tile: Any) -> Any:

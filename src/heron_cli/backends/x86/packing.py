@@ -9,7 +9,7 @@ from math import prod
 from typing import Any
 
 from heron_cli.backends import tir
-from heron_cli.backends.x86 import interleave
+from heron_cli.backends.x86 import forms, interleave
 from heron_cli.backends.x86.pack import PackedWeight, Panels, split_parts
 from heron_cli.elements import BYTES
 from heron_cli.schedule.einsum import Axis
@@ -43,7 +43,7 @@ class Packing:
             tir.argument("packed", dtype, self.weight.elements, 64),
         ]
         (_, source), (_, target) = data
-        return tir.function(symbol, data, self.statement(source, self.weight.entire(target)))
+        return forms.function(symbol, data, self.statement(source, self.weight.entire(target)))
 
     def statement(self, source: Any, panels: Panels, *, parallel: bool = False) -> Any:
         """Packs a part of the user's weight into its buffer; all of it is independent of the rest."""
@@ -112,7 +112,7 @@ class Packing:
                 return exact
             regular = self.groups.extent // self.depth
             return tir.branch(
-                tir.known(at[self.group] < regular, self.groups.blocks <= regular), whole, exact
+                forms.known(at[self.group] < regular, self.groups.blocks <= regular), whole, exact
             )
 
         return reduce({}, 0, weight.reduction)
@@ -145,7 +145,7 @@ class Packing:
         if lane == 1:  # the lanes of a byte lie side by side
             vectors = [tir.load(source, begin + b * byte, self.width) for b in range(self.depth)]
             order = [b * self.width + i for i in range(self.width) for b in range(self.depth)]
-            return tir.store(target, place, tir.shuffle(vectors, order), self.vector)
+            return tir.store(target, place, forms.shuffle(vectors, order), self.vector)
         return None
 
     def _exact(self, source: Any, target: Any, place: Any, at: Mapping[str, Any], q: Any) -> Any:

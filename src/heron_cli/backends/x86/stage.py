@@ -8,11 +8,12 @@ from math import prod
 from typing import Any
 
 from heron_cli.backends import tir
-from heron_cli.backends.x86 import inline
+from heron_cli.backends.x86 import forms, inline
 from heron_cli.backends.x86.cases import Case, static_edge
 from heron_cli.elements import BYTES
 from heron_cli.schedule.einsum import Access, Dim
 from heron_cli.schedule.nest import SKIP, Nest
+from heron_cli.schedule.padding import windows
 
 
 @dataclass(frozen=True)
@@ -60,32 +61,21 @@ class InputStage:
     def _tested(self) -> list[Dim]:
         """Padded dimensions in which loops test for what touches data.
 
-        A copy holds zeros there, so a test only spares work: where some tile lies in the padding as a whole.
+        A copy holds zeros there, so a test only spares work: where some tile lies in the padding as a whole,
+        at a tap that is a loop around the groups of four.
         """
-        outside = [self.einsum.input.dims[i] for i in self.einsum.outside()]
         if self.nest.stage == SKIP:
+            outside = [self.einsum.input.dims[i] for i in self.einsum.outside()]
             return [dim for dim in outside if self.edge is None or dim != self.edge.dim]
-        return [dim for dim in outside if self._spares(dim)]
-
-    def _spares(self, dim: Dim) -> bool:
-        """Whether all points of a tile read padding at a tap that is a loop around the groups of four."""
-        taps = [(name, c) for name, c in dim.terms if name in self.taps]
-        rows = [(name, c) for name, c in dim.terms if name not in self.taps]
-        if len(taps) != 1 or len(rows) != 1 or rows[0][1] < 0:
-            return False
-        (tap, step), (row, stride) = taps[0], rows[0]
+        group = str(self.nest.intrinsic["k"])
         order = [loop.axis for loop in self.nest.positions() if loop.axis in self.taps]
-        group = self.nest.intrinsic["k"]
-        if tap not in order or group not in order or order.index(tap) > order.index(group):
-            return False
-        tiling = self.nest.tilings[row]
-        for tile in range(tiling.tiles):
-            first, size = tiling.first_block(tile), tiling.tile_blocks(tile)
-            for index in range(self.einsum.axis(tap).extent):
-                low = first * stride + index * step + dim.offset
-                if low >= dim.extent or low + (size - 1) * stride < 0:
-                    return True
-        return False
+        outer = order[: order.index(group)]
+        return [
+            window.dim
+            for window in windows(self.einsum, group)
+            if window.tap in outer
+            and window.multiplied(self.nest.tilings[window.row]) < window.rows * window.taps
+        ]
 
     # --- leaving taps out ---------------------------------------------------------------------------
 
@@ -136,12 +126,16 @@ class InputStage:
         strides = [0] * len(order)
         for place, i in enumerate(order):
             strides[i] = prod(lengths[j] for j in order[place + 1 :])
-        copy = tir.workspace("staged", inline.carrier(self.einsum.input.dtype), prod(lengths))
+        copy = forms.workspace("staged", inline.carrier(self.einsum.input.dtype), prod(lengths))
         starts = self._starts(tiles)
         origin = tuple(self._low(d, starts, n) for d, n in zip(source.dims, lengths, strict=True))
         staged = Source(copy, source.dims, tuple(strides), origin)
         return tir.sequence(
-            [tir.allocate_workspace(copy), self._copy(source, staged, lengths, order, parallel), body(staged)]
+            [
+                forms.allocate_workspace(copy),
+                self._copy(source, staged, lengths, order, parallel),
+                body(staged),
+            ]
         )
 
     def _starts(self, tiles: Mapping[str, Any]) -> dict[str, Any]:
@@ -250,11 +244,11 @@ class InputStage:
         def fill(first: Any, last: Any) -> Any:
             if isinstance(first, int) and isinstance(last, int) and first == last:
                 return tir.nothing()
-            return tir.call("memset", to(first), tir.number(0), tir.wide((last - first) * (unit * size)))
+            return forms.call("memset", to(first), tir.number(0), forms.wide((last - first) * (unit * size)))
 
         if head not in self.einsum.outside():
             before, until = 0, length
         come = tir.address(source.buffer, origin + (low + before) * source.strides[head])
-        copy = tir.call("memcpy", to(before), come, tir.wide((until - before) * (unit * size)))
+        copy = forms.call("memcpy", to(before), come, forms.wide((until - before) * (unit * size)))
         inner = tir.sequence([fill(0, before), copy, fill(until, length)])
         return inner if inside is None else tir.branch(inside, inner, fill(0, length))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from heron_cli.backends import tir
-from heron_cli.backends.x86 import inline
+from heron_cli.backends.x86 import forms, inline
 from heron_cli.backends.x86.ahead import Ahead
 from heron_cli.backends.x86.cases import Case, Cases
 from heron_cli.backends.x86.finish import Finish
@@ -142,7 +142,7 @@ class RegisterTile:
                         continue
                     place = a + offset + source.offset(point)
                     bytes4 = tir.load(source.buffer, place, self.depth)
-                    words = tir.broadcast(tir.reinterpret(bytes4, "int32"), self.width)
+                    words = tir.broadcast(forms.reinterpret(bytes4, "int32"), self.width)
                     for accumulator, vector in zip(row, weights, strict=True):
                         value = self._multiply(tir.load(accumulator, 0, self.width), words, vector)
                         statements.append(tir.store(accumulator, 0, value, self.width))
@@ -209,9 +209,9 @@ class RegisterTile:
         """One instruction: to each lane, the products of a word of the input and one of weights."""
         dtype = f"{self.accumulate}x{self.width}"
         if self.inlined:
-            return inline.multiply(dtype, sums, words, tir.reinterpret(weights, f"int32x{self.width}"))
-        vector = tir.reinterpret(words, f"{self.einsum.input.dtype}x{self.width * self.depth}")
-        return tir.llvm_intrinsic(dtype, self.nest.instruction, sums, vector, weights)
+            return inline.multiply(dtype, sums, words, forms.reinterpret(weights, f"int32x{self.width}"))
+        vector = forms.reinterpret(words, f"{self.einsum.input.dtype}x{self.width * self.depth}")
+        return forms.llvm_intrinsic(dtype, self.nest.instruction, sums, vector, weights)
 
     def _has_weight(self, starts: Mapping[str, Any], taps: Mapping[str, Any], last: str | None) -> Any:
         """The test 'the weight is not zero here' for a loop over tap `last` or for the tile (None).

@@ -5,7 +5,7 @@ from __future__ import annotations
 from heron_cli.accelerator import nodes
 from heron_cli.accelerator.expression import to_prose
 from heron_cli.accelerator.nodes import Name, Node
-from heron_cli.accelerator.words import COPIED, COPIES, LEVEL_NUMBERS
+from heron_cli.accelerator.words import COPIED, COPIES, LEVEL_NUMBERS, NARROW
 from heron_cli.errors import InputError
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.copies import copies
@@ -132,6 +132,8 @@ class _Resolver:
             return product([const(1), *(poster.factor(head, name) for name in names)])
         if tail == COPIES and head in COPIED:
             return copies(poster, head)
+        if tail == NARROW and head in COPIED:
+            return copies(poster, head, narrow=True)
         if tail == "length" and head in template.accelerator.stages:
             return self.length(head, str(node.argument))
         raise InputError(f"{node.origin}: {node} means nothing for this operator")

@@ -14,7 +14,7 @@ _SIDE = 256  # largest side of a box
 _COPIER = 40  # registers of a thread of the warpgroup that copies
 _GRAIN = 8  # registers are given in so many
 _AROUND = 26  # registers that ptxas needs beside the sums of one instruction
-_SPARE = 24  # registers of a multiplying thread for other things than sums
+_SPARE = 34  # registers of a multiplying thread for other things than sums
 
 
 class BulkTiles(ConstraintRule):

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...trial import Trial
 from ..by_variant import Taken, VariantMethod
+from ..cost_model import CostModel
 from ..problem import Rows, VariantSpace
 from ..protocol import register
 
@@ -22,6 +23,7 @@ class RandomSearch(VariantMethod):
     def propose_rows(
         self,
         variant: VariantSpace,
+        model: CostModel | None,
         count: int,
         trials: Sequence[Trial],
         taken: Taken,

@@ -23,6 +23,7 @@ HERON void heron_load(unsigned char& x, const void* from) {
 }
 
 // --- global -> shared, zeros where `ok` is 0 (PTX ISA: cp.async, src-size) ------------------------------
+#if __CUDA_ARCH__ >= 800
 HERON void heron_copy_16(heron_place to, const void* from, int ok) {
   asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;" ::"r"(to.at), "l"(from), "r"(ok ? 16 : 0)
                : "memory");
@@ -35,6 +36,28 @@ HERON void heron_copy_4(heron_place to, const void* from, int ok) {
   asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to.at), "l"(from), "r"(ok ? 4 : 0)
                : "memory");
 }
+HERON void heron_copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+template <int N>
+HERON void heron_copy_wait() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
+}
+#else  // through registers, at once
+HERON void heron_copy_16(heron_place to, const void* from, int ok) {
+  uint4 x = ok ? __ldg((const uint4*)from) : uint4{};
+  asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(to.at), "r"(x.x), "r"(x.y), "r"(x.z), "r"(x.w) : "memory");
+}
+HERON void heron_copy_8(heron_place to, const void* from, int ok) {
+  uint2 x = ok ? __ldg((const uint2*)from) : uint2{};
+  asm volatile("st.shared.v2.u32 [%0], {%1, %2};" ::"r"(to.at), "r"(x.x), "r"(x.y) : "memory");
+}
+HERON void heron_copy_4(heron_place to, const void* from, int ok) {
+  uint x = ok ? __ldg((const uint*)from) : 0u;
+  asm volatile("st.shared.u32 [%0], %1;" ::"r"(to.at), "r"(x) : "memory");
+}
+HERON void heron_copy_commit() {}
+template <int N>
+HERON void heron_copy_wait() {}
+#endif
 HERON void heron_copy_2(heron_place to, const void* from, int ok) {
   ushort x = 0;
   if (ok) heron_load(x, from);
@@ -44,11 +67,6 @@ HERON void heron_copy_1(heron_place to, const void* from, int ok) {
   uchar x = 0;
   if (ok) heron_load(x, from);
   asm volatile("st.shared.u8 [%0], %1;" ::"r"(to.at), "h"((ushort)x) : "memory");
-}
-HERON void heron_copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-template <int N>
-HERON void heron_copy_wait() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
 }
 HERON void heron_barrier() { __syncthreads(); }
 

@@ -1,0 +1,60 @@
+"""The measured points of a space as a small file in the repository: every method can be replayed from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.exploration.measured import MeasuredBed
+from benchmarks.exploration.points import Points
+from benchmarks.exploration.tables import FOLDER, TableError
+from heron_cli.records import cost_of
+from heron_cli.trial import Candidate, Measurement, Status
+
+SEARCHED = "python -m benchmarks.exploration.dlboost"
+
+
+def path_of(bed: MeasuredBed) -> Path:
+    """Where a bed's table lies."""
+    slug = "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in bed.name).split())
+    return FOLDER / f"{bed.target}-{slug}.npz"
+
+
+def write(path: Path, bed: MeasuredBed, points: Points) -> int:
+    """Write all points that were measured; how many."""
+    by_variant: dict[str, list[tuple[Candidate, float]]] = {}
+    for candidate, found in points.all(bed.key):
+        cost = cost_of(found)
+        by_variant.setdefault(candidate.variant, []).append((candidate, np.inf if cost is None else cost))
+    arrays: dict[str, object] = {"key": bed.key, "variants": np.array(list(by_variant))}
+    for place, each in enumerate(by_variant.values()):
+        arrays[f"names{place}"] = np.array([name for name, _ in each[0][0].knobs])
+        arrays[f"rows{place}"] = np.array(
+            [[v for _, v in candidate.knobs] for candidate, _ in each], np.int32
+        )
+        arrays[f"seconds{place}"] = np.array([seconds for _, seconds in each])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    return sum(map(len, by_variant.values()))
+
+
+def read(path: Path, bed: MeasuredBed) -> dict[Candidate, Measurement]:
+    """The measurements by point. Raises TableError where they are of another workload or accelerator file."""
+    found: dict[Candidate, Measurement] = {}
+    with np.load(path, allow_pickle=False) as file:
+        if str(file["key"]) != bed.key:
+            raise TableError(f"{path.name} is of {file['key']}; record it again: {SEARCHED}")
+        for place, variant in enumerate(file["variants"].tolist()):
+            names = file[f"names{place}"].tolist()
+            rows, times = file[f"rows{place}"].tolist(), file[f"seconds{place}"].tolist()
+            for row, seconds in zip(rows, times, strict=True):
+                candidate = Candidate.of(variant, dict(zip(names, row, strict=True)))
+                found[candidate] = _measurement(seconds)
+    return found
+
+
+def _measurement(seconds: float) -> Measurement:
+    if np.isinf(seconds):
+        return Measurement(Status.RUN_ERROR, reason="failed when it was recorded")
+    return Measurement(Status.OK, seconds, verified=True)

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.sections import put
+
+LINES = st.lists(st.text("ab |#", max_size=8).map(lambda text: f"x{text}"), max_size=4)
+
+
+@given(LINES, LINES, LINES, LINES)
+def test_a_section_is_replaced_and_nothing_else(
+    before: list[str], old: list[str], after: list[str], new: list[str]
+) -> None:
+    with TemporaryDirectory() as folder:
+        page = Path(folder) / "page.md"
+        others = "# Page\n\n" + "\n".join(before)
+        page.write_text(others)
+        put(page, ["## Mine", "", *old])
+        page.write_text(page.read_text() + "\n## Last\n" + "\n".join(after) + "\n")
+        put(page, ["## Mine", "", *new])
+        text = page.read_text()
+        put(page, ["## Mine", "", *new])
+        assert page.read_text() == text
+        assert text.count("## Mine\n") == 1 == text.count("\n## Last\n")
+        assert text.startswith(others.rstrip())
+        assert text.endswith("## Last\n" + "\n".join(after) + "\n")
+        mine = text[text.index("## Mine") : text.index("## Last")]
+        assert mine.strip() == "\n".join(["## Mine", "", *new]).strip()
