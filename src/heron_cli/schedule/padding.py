@@ -50,8 +50,10 @@ def multiplied_per_kilo(poster: Poster) -> Expression | None:
     An estimate: in a copy, taps are left out where they are loops around the channels.
     """
     template, place = poster.template, poster.template.place
+    if place is None:
+        return None
     found = windows(template.einsum, template.tensorize.axes["k"])
-    if place is None or not found:
+    if not found:
         return None
     tables = [_by_size(poster, window) for window in found]
     edge = template.einsum.static_edge()
