@@ -197,6 +197,7 @@ HERON void heron_row(void* to, const void* from) {
   for (int i = 0; i < 4; ++i) ((unsigned*)to)[2 * i] = x[i][0], ((unsigned*)to)[2 * i + 1] = x[i][1];
 }
 // Two neighbours, rounded.
+#if __CUDA_ARCH__ >= 800
 HERON unsigned heron_pair(const __half*, float a, float b) {
   unsigned x;
   asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(x) : "f"(b), "f"(a));
@@ -207,6 +208,11 @@ HERON unsigned heron_pair(const __nv_bfloat16*, float a, float b) {
   asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(x) : "f"(b), "f"(a));
   return x;
 }
+#else
+HERON unsigned heron_pair(const __half*, float a, float b) {
+  return (unsigned)__half(a).bits | (unsigned)__half(b).bits << 16;
+}
+#endif
 // The same, rounded to a type of two bytes first.
 template <typename T, typename Sum>
 HERON void heron_row_as(void* to, const void* from) {
