@@ -9,7 +9,7 @@ In parts of nine minutes, on 32 CPUs:
 
     --stage tune --siblings --trials 64,128 --seconds 25 --until 480    # all CPUs: many trials, noisier
     --stage tune --trials 200 --seconds 30 --until 480                  # one CPU of a core
-    --stage measure --threads 1 --jobs 8 --until 460                    # a third of the cores: quieter
+    --stage measure --threads 1 --jobs 8 --until 460                    # half of the cores: quieter
     --stage measure --stage page --threads 2 --jobs 8 --until 460       # once more if something is left
 """
 

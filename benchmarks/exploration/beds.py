@@ -164,9 +164,9 @@ X86_TOLD = (  # other shapes of the same operators, from which transfer learns
 )  # fmt: skip
 
 
-def unavailable() -> list[str]:
-    """Why dlboost cannot be measured here; empty where it can."""
+def unavailable(target: str = "dlboost") -> list[str]:
+    """Why the accelerator cannot be measured here; empty where it can."""
     from heron_cli.accelerator.loader import load
     from heron_cli.doctor import obstacles
 
-    return list(obstacles(load("dlboost")))
+    return list(obstacles(load(target)))

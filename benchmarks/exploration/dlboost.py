@@ -21,7 +21,7 @@ from benchmarks.dlboost_operators.limits import together
 from benchmarks.dlboost_operators.slots import apart, physical
 from benchmarks.dlboost_operators.tuning import say
 from benchmarks.exploration import recorded, report, side_by_side
-from benchmarks.exploration.beds import X86_BEDS, X86_TOLD
+from benchmarks.exploration.beds import X86_BEDS, X86_TOLD, unavailable
 from benchmarks.exploration.contestants import METHODS
 from benchmarks.exploration.measured import MeasuredBed, Recorded, search
 from benchmarks.exploration.points import Points
@@ -38,9 +38,12 @@ _COLD = 0.8  # of --until, where transfer is to be done as well
 
 
 def main() -> int:
-    """Run the stages; 1 when a replay differs from what was measured."""
+    """Run the stages; 1 when a replay differs from what was measured, 2 where nothing can be measured."""
     options = _options()
     began, stages = time.monotonic(), options.stage or STAGES[:-1]
+    if {"run", "transfer"} & set(stages) and (why := unavailable(options.target)):
+        print(f"error: {options.target} cannot be measured here: {'; '.join(why)}", file=sys.stderr)
+        return 2
     beds, told = _beds(X86_BEDS, options), _beds(X86_TOLD, options)
     kept, points = (
         Runs(options.work / f"{options.target}.jsonl"),
@@ -134,8 +137,12 @@ def _replay(beds: list[MeasuredBed], kept: Runs, options: argparse.Namespace) ->
     """Every measured run again, from the tables; without runs, those of the options."""
     differ = 0
     for bed in beds:
-        ask, problem = Recorded(recorded.read(recorded.path_of(bed), bed)), bed.problem()
-        for work in (each for each in _cold([bed], [], options)):
+        path = recorded.path_of(bed)
+        if not path.exists():
+            say(f"{bed.name}: no {path.name}; where it can be measured: --stage run --stage table")
+            continue
+        ask, problem = Recorded(recorded.read(path, bed)), bed.problem()
+        for work in _cold([bed], [], options):
             found = costs_of(search(problem, work.method, work.seed, work.trials, ask))
             again = Run(bed.name, work.method, work.seed, work.trials, found)
             same = [run for run in kept.all if replace(run, costs=()) == replace(again, costs=())]

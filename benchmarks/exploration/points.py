@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -106,10 +106,6 @@ class Points:
         )
         for variant, knobs, *found in self._connection.execute(query, (space,)):
             yield Candidate.of(variant, dict(json.loads(knobs))), _measurement(*found)
-
-    def spaces(self) -> Sequence[str]:
-        """The spaces that have points."""
-        return [name for (name,) in self._connection.execute("SELECT DISTINCT space FROM points ORDER BY 1")]
 
     def __enter__(self) -> Self:
         return self

@@ -28,7 +28,7 @@ Written by `python -m benchmarks.metaschedule.sampling`: candidates of MetaSched
 rules, a byte product that builds with this LLVM) that pass its own postprocessors and then build (LLVM; nvcc
 for the GPU), drawn one decision at a time, and bred by its evolutionary search without measurements. Nothing
 is run, so what would fail on the machine is not counted. heron's are drawn by its sampler from all variants
-alike; the last column is how many of them were built.
+alike; the last column is how many of them were built. On GPUs MetaSchedule's rules give wmma schedules only.
 """
 PARTS = ("knobs", "heron", "uniform", "bred")
 

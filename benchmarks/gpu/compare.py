@@ -1,5 +1,8 @@
 """The second stage: the best kernel of each workload against PyTorch's calls, alternately, warm and cold.
 
+Kernels that overlap are timed twice: as a program would run them, and `alone`, each begun when the one
+before it has ended, as PyTorch's are.
+
 Warm: the same operands in every call. Cold: the calls of a graph go round copies of the operands that
 together are more than twice as large as the L2 cache. The output stays where it is, as PyTorch's
 allocator keeps it too.
@@ -30,6 +33,7 @@ from heron_cli.records import Purpose, Store, best_of, current_versions
 from heron_cli.session import make_task
 
 NODES, ROUNDS, SLICE = 20, 9, 0.003
+_ALONE = "heron alone"
 MOST_COPIES = 8192
 _ASKED = ("driver_version", "clocks.sm", "clocks.mem", "temperature.gpu", "power.draw")
 _Sides = Mapping[str, Callable[[], float]]
@@ -82,7 +86,7 @@ def compare(workload: Workload, accelerator: Accelerator, store: Store) -> dict[
     described = entry(workload)
     generator = torch.Generator("cuda").manual_seed(7)
     tensors = torch_reference.operands(described, "cuda", generator)
-    mine = Mine(kernel)
+    mine, alone = Mine(kernel), Mine(kernel, alone=True)
     output = mine.empty()
     ours = mine.call(mine.prepared(tensors), output)
     ours()
@@ -90,12 +94,15 @@ def compare(workload: Workload, accelerator: Accelerator, store: Store) -> dict[
     if wrong := torch_reference.wrong(described, tensors, output):
         raise RuntimeError(wrong)
     sides: dict[str, Callable[[], float]] = {
-        "heron": timed([mine.call(mine.prepared(tensors), output)] * NODES)
+        "heron": timed([mine.call(mine.prepared(tensors), output)] * NODES),
+        _ALONE: timed([alone.call(alone.prepared(tensors), output)] * NODES),
     }
     sides |= {name: timed([call] * NODES) for name, call in peer(workload, tensors).items()}
     warm = rounds(sides)
+    waiting = warm.pop(_ALONE)
     fastest = min((name for name in warm if name != "heron"), key=lambda name: warm[name][0])
-    cold = _cold(workload, tensors, mine, output, fastest)
+    cold = _cold(workload, tensors, (mine, alone), output, fastest)
+    waiting_cold = cold.pop(_ALONE)
     trials = [record for record in records if record.purpose is Purpose.TRIAL]
     statuses = [record.trial.measurement.status.value for record in trials]
     operator = operators.get(workload.operator)
@@ -107,6 +114,7 @@ def compare(workload: Workload, accelerator: Accelerator, store: Store) -> dict[
         "warm": {name: value for name, (value, _) in warm.items()},
         "spread": {name: value for name, (_, value) in warm.items()},
         "cold": {name: value for name, (value, _) in cold.items()},
+        "alone": {"warm": waiting[0], "cold": waiting_cold[0]},
         "tuned": best.cost,
         "trials": len(statuses),
         "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
@@ -116,7 +124,7 @@ def compare(workload: Workload, accelerator: Accelerator, store: Store) -> dict[
 
 
 def _cold(
-    workload: Workload, tensors: Mapping[str, Any], mine: Mine, output: Any, name: str
+    workload: Workload, tensors: Mapping[str, Any], kernels: tuple[Mine, Mine], output: Any, name: str
 ) -> dict[str, tuple[float, float]]:
     import torch
 
@@ -124,9 +132,11 @@ def _cold(
     cache = torch.cuda.get_device_properties(0).L2_cache_size
     copies = min(MOST_COPIES, max(2, ceil(2 * cache / size) + 1))
     each = [{key: tensor.clone() for key, tensor in tensors.items()} for _ in range(copies)]
+    mine, alone = kernels
     return rounds(
         {
             "heron": timed([mine.call(mine.prepared(one), output) for one in each]),
+            _ALONE: timed([alone.call(alone.prepared(one), output) for one in each]),
             name: timed([peer(workload, one)[name] for one in each]),
         }
     )

@@ -11,13 +11,15 @@ from heron_cli.backends.cuda.driver import Device, Function, Module, encode
 
 
 class Mine:
-    """A built kernel in the GPU's memory."""
+    """A built kernel in the GPU's memory; `alone`: it does not begin before the one before it has ended."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, alone: bool = False) -> None:
         self.kernel, self._device, launch = kernel, Device(), kernel.launch
         self._module = Module(kernel.code)
         grid = (launch["blocks"], launch["split"], 1)
-        self._run = Function(self._module, kernel.symbol, grid, launch["threads"], launch["shared"])
+        overlap = bool(launch.get("overlap")) and not alone
+        sizes = (grid, launch["threads"], launch["shared"], overlap)
+        self._run = Function(self._module, kernel.symbol, *sizes)
         self._pack = None
         if kernel.packed is not None:
             blocks = (launch["pack_blocks"], 1, 1)

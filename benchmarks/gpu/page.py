@@ -19,6 +19,10 @@ nine rounds in which they take turns. Cold: the calls of a graph go round copies
 together are twice as large as the L2 cache. `limit` is the larger of arithmetic at the measured product
 rate and operands at the measured copy rate, as a share of heron's warm time; for operands that stay in
 the L2 cache it can exceed 1.
+
+Where the accelerator says `overlap`, blocks of heron's next kernel may begin while the last of this one
+end; they wait there until it has ended before they touch memory. PyTorch's kernels do not. "Without overlap"
+are the same kernels of heron's, each begun when the one before it had ended, timed in the same rounds.
 """
 _HEAD = (
     "| workload | heron, µs | PyTorch, µs | warm | cold | limit | TFLOP/s "
@@ -92,10 +96,22 @@ def _families(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
         )
     plain = [ratio({n: t for n, t in row["warm"].items() if not n.startswith("as ")}) for row in rows]
     yield f"| all, conv1d by conv1d alone | {len(rows)} | {_mean(plain):.2f} | {min(plain):.2f} | | |"
+    yield from _alone(rows)
     trials = sum(row["trials"] for row in rows)
     wrong = sum(count for row in rows for status, count in row["statuses"].items() if status != "ok")
     yield ""
     yield f"{len(rows)} workloads, {trials} trials, {wrong} of them not ok."
+
+
+def _alone(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
+    """The mean without overlap, if the run timed it."""
+    if not all("alone" in row for row in rows):
+        return
+    warm, cold = ([_peer(row[kind])[1] / row["alone"][kind] for row in rows] for kind in ("warm", "cold"))
+    yield (
+        f"| all, without overlap | {len(rows)} | {_mean(warm):.2f} | {min(warm):.2f} | {_mean(cold):.2f} "
+        f"| {min(cold):.2f} |"
+    )
 
 
 def _networks(files: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterable[str]:

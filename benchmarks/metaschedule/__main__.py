@@ -14,26 +14,35 @@ import argparse
 import os
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks import sections
 from benchmarks.dlboost_operators.limits import together
 from benchmarks.dlboost_operators.slots import Slot, apart, physical
 from benchmarks.dlboost_operators.tuning import in_slots
+from benchmarks.exploration.beds import unavailable
 from benchmarks.metaschedule import outcome as outcomes
 from benchmarks.metaschedule import page
 from benchmarks.metaschedule.machines import MACHINES
 from benchmarks.metaschedule.work import Order, Work, worker
 
 REGRESSION = 5
+NEEDED = ("xgboost", "psutil", "cloudpickle")  # by MetaSchedule
 STAGES = ("tune", "compare", "page")
 _GRACE = {"tune": 100.0, "compare": 60.0}  # what is under way when the time is up may take so long
 
 
 def main() -> int:
-    """Run the stages; 5 when the bar is missed."""
+    """Run the stages; 5 when the bar is missed, 2 where the machine is another one."""
     options = _options()
-    machine = MACHINES[options.target]
+    machine, stages = MACHINES[options.target], options.stage or STAGES
+    if machine.accelerator and stages != ["page"] and (why := unavailable(machine.accelerator)):
+        print(f"error: {machine.accelerator} cannot be measured here: {'; '.join(why)}", file=sys.stderr)
+        return 2
+    if "tune" in stages and (lacking := [name for name in NEEDED if find_spec(name) is None]):
+        print(f"error: {', '.join(lacking)} is missing; install the extra 'metaschedule'", file=sys.stderr)
+        return 2
     work = options.work / machine.name
     work.mkdir(parents=True, exist_ok=True)
     end = time.monotonic() + options.until
@@ -44,7 +53,6 @@ def main() -> int:
         slots = [Slot(options.threads, tuple(cores))]
     else:
         slots = shares(apart(physical(), together)[: options.jobs], len(chosen[part::parts]), options.threads)
-    stages = options.stage or STAGES
     for stage in (each for each in ("tune", "compare") if each in stages):
         until = end if "compare" not in stages or stage == "compare" else end - options.until * 0.15
         order = Order(

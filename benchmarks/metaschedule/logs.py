@@ -23,12 +23,6 @@ class Refusals:
     passed: int = 0
     refused: Counter[str] = field(default_factory=Counter)
 
-    @property
-    def share(self) -> float:
-        """Refused of all that were drawn; 0 where nothing was."""
-        total = self.passed + sum(self.refused.values())
-        return sum(self.refused.values()) / total if total else 0.0
-
 
 def read(lines: Iterable[str], population: int = POPULATION) -> tuple[Refusals, Refusals]:
     """Of those drawn at random, and of those bred.

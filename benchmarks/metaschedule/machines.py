@@ -26,7 +26,7 @@ class Machine:
     """What MetaSchedule is told, and heron's accelerator for the same hardware (empty: none).
 
     `tile`: see `problems.problem`. `rules`: MetaSchedule's name for schedule rules, postprocessors and
-    mutators. `bar`: what heron's geometric mean over it must reach.
+    mutators. `bar`: what heron's geometric mean over it must reach. `note`: a line for the page.
     """
 
     name: str
@@ -37,11 +37,12 @@ class Machine:
     file: str
     chosen: tuple[str, ...]
     bar: float
+    note: str = ""
 
     @property
     def gpu(self) -> bool:
         """Whether kernels run on a GPU."""
-        return self.target["kind"] == "cuda"
+        return bool(self.target["kind"] == "cuda")
 
     def tvm_target(self, threads: int) -> Any:
         """TVM's target for kernels on so many threads."""
@@ -78,6 +79,7 @@ MACHINES = {
             "heron-operators-tensorcore",
             ("GEMM-G1", "BMM-B1", "C1D-C1D1", "C2D-C3", "C3D-C3D3", "DIL-D3"),
             1.3,
+            "On GPUs its default rules give wmma schedules of 16×16×16 only: no mma.sync, wgmma or TMA.",
         ),
         # no byte products, no tensorizing: shows on any x86 machine that the benchmark itself works
         replace(

@@ -33,7 +33,8 @@ def keep(page: Path, target: str) -> None:
 
 def section(machine: Machine, found: Sequence[Outcome]) -> list[str]:
     """The section's lines."""
-    lines = [TITLE, "", *_PROSE.format(name=machine.name).strip().splitlines(), ""]
+    lines = [TITLE, "", *_PROSE.format(name=machine.name).strip().splitlines()]
+    lines += [machine.note, ""] if machine.note else [""]
     ratios = _ratios(found)
     if ratios:
         mean = _geomean(ratios)
@@ -42,9 +43,10 @@ def section(machine: Machine, found: Sequence[Outcome]) -> list[str]:
             f"Geometric mean {mean:.2f} over {len(ratios)} of {len(machine.chosen)} workloads "
             f"(bar {machine.bar:g}): {state}."
         )
-    lines += [_failed("MetaSchedule", [each.peer for each in found])]
-    lines += [_failed("heron", [each.heron for each in found]), ""]
+    sides = (("MetaSchedule", [each.peer for each in found]), ("heron", [each.heron for each in found]))
+    lines += [_failed(name, trials) for name, trials in sides if any(side.trials for side in trials)]
     lines += [
+        "",
         "| workload | heron, µs | MetaSchedule, µs | ratio | trials | refused, drawn | refused, bred "
         "| MetaSchedule failed: build, run | heron failed | wall, s |",
         "|---|---|---|---|---|---|---|---|---|---|",
@@ -98,7 +100,7 @@ def _row(each: Outcome) -> str:
 def _failed(name: str, sides: Sequence[Side]) -> str:
     trials = sum(side.trials for side in sides)
     failed = sum(sum(side.failed.values()) for side in sides)
-    return f"{name}: {failed} of {trials} trials failed ({failed / trials:.1%})." if trials else ""
+    return f"{name}: {failed} of {trials} trials failed ({failed / trials:.1%})."
 
 
 def _ratios(found: Sequence[Outcome]) -> list[float]:

@@ -45,6 +45,13 @@ def test_families_have_their_geometric_mean_and_their_least(tmp_path: Path) -> N
     assert "a remark" in text
 
 
+def test_kernels_that_overlap_are_also_compared_alone(tmp_path: Path) -> None:
+    file, alone = "heron-operators-tensorcore", {"warm": 2e-6, "cold": 4e-6}
+    text = page(tmp_path, row(file, "GEMM-a", 1e-6, 4e-6, alone=alone))
+    assert "| all, without overlap | 1 | 2.00 | 2.00 | 2.00 | 2.00 |" in text
+    assert "without overlap |" not in page(tmp_path, row(file, "GEMM-a", 1e-6, 4e-6))
+
+
 def test_layers_of_a_network_count_as_often_as_they_occur(tmp_path: Path) -> None:
     text = page(tmp_path, row("net", "a", 1e-6, 1e-6, count=3), row("net", "b", 1e-6, 5e-6))
     assert "| net | 2 | 4.0 | 8.0 | 2.00 | 4.00 |" in text

@@ -11,7 +11,7 @@ import pytest
 from heron_cli.accelerator.loader import load
 from heron_cli.accelerator.model import Accelerator
 from heron_cli.operators import registry
-from heron_cli.operators.workload import Workload
+from heron_cli.operators.workload import DTypes, Workload, make
 from heron_cli.schedule.analysis import analyse
 from heron_cli.schedule.einsum import Axis, Part
 from heron_cli.schedule.primitives import (
@@ -23,6 +23,7 @@ from heron_cli.schedule.primitives import (
     Place,
     Prefetch,
     Split,
+    Stay,
     Store,
     Tensorize,
     WriteBack,
@@ -308,6 +309,30 @@ def test_results_are_streamed_where_vectors_fill_lines(vary: Vary) -> None:
         template, entry = run("store", other, both)
         assert not entry.applied and not list(template.all(Store))
     assert not run("store", gemm(6, 64, 8), vary("stores: cached"))[1].applied
+
+
+def test_results_leave_registers_in_whole_pieces() -> None:
+    target = load("tensorcore-sm90")
+    template, entry = run("store", gemm(70, 40, 64), target)
+    assert entry.applied and [each.kinds for each in template.all(Store)] == [("staged", "direct")]
+    for other, why in ((gemm(70, 36, 64), "pieces"), (conv(layout="NCHW"), "registers")):
+        template, entry = run("store", other, target)
+        assert not entry.applied and why in entry.reason
+        assert not list(template.all(Store))
+
+
+def test_blocks_stay_where_copies_run_ahead_and_results_leave_directly() -> None:
+    target, half = load("tensorcore-sm90"), DTypes("float16", "float16", "float32", "float16")
+    for m, n, filled_by, why in (
+        (70, 40, "bulk", ""),
+        (70, 40, "threads", "copy"),
+        (70, 36, "bulk", "staged"),
+    ):
+        workload = make("gemm", {"m": m, "n": n, "k": 64}, dtypes=half)
+        template = replace(start(workload, target), instruction="wgmma", filled_by=filled_by)
+        after = rule("stay").run(until("stay", template))
+        assert [each.teams for each in after.all(Stay)] == ([] if why else [(0, 1, 2)])
+        assert why in after.log[-1].reason
 
 
 def test_prefetch_of_the_input_needs_tiles_that_move_it(dlboost: Accelerator) -> None:

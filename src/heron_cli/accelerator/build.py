@@ -117,6 +117,10 @@ def _content(item: Intrinsic | Memory | Level) -> dict[str, object]:
         fields["extra"] = dict(item.extra)
     if isinstance(item, Level) and item.resident == (1,):
         del fields["resident"]  # as below
+    if isinstance(item, Level) and not item.overlap:
+        del fields["overlap"]
+    if isinstance(item, Level) and item.teams == (0,):
+        del fields["teams"]
     if isinstance(item, Memory):
         fields["units"] = dict(item.units)
         if item.filled_by == ("threads",):
@@ -173,5 +177,7 @@ def _level(keys: LevelKeys, origin: Origin) -> Level:
         fills=tuple(keys.fills),
         pipeline=tuple(keys.pipeline.depth) if keys.pipeline else (),
         resident=tuple(keys.resident),
+        teams=tuple(keys.teams),
+        overlap=keys.overlap,
         origin=origin,
     )

@@ -128,6 +128,11 @@ class LevelKeys(Strict):
     resident: f.PositiveInts = Field(
         default=[1], description="how many blocks of a processor the registers are shared among, to try"
     )
+    teams: f.NaturalInts = Field(
+        default=[0],
+        description="how many teams of threads of a block take tiles in turn, to try; 0: one tile a block",
+    )
+    overlap: bool = Field(False, description="whether the next call's blocks begin while this call's end")
     pipeline: PipelineKeys | None = Field(None, description="software pipelining of its loop")
 
 
@@ -208,7 +213,8 @@ class Document(Strict):
     )
     stages: dict[f.Identifier, StageKeys] = Field(default={}, description="where stages may be computed")
     stores: f.Stores = Field(
-        default=["cached"], description="how results leave, to try: through the caches, or past them"
+        default=["cached"],
+        description="how results leave, to try: through the caches or past them; staged or direct",
     )
     prefetch: PrefetchKeys = Field(default=PrefetchKeys(), description="what is prefetched, to try")
     limits: dict[f.Identifier, f.Positive] = Field(

@@ -89,6 +89,8 @@ class Level:
     fills: tuple[str, ...]
     pipeline: tuple[int, ...]
     resident: tuple[int, ...]
+    teams: tuple[int, ...]
+    overlap: bool
     origin: Origin = field(compare=False)
 
 

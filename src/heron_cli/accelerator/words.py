@@ -10,7 +10,7 @@ SHARERS = ("thread", "warp", "block", "core")
 ORDERS = ("fixed", "free", "mixed", "rasterised")
 TAILS = ("overlap", "pad", "mask", "none")
 SWIZZLES = ("none", "xor")
-STORES = ("cached", "streamed")
+STORES = ("cached", "streamed", "staged", "direct")
 FILLERS = ("threads", "bulk")
 BINDS = (
     "parallel",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from heron_cli.backends.base import Kernel
 
-VERSION = 1
+VERSION = 2
 MOST_PARAMETERS, MOST_MAPS = 16, 4  # of library/c/device/device.h
 
 
@@ -28,13 +28,18 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """One function of a kernel's code: blocks along each axis, threads of a block, bytes of shared memory."""
+    """One function of a kernel's code: blocks along each axis, threads of a block, bytes of shared memory.
+
+    With `overlap` it may begin while the kernel launched before it on the stream ends: it waits by itself
+    before it touches memory.
+    """
 
     function: str
     grid: tuple[int, int, int]
     threads: int
     shared: int
     parameters: tuple[Parameter, ...]
+    overlap: bool = False
 
     def described(self) -> dict[str, Any]:
         """For a manifest."""
@@ -49,7 +54,9 @@ def run_launch(kernel: Kernel) -> Launch:
     maps = [Parameter(each["operand"], each) for each in sizes.get("maps", ())]
     parameters = (*operands, *maps)
     assert len(parameters) <= MOST_PARAMETERS and len(maps) <= MOST_MAPS, "more than a launch can pass"
-    return Launch(kernel.symbol, grid, sizes["threads"], sizes["shared"], parameters)
+    return Launch(
+        kernel.symbol, grid, sizes["threads"], sizes["shared"], parameters, bool(sizes.get("overlap"))
+    )
 
 
 def pack_launch(kernel: Kernel) -> Launch | None:

@@ -58,7 +58,9 @@ def _launch(name: str, launch: Launch) -> Iterator[str]:
             place = f"&{name}_map_{number}"
             yield f"static const struct heron_tensor_map {place[1:]} = {{{_map(parameter.map)}}};"
         parameters.append(f"{{{parameter.operand}, {place}}}")
-    sizes = f"{{{', '.join(map(str, launch.grid))}}}, {launch.threads}, {launch.shared}"
+    sizes = (
+        f"{{{', '.join(map(str, launch.grid))}}}, {launch.threads}, {launch.shared}, {int(launch.overlap)}"
+    )
     yield f"static const struct heron_parameter {name}_parameters[] = {{{', '.join(parameters)}}};"
     yield f"static const struct heron_launch {name} = {{"
     yield f"  {text(launch.function)}, {sizes}, {len(launch.parameters)}, {name}_parameters,"

@@ -12,6 +12,7 @@ NO_STAGE = "none"
 SKIP = "skip"
 ROOT = "root"
 STREAMED = "streamed"
+DIRECT = "direct"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,9 @@ class Nest:
     are in flight; `band` is how many rows of tiles a rasterised level takes at a time;
     `binds` says which hardware executes the loops of a level, `filled_by` what copies tiles into memories,
     `resident` how many blocks share a processor's registers; `prefetch` how far ahead operands are asked for;
-    `store` how results leave; `pack` says where a weight that is not packed in advance is packed.
+    `store` how results leave, `overlap` whether blocks may begin before the kernel before them has ended;
+    `teams` how many teams of a block's threads take tiles in turn (0: a block computes one tile), `places`
+    how many blocks then stay; `pack` where a weight that is not packed in advance is packed.
     """
 
     einsum: Einsum
@@ -109,6 +112,9 @@ class Nest:
     resident: int = 1
     prefetch: Mapping[str, int] = field(default_factory=dict)
     store: str = "cached"
+    overlap: bool = False
+    teams: int = 0
+    places: int = 0
     pack: str = ROOT
 
     def level(self, name: str) -> tuple[str, ...]:

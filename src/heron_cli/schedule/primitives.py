@@ -118,6 +118,14 @@ class Resident:
 
 
 @dataclass(frozen=True, slots=True)
+class Stay:
+    """Blocks of a bound level stay, and so many teams of their threads take tiles in turn; 0: they do not."""
+
+    level: str
+    teams: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Raster:
     """In what order the blocks of a bound level run: bands of so many rows of tiles, columns first."""
 
@@ -159,6 +167,7 @@ Primitive = (
     | WriteBack
     | Pipeline
     | Resident
+    | Stay
     | Raster
     | Prefetch
     | Store

@@ -21,6 +21,7 @@ from heron_cli.schedule.primitives import (
     Raster,
     Resident,
     Split,
+    Stay,
     Store,
     Tensorize,
 )
@@ -176,5 +177,9 @@ class Template:
             next((values[f"resident.{each.level}"] for each in self.all(Resident)), 1),
             {p.operand: values.get(f"prefetch.{p.operand}", p.distances[0]) for p in self.all(Prefetch)},
             next((each.kinds[values["store"]] for each in self.all(Store)), self.accelerator.stores[0]),
+            any(level.overlap for level in self.accelerator.levels),
+            next((values[f"teams.{each.level}"] for each in self.all(Stay)), 0),
+            self.accelerator.limits.get("processors", 0)
+            * next((values[f"resident.{each.level}"] for each in self.all(Resident)), 1),
             self.pack.positions[values.get(PACKED, 0)] if self.pack else ROOT,
         )

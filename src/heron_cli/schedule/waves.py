@@ -5,10 +5,12 @@ brings, or the time from asking for it to having it, shared among the stages tha
 processor holds at once share it; what a block does before its first product and after its last is hidden by
 them alone. Blocks beyond what all processors hold wait for the next wave.
 
-An estimate to rank by, not a bound. What it is made of stands under `estimate:` in the YAML: `processors`,
-`macs_per_cycle` of each, `fill_bytes` that reach one in a cycle, `fill_latency` from asking to having,
-`turn_cycles` that every stage costs beside, `block_cycles` to begin and end a block, `cluster_cycles` to
-bring blocks of a cluster together, and `drain_bytes` of a result that leave a processor in a cycle.
+Blocks that stay begin once; with two teams, the results of one tile leave while the next is multiplied.
+
+An estimate to rank by, not a bound. What it is made of stands under `limits:` and `estimate:` in the YAML:
+`processors`, `macs_per_cycle` of each, `fill_bytes` that reach one in a cycle, `fill_latency` from asking to
+having, `turn_cycles` that every stage costs beside, `block_cycles` to begin and end a block, `cluster_cycles`
+to bring blocks of a cluster together, and `drain_bytes` of a result that leave a processor in a cycle.
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ from math import prod
 
 from heron_cli.elements import BYTES
 from heron_cli.schedule.constraints.base import Poster
-from heron_cli.schedule.primitives import Bind
+from heron_cli.schedule.nest import DIRECT
+from heron_cli.schedule.primitives import Bind, Stay
 from heron_cli.schedule.roofline import CYCLES
-from heron_cli.space import Expression, ceil_div, const, maximum, minimum, product, total
+from heron_cli.space import Expression, ceil_div, const, maximum, minimum, product, select, total
 
 _NEEDED = (
-    "processors", "macs_per_cycle", "fill_bytes", "fill_latency",
+    "macs_per_cycle", "fill_bytes", "fill_latency",
     "turn_cycles", "block_cycles", "cluster_cycles", "drain_bytes",
 )  # fmt: skip
 
@@ -31,7 +34,8 @@ def add_waves(poster: Poster) -> None:
     """Derive `roofline.cycles` where the accelerator states how many processors there are, and how fast."""
     template = poster.template
     known = template.accelerator.estimate
-    if any(name not in known for name in _NEEDED):
+    processors = template.accelerator.limits.get("processors")
+    if processors is None or any(name not in known for name in _NEEDED):
         return
     space, tensorize, einsum = poster.space, template.tensorize, template.einsum
     level = next((level.name for level in template.accelerator.levels if level.pipeline), None)
@@ -51,15 +55,25 @@ def add_waves(poster: Poster) -> None:
     )
     pace = maximum((rows * columns * step) // known["macs_per_cycle"], moved // known["fill_bytes"], 1)
     under_way = maximum(1, poster.pipelined(level) - 1) if level is not None else const(1)
-    each = ceil_div(blocks, known["processors"])
+    each = ceil_div(blocks, processors)
     together = minimum(poster.resident, each)
     waves = space.derive("feature.waves", ceil_div(each, together))
     turn = maximum(pace * together, const(known["fill_latency"]) // under_way) + known["turn_cycles"]
-    drained = (rows * columns * (2 * BYTES[einsum.accumulate])) // known["drain_bytes"]
+    # staged results are written to shared memory and read again, which direct ones are spared
+    drained = (rows * columns * (poster.by_store(DIRECT, 1, 2) * BYTES[einsum.accumulate])) // known[
+        "drain_bytes"
+    ]
     clusters = minimum(1, _bound(poster, "cluster") - 1) * known["cluster_cycles"]
-    ends = known["block_cycles"] + clusters + drained * together
+    once, leaving = known["block_cycles"] + clusters, drained * together
     space.derive("feature.turns", turns)
-    estimate = space.derive("feature.estimate", waves * (turns * turn + ends))
+    products = turns * turn
+    ways = [
+        waves * (products + once + leaving),
+        waves * (products + leaving) + once,
+        waves * maximum(products, leaving) + leaving + once,
+    ]
+    stays = next(template.all(Stay), None)
+    estimate = space.derive("feature.estimate", ways[0] if stays is None else select(poster.teams, ways))
     space.derive(CYCLES, estimate)
 
 

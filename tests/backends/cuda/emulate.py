@@ -45,7 +45,7 @@ def run(
         size = prod(form.shape()) * item_bytes(form.dtype)
         packed = _aligned(np.full(size, 0xFF, np.uint8))
         blocks, threads = extents["blockIdx.x"], extents["threadIdx.x"]
-        assert library.run_pack(_at(arrays["weight"]), _at(packed), blocks, 1, threads, 0, seed, 0) == 0
+        assert library.run_pack(_at(arrays["weight"]), _at(packed), blocks, 1, threads, 0, seed, 0, 0) == 0
         arrays["weight"] = packed
     output = _aligned(np.full(prod(shape) * item_bytes(nest.einsum.output.dtype), 0xFF, np.uint8))
     order = ["input", "weight", *(access.name for access in nest.einsum.finishing)]
@@ -54,6 +54,7 @@ def run(
     status = library.run_kernel(
         *(_at(arrays[name]) for name in order), _at(output), *maps,
         geometry.blocks, geometry.cluster, geometry.threads, geometry.shared_bytes, seed, int(late),
+        int(nest.overlap),
     )  # fmt: skip
     assert status == 0, "the emulator stopped; see stderr"
     return output.view(_numpy(nest.einsum.output.dtype)).reshape(shape)
@@ -129,7 +130,7 @@ def _unit(nest: Any, emitted: Emitted, functions: dict[str, Any]) -> str:
         kinds = re.search(rf"{symbol}\(([^)]*)\)", kernels)[1].replace("__restrict__ ", "")
         names = [part.split()[-1] for part in kinds.split(",")]
         assert len(names) == count
-        launch = "blocks, split, threads, bytes, seed, late"
+        launch = "blocks, split, threads, bytes, seed, late, overlaps"
         entries += (
             f'extern "C" int {name}({kinds}, int {launch.replace(", ", ", int ")}) {{\n'
             f"  return emu::launch([=] {{ {symbol}({', '.join(names)}); }}, {launch});\n}}\n"

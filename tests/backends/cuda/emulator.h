@@ -61,7 +61,7 @@ struct Fiber {
   std::vector<char> stack;
   Block* block;
   Index thread;
-  bool done = false;
+  bool done = false, waited = false;
   Rendezvous* waits = nullptr;
   struct Gate* gate = nullptr;
   int parity = 0;
@@ -80,7 +80,7 @@ struct Gate {
 struct Exchange { const void* a[128]; const void* b[128]; void* c[128]; unsigned long long d[2]; };
 inline Fiber* self;
 inline ucontext_t scheduler;
-inline bool late = true;
+inline bool late = true, overlaps = false;
 inline std::vector<Block>* cluster;
 inline Rendezvous cluster_barrier;
 inline int block_threads, split;
@@ -99,6 +99,10 @@ inline void meet(Rendezvous& place, int count, const std::function<void()>& then
   self->generation = place.generation;
   swapcontext(&self->context, &scheduler);
 }
+// Memory that the kernel before this one may still write: not before every thread has waited for it.
+inline void touch() {
+  if (overlaps && !self->waited) { fprintf(stderr, "memory is touched before the previous kernel has ended\n"); abort(); }
+}
 inline int block_number() { return (int)(self->block - cluster->data()); }
 inline int warp() { return self->thread.x / 32; }
 inline int group() { return self->thread.x / 128; }
@@ -107,6 +111,7 @@ inline void perform(const Copy& copy) {
   else memset(copy.to, 0, copy.bytes);
 }
 inline void copy(void* to, const void* from, int bytes, int ok) {
+  touch();
   if ((uintptr_t)to % bytes || (ok && (uintptr_t)from % bytes)) { fprintf(stderr, "misaligned copy of %d bytes\n", bytes); abort(); }
   Copy one{to, from, bytes, ok != 0};
   if (late) self->open.push_back(one);
@@ -250,6 +255,7 @@ inline void put(Block& block, long byte, const CUtensorMap& map, const long* at)
   else memset(block.shared + byte, 0, map.item);
 }
 inline void bulk(void* to, void* gate_at, unsigned long long where, int mask, std::vector<long> c, std::vector<long> o) {
+  touch();
   const CUtensorMap* map = (const CUtensorMap*)where;
   std::vector<int> ranks;
   if (mask < 0) ranks.push_back(block_number());
@@ -310,8 +316,8 @@ HERON int heron_uniform(int x) { return x; }
 HERON void heron_copy_16(void* t, const void* f, int ok) { emu::copy(t, f, 16, ok); }
 HERON void heron_copy_8(void* t, const void* f, int ok) { emu::copy(t, f, 8, ok); }
 HERON void heron_copy_4(void* t, const void* f, int ok) { emu::copy(t, f, 4, ok); }
-HERON void heron_copy_2(void* t, const void* f, int ok) { emu::perform({t, f, 2, ok != 0}); }
-HERON void heron_copy_1(void* t, const void* f, int ok) { emu::perform({t, f, 1, ok != 0}); }
+HERON void heron_copy_2(void* t, const void* f, int ok) { emu::touch(), emu::perform({t, f, 2, ok != 0}); }
+HERON void heron_copy_1(void* t, const void* f, int ok) { emu::touch(), emu::perform({t, f, 1, ok != 0}); }
 HERON void heron_copy_commit() { emu::self->groups.push_back(std::move(emu::self->open)); emu::self->open.clear(); }
 template <int N> HERON void heron_copy_wait() {
   auto& groups = emu::self->groups;
@@ -327,16 +333,34 @@ HERON void heron_fragment_4_t(void* t, const void* f) { emu::fragment(t, f, 4, t
 HERON void heron_fragment_2_t(void* t, const void* f) { emu::fragment(t, f, 2, true); }
 HERON void heron_stage_2(void* t, const void* f) { memcpy(t, f, 8); }
 template <int N> HERON void heron_words(void* t, const void* f) {
-  if ((uintptr_t)f % (4 * (N < 4 ? N : 4))) { fprintf(stderr, "misaligned words\n"); abort(); }
+  emu::touch();
+  if (((uintptr_t)f | (uintptr_t)t) % (4 * (N < 4 ? N : 4))) { fprintf(stderr, "misaligned words\n"); abort(); }
   memcpy(t, f, 4 * N);
 }
+template <int N> HERON void heron_sums(void* t, const void* f) { heron_words<N>(t, f); }
 template <int N, typename T, typename Sum> HERON void heron_widen(void* t, const void* f) {
+  emu::touch();
   for (int i = 0; i < N; ++i) ((Sum*)t)[i] = (Sum)((const T*)f)[i];
 }
+// Lane i of four gets block i's pair of sums from each of them.
+template <typename T, typename Sum> inline void row_of(void* t, const void* f) {
+  emu::Exchange& x = emu::warp_exchange[emu::block_number()][emu::warp()];
+  int lane = emu::self->thread.x % 32;
+  x.a[lane] = f;
+  emu::meet(emu::self->block->warps[emu::warp()], 32);
+  for (int from = 0; from < 4; ++from)
+    for (int e = 0; e < 2; ++e) ((T*)t)[2 * from + e] = (T)((const Sum*)x.a[lane / 4 * 4 + from])[4 * (lane % 4) + e];
+  emu::meet(emu::self->block->warps[emu::warp()], 32);
+}
+HERON void heron_row(void* t, const void* f) { row_of<unsigned, unsigned>(t, f); }
+template <typename T, typename Sum> HERON void heron_row_as(void* t, const void* f) { row_of<T, Sum>(t, f); }
 template <int N, typename T, typename Sum> HERON void heron_narrow(void* t, const void* f) {
-  if ((uintptr_t)t % (sizeof(T) * N)) { fprintf(stderr, "misaligned store\n"); abort(); }
+  emu::touch();
+  if ((uintptr_t)t % min(sizeof(T) * N, (size_t)16)) { fprintf(stderr, "misaligned store\n"); abort(); }
   for (int i = 0; i < N; ++i) ((T*)t)[i] = (T)((const Sum*)f)[i];
 }
+HERON void heron_previous_wait() { emu::self->waited = true; }
+HERON void heron_next_begin() { emu::touch(); }
 HERON void heron_group_fence() {}
 HERON void heron_group_arrive() {}
 HERON void heron_group_commit() { emu::group_commit(); }
@@ -347,6 +371,7 @@ HERON unsigned long long heron_descriptor(const void* p, int leading, int stride
          (unsigned long long)mode << 62;
 }
 HERON void heron_gate_open(void* g, int arrivals) { emu::gate(g) = {arrivals, arrivals, 0, 0}; }
+HERON void heron_map_fetch(unsigned long long) {}
 HERON void heron_gate_ready() {}
 HERON void heron_gate_expect(void* g, int bytes) { auto& gate = emu::gate(g); gate.bytes += bytes; --gate.pending; gate.check(); }
 HERON void heron_gate_arrive(void* g) { auto& gate = emu::gate(g); --gate.pending; gate.check(); }
@@ -392,13 +417,15 @@ namespace emu {
 inline std::function<void()>* entry;
 inline void trampoline() {
   (*entry)();
+  touch();  // nor may a thread end before
   self->done = true;
   swapcontext(&self->context, &scheduler);
 }
 // Runs a kernel: one cluster after the other, all its threads as fibers in a random order.
-inline int launch(std::function<void()> kernel, int blocks, int ranks, int threads, int bytes, int seed, bool postponed) {
+inline int launch(std::function<void()> kernel, int blocks, int ranks, int threads, int bytes, int seed, bool postponed, bool overlapping) {
   std::mt19937 random(seed);
   late = postponed;
+  overlaps = overlapping;
   entry = &kernel;
   block_threads = threads;
   split = ranks;

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
-from emulated import BRAIN, HALF, NARROW, SIGNED, SINGLE, pick, variant_of, workload, wrong
+from emulated import BRAIN, HALF, NARROW, SIGNED, SINGLE, accelerator, pick, variant_of, workload, wrong
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from heron_cli.errors import InputError
 from heron_cli.operators.workload import DTypes, Workload
+from heron_cli.schedule.task import Task
 
 SM80, SM90 = "tensorcore-sm80", "tensorcore-sm90"
 
@@ -26,7 +28,7 @@ class Case:
     late: bool = True
 
     def __str__(self) -> str:
-        return f"{self.target[-4:]}-{self.variant}-{self.work.key}"
+        return f"{Path(self.target).stem[-4:]}-{self.variant}-{self.work.key}"
 
 
 def conv(dtypes: DTypes = HALF, epilogue: str = "", **changes: object) -> Workload:
@@ -34,6 +36,10 @@ def conv(dtypes: DTypes = HALF, epilogue: str = "", **changes: object) -> Worklo
     return workload("conv2d", dtypes, epilogue, **{**shape, **changes})
 
 
+DIRECT = {"store": 1}
+PHASES = {"height": 5, "width": 6, "in_channels": 16, "out_channels": 40, "kernel": 1, "stride": 2}
+STAYING = {"teams.grid": 2}
+FEW = str(Path(__file__).parent / "two-processors.yaml")
 FAST = [
     Case(SM80, "gather", workload("gemm", m=70, n=40, k=72), {"tile.i": 2, "depth.stage": 3}),
     Case(SM80, "gather", workload("gemm", BRAIN, "bias=1,residual=1,low=0", m=33, n=17, k=50), late=False),
@@ -41,15 +47,39 @@ FAST = [
     Case(SM80, "gather", workload("gemm", SINGLE, m=24, n=20, k=20)),
     Case(SM80, "gather", conv(NARROW, "bias=1,shift=8", layout="NCHW", dilation=2, padding=2)),
     Case(SM80, "gather", conv(NARROW, "bias=1,scale=1,residual=1", out_channels=21)),
+    Case(SM80, "gather", conv(SINGLE, "residual=1", layout="NCHW", height=5, width=4, out_channels=7)),
     Case(SM80, "runs", conv(in_channels=3, stride=2), late=False),
     Case(SM90, "gather-threads-wgmma", workload("gemm", m=70, n=40, k=72), {"split.k": 2}),
     Case(SM90, "gather-threads-mma", workload("gemm", m=33, n=24, k=200), {"split.k": 3}, late=False),
     Case(SM90, "gather-bulk-wgmma", workload("gemm", m=70, n=40, k=72)),
     Case(SM90, "gather-bulk-wgmma", conv(batch=2), {"share.o": 2}),
     Case(SM90, "gather-threads-wgmma", workload("bmm", batch=2, m=40, n=32, k=48), late=False),
+    Case(SM80, "gather", workload("gemm", m=70, n=40, k=72), DIRECT),
+    Case(SM80, "gather", workload("gemm", SIGNED, "bias=1,low=0", m=40, n=72, k=96), DIRECT, late=False),
+    Case(
+        SM90,
+        "gather-threads-wgmma",
+        conv(epilogue="bias=1,residual=1,low=0", out_channels=40),
+        DIRECT,
+        late=False,
+    ),
+    Case(SM90, "gather-bulk-wgmma", conv(batch=2, out_channels=40), DIRECT),
+    Case(FEW, "gather-bulk-wgmma", workload("gemm", m=330, n=96, k=136), STAYING),
+    Case(SM90, "gather-threads-mma", workload("conv2d_transpose", **PHASES), late=False),
 ]
 
 SLOW = [
+    Case(SM80, "gather", conv(NARROW, "bias=1,shift=8", out_channels=40), DIRECT),
+    Case(SM80, "gather", workload("gemm", SINGLE, m=24, n=40, k=20), DIRECT, late=False),
+    Case(
+        SM90, "gather-bulk-wgmma-bf16", conv(BRAIN, "residual=1", out_channels=64), {**DIRECT, "share.o": 2}
+    ),
+    Case(FEW, "gather-bulk-wgmma", workload("bmm", batch=3, m=140, n=64, k=72), STAYING, late=False),
+    Case(FEW, "gather-bulk-wgmma", workload("gemm", m=330, n=160, k=72), {"teams.grid": 1}),
+    Case(SM90, "gather-bulk-wgmma", workload("conv2d_transpose", **PHASES), {"store": 0}),
+    Case(SM90, "gather-threads-wgmma", workload("conv2d_transpose", **{**PHASES, "kernel": 3}), DIRECT),
+    Case(FEW, "gather-bulk-wgmma", workload("gemm", m=520, n=160, k=200), {**STAYING, "share.i": 2}),
+    Case(FEW, "gather-bulk-wgmma", conv(batch=5, out_channels=64), {**STAYING, "share.o": 2}, late=False),
     Case(SM80, "gather", workload("gemv", m=70, k=72)),
     Case(SM80, "gather", workload("scan", m=20, n=24, k=40)),
     Case(SM80, "gather", workload("bmm", BRAIN, batch=3, m=20, n=17, k=33), late=False),
@@ -135,12 +165,14 @@ def workloads(draw: st.DrawFn) -> Workload:
 
 @pytest.mark.slow
 @settings(
-    max_examples=8,
+    max_examples=12,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-@given(workloads(), st.integers(0, 1 << 16), st.booleans())
-def test_any_shape_any_assignment(work: Workload, seed: int, late: bool) -> None:
-    variant = variant_of(SM80, work, "gather")
-    assert wrong(work, variant, pick(variant, seed), seed=seed, late=late) == ""
+@given(workloads(), st.sampled_from([SM80, FEW]), st.integers(0, 1 << 16), st.booleans())
+def test_any_shape_any_assignment(work: Workload, target: str, seed: int, late: bool) -> None:
+    variants = Task(work, accelerator(target)).variants
+    variant = variants[seed % len(variants)]
+    values = pick(variant, seed)
+    assert wrong(work, variant, values, seed=seed, late=late) == "", (variant.name, values)

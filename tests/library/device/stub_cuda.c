@@ -188,8 +188,8 @@ static void multiply(const char *image, const char *name, void *const *p) {
     }
 }
 
-int cuLaunchKernel(Function *function, unsigned x, unsigned y, unsigned z, unsigned threads, unsigned ty, unsigned tz,
-                   unsigned shared, void *stream, void **parameters, void **extra) {
+static int launch(const char *call, Function *function, const unsigned *grid, const unsigned *block, unsigned shared,
+                  void *stream, void **parameters, void **extra) {
   if (function->module->context != now()) return INVALID_HANDLE;
   const char *image = function->module->image, *text = *image == 'S' ? part(image, function->name) : NULL;
   int count = 0, maps = 0;
@@ -201,12 +201,29 @@ int cuLaunchKernel(Function *function, unsigned x, unsigned y, unsigned z, unsig
     addresses[i] = *(void **)parameters[i];
     snprintf(values + strlen(values), sizeof values - strlen(values), ",%p" + (i == 0), addresses[i]);
   }
-  record("cuLaunchKernel %s grid=%u,%u,%u block=%u,%u,%u shared=%u stream=%p device=%d parameters=%s", function->name,
-         x, y, z, threads, ty, tz, shared, stream, now()->device, values);
-  ENTER("cuLaunchKernel");
+  record("%s %s grid=%u,%u,%u block=%u,%u,%u shared=%u stream=%p device=%d parameters=%s", call, function->name,
+         grid[0], grid[1], grid[2], block[0], block[1], block[2], shared, stream, now()->device, values);
+  ENTER(call);
   if (shared > (unsigned)function->shared || extra != NULL) return INVALID_VALUE;
   if (*image == 'S') multiply(image, function->name, addresses);
   return 0;
+}
+int cuLaunchKernel(Function *function, unsigned x, unsigned y, unsigned z, unsigned threads, unsigned ty, unsigned tz,
+                   unsigned shared, void *stream, void **parameters, void **extra) {
+  return launch("cuLaunchKernel", function, (unsigned[]){x, y, z}, (unsigned[]){threads, ty, tz}, shared, stream,
+                parameters, extra);
+}
+/* With the one attribute that kernels which overlap are launched with, as cuda.h lays it out. */
+struct config {
+  unsigned grid[3], block[3], shared;
+  void *stream;
+  struct { unsigned id, padding; char value[64]; } *attributes;
+  unsigned count;
+};
+int cuLaunchKernelEx(const struct config *config, Function *function, void **parameters, void **extra) {
+  if (config->count != 1 || config->attributes->id != 6 || config->attributes->value[0] != 1) return INVALID_VALUE;
+  return launch("cuLaunchKernelEx", function, config->grid, config->block, config->shared, config->stream, parameters,
+                extra);
 }
 
 /* A map holds the text of what it was made of. */

@@ -53,12 +53,13 @@ def test_manifest_tells_everything(library: Path, items: Items) -> None:
         assert item.kernel.code in shared and item.kernel.code in files["lib/libheron_kernels.a"]
     packing, plain = (by_workload[f"gemm[{shape}]:u8s8s32"] for shape in ("m=17,n=33,k=21", "m=4,n=5,k=6"))
     assert packing["launch"] == {
-        "version": 1,
+        "version": 2,
         "function": "heron_kernel",
         "grid": [6, 2, 1],
         "threads": 128,
         "shared": 98304,
         "parameters": [{"operand": number, "map": None} for number in range(3)],
+        "overlap": False,
     }
     assert packing["pack_launch"]["grid"] == [3, 1, 1] and packing["pack_launch"]["threads"] == 256
     assert plain["pack_launch"] is None and plain["operands"][1]["packed_bytes"] == 30

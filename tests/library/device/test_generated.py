@@ -104,7 +104,8 @@ def test_export_and_call(
         launch = kernel["launch"]
         grid = ",".join(map(str, launch["grid"]))
         shape = f"grid={grid} block={launch['threads']},1,1 shared={launch['shared']} "
-        assert [call for call in stub.calls("cuLaunchKernel heron_kernel ") if shape in call]
+        assert launch["overlap"]
+        assert [call for call in stub.calls("cuLaunchKernelEx heron_kernel ") if shape in call]
     assert len(stub.calls("cuLaunchKernel heron_kernel_pack ")) == (gemm["pack_launch"] is not None) + 1
     assert len(stub.calls("cuTensorMapEncode")) == 2
 

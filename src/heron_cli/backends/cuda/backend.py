@@ -60,6 +60,8 @@ class CudaBackend:
             "threads": geometry.threads,
             "shared": geometry.shared_bytes,
         }
+        if nest.overlap:
+            launch["overlap"] = 1
         if emitted.maps:
             launch["maps"] = list(emitted.maps)
         if form is not None:
@@ -67,7 +69,7 @@ class CudaBackend:
             launch |= {"pack_blocks": extents["blockIdx.x"], "pack_threads": extents["threadIdx.x"]}
         target = task.accelerator.tvm_target
         arch = str(target.get("arch", "sm_80"))
-        hopper = geometry.grouped or geometry.cluster > 1
+        hopper = geometry.grouped or geometry.cluster > 1 or nest.overlap
         source = whole_source(
             to_source(functions, target),
             emitted.instruction,

@@ -47,7 +47,8 @@ class DeviceKernel:
         self._module = Module(kernel.code)
         launch, self._packed = kernel.launch, kernel.packed
         grid = (launch["blocks"], launch["split"], 1)
-        self._run = Function(self._module, kernel.symbol, grid, launch["threads"], launch["shared"])
+        sizes = (grid, launch["threads"], launch["shared"], bool(launch.get("overlap")))
+        self._run = Function(self._module, kernel.symbol, *sizes)
         self._maps = launch.get("maps", ())
         self._pack = None
         if self._packed is not None:

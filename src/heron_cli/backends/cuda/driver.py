@@ -14,6 +14,7 @@ from typing import Any
 _SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 _MAJOR, _MINOR, _PROCESSORS, _L2 = 75, 76, 16, 38  # CU_DEVICE_ATTRIBUTE_…
 _RELAXED = 2  # CU_STREAM_CAPTURE_MODE_RELAXED
+_OVERLAP = 6  # CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
 
 
 class CudaError(RuntimeError):
@@ -119,11 +120,37 @@ class Memory:
             self.address = c_uint64()
 
 
-class Function:
-    """A kernel of a module, with how it is launched."""
+class _Attribute(ctypes.Structure):
+    """CUlaunchAttribute, whose value is an int here."""
 
-    def __init__(self, module: Module, symbol: str, grid: Sequence[int], threads: int, shared: int) -> None:
-        self._function = c_void_p()
+    _fields_ = (("id", c_uint32), ("padding", c_uint32), ("value", c_int), ("rest", c_uint32 * 15))
+
+
+class _Config(ctypes.Structure):
+    """CUlaunchConfig."""
+
+    _fields_ = (
+        ("grid", c_uint32 * 3), ("block", c_uint32 * 3), ("shared", c_uint32), ("stream", c_void_p),
+        ("attributes", ctypes.POINTER(_Attribute)), ("count", c_uint32),
+    )  # fmt: skip
+
+
+class Function:
+    """A kernel of a module, with how it is launched.
+
+    With `overlap` it may begin while the kernel before it on the stream ends.
+    """
+
+    def __init__(
+        self,
+        module: Module,
+        symbol: str,
+        grid: Sequence[int],
+        threads: int,
+        shared: int,
+        overlap: bool = False,
+    ) -> None:
+        self._function, self.overlap = c_void_p(), overlap
         call("cuModuleGetFunction", byref(self._function), module.handle, symbol.encode())
         self.grid, self.threads, self.shared = tuple(grid), threads, shared
         if shared > 48 << 10:
@@ -133,6 +160,12 @@ class Function:
         """Start it on a stream. `arguments` are ctypes values: device addresses, encoded tensor maps."""
         pointers = (c_void_p * len(arguments))(*(ctypes.cast(byref(a), c_void_p) for a in arguments))
         block = (self.threads, 1, 1)
+        if self.overlap:
+            attribute = _Attribute(_OVERLAP, 0, 1)
+            sizes = ((c_uint32 * 3)(*self.grid), (c_uint32 * 3)(*block), self.shared, stream)
+            config = _Config(*sizes, ctypes.pointer(attribute), 1)
+            call("cuLaunchKernelEx", byref(config), self._function, pointers, None)
+            return
         call("cuLaunchKernel", self._function, *self.grid, *block, self.shared, stream, pointers, None)
 
 

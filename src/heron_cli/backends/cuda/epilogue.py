@@ -1,4 +1,7 @@
-"""What becomes of the sums: staged in shared memory, summed over the cluster, finished, written in pieces."""
+"""What becomes of the sums: staged in shared memory, summed over the cluster, finished, written in pieces.
+
+Or not staged: the four lanes that hold a row exchange what they have, and write from registers.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 
 from heron_cli.backends import tir
 from heron_cli.backends.buffers import item_bytes
+from heron_cli.backends.cuda.fragments import BLOCK, Pairs
 from heron_cli.backends.cuda.geometry import Geometry
 from heron_cli.backends.cuda.loader import PIECE, coordinate, flat, outside_of, parts_of, take_apart
 from heron_cli.schedule.einsum import Access, PointOp
@@ -25,7 +29,7 @@ class Epilogue:
         self.geometry, self.buffers = geometry, buffers
         self.einsum = geometry.nest.einsum
         self.output = self.einsum.output
-        self.along, self.vector = self._vector()
+        self.along, self.vector = ("n", BLOCK) if geometry.direct else self._vector()
         self.kind = _C_TYPES[self.einsum.accumulate]
         self.values = tir.register("values", self.einsum.accumulate, self.vector)
         self.read = tir.register("read", self.einsum.accumulate, self.vector)
@@ -57,12 +61,37 @@ class Epilogue:
         registers = (self.values, self.read, *([self.scales] if scaled else []))
         return [tir.allocate_register(each) for each in registers]
 
-    def stage(self, shared: Any, sums: Any, results: list[tuple[Any, Any, int]]) -> list[Any]:
+    def stage(self, shared: Any, sums: Any, lane: Any, results: Sequence[Pairs]) -> list[Any]:
         """Every thread's sums to their places in the tile."""
         return [
-            tir.device("heron_stage_2", tir.address(shared, self._at(row, column)), tir.address(sums, first))
-            for row, column, first in results
+            tir.device(
+                "heron_stage_2",
+                tir.address(shared, self._at(pairs.row, pairs.column + lane % 4 * 2 + block * BLOCK)),
+                tir.address(sums, pairs.first + 4 * block),
+            )
+            for pairs in results
+            for block in range(pairs.blocks)
         ]
+
+    def direct(
+        self,
+        sums: Any,
+        lane: Any,
+        results: Sequence[Pairs],
+        first: Mapping[str, Any],
+        batches: Mapping[str, Any],
+    ) -> list[Any]:
+        """Finish and write sums from registers: four lanes exchange theirs, each then has 8 neighbours."""
+        statements = []
+        plain = all(op.kind == "cast" for op in self.einsum.epilogue) and item_bytes(self.output.dtype) == 2
+        call = f"heron_row_as<{_C_TYPES[self.output.dtype]}, {self.kind}>" if plain else "heron_row"
+        for pairs in results:
+            for block in range(0, pairs.blocks, 4):
+                held = tir.address(sums, pairs.first + 4 * block)
+                statements.append(tir.device(call, tir.address(self.values, 0), held))
+                column = pairs.column + (lane % 4 + block) * BLOCK
+                statements.append(self._piece([], pairs.row, column, first, batches, narrow=plain))
+        return statements
 
     def _at(self, row: Any, column: Any) -> Any:
         return (row * self.geometry.pitch + column) * 4
@@ -94,16 +123,22 @@ class Epilogue:
                 row, column = number // across, number % across * self.vector
             else:
                 row, column = number % down * self.vector, number // down
-            body = self._piece(shared, row, column, first, batches)
+            body = self._piece(self._sums(shared, row, column), row, column, first, batches)
             return body if total % threads == 0 else tir.branch(number < total, body)
 
         return tir.loop("piece", rounds, one)
 
     def _piece(
-        self, shared: Any, row: Any, column: Any, first: Mapping[str, Any], batches: Mapping[str, Any]
+        self,
+        statements: list[Any],
+        row: Any,
+        column: Any,
+        first: Mapping[str, Any],
+        batches: Mapping[str, Any],
+        narrow: bool = False,
     ) -> Any:
+        """Finish and write a piece of sums, which `statements` bring; `narrow`: they are results already."""
         geometry = self.geometry
-        statements = self._sums(shared, row, column)
         i, j = first["m"] + row, first["n"] + column
         conditions = []
         for dim, index in (("m", i), ("n", j)):
@@ -121,9 +156,9 @@ class Epilogue:
         inner = [statement for op in self.einsum.epilogue for statement in self._step(op, values)]
         kind = _C_TYPES[self.output.dtype]
         to = tir.address(self.buffers["output"], flat(self.output, values))
-        inner.append(
-            tir.device(f"heron_narrow<{self.vector}, {kind}, {self.kind}>", to, tir.address(self.values, 0))
-        )
+        words = f"heron_words<{self.vector * item_bytes(self.output.dtype) // 4}>"
+        call = words if narrow else f"heron_narrow<{self.vector}, {kind}, {self.kind}>"
+        inner.append(tir.device(call, to, tir.address(self.values, 0)))
         condition = tir.both(*conditions)
         whole = tir.sequence([*statements, *inner])
         return whole if condition is None else tir.branch(condition, whole)
@@ -137,7 +172,7 @@ class Epilogue:
             at = self._at(row, column) if self.along == "n" else self._at(row + i, column)
             place, to = tir.address(shared, at), tir.address(self.values, i)
             if self.geometry.split == 1:
-                found.append(tir.device(f"heron_words<{step}>", to, place))
+                found.append(tir.device(f"heron_sums<{step}>", to, place))
                 continue
             found += [tir.store(self.values, i + e, tir.zero(kind)) for e in range(step)]
             found += [
@@ -188,7 +223,8 @@ class Epilogue:
         """The elements of an operand of the epilogue that belong to a piece, widened to those of `into`."""
         name = parts_of(self.geometry, self.output, self.geometry.axes[self.along])[-1][0]
         names = {name, *(part.name for part in self.einsum.axis(self.geometry.axes[self.along]).parts)}
-        stride = sum(access.stride(each) for each in names & access.names())
+        along = {name} if name in access.names() else names & access.names()
+        stride = sum(access.stride(each) for each in along)
         kind, wide = _C_TYPES[access.dtype], _C_TYPES[str(into.dtype)]
         data = self.buffers[access.name]
         at = flat(access, values)

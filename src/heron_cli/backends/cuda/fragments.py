@@ -14,6 +14,7 @@ from heron_cli.backends.cuda.geometry import Geometry
 from heron_cli.backends.cuda.loader import Loader, place
 
 INSTRUCTION = "heron_mma"
+BLOCK = 8  # columns of a block of sums, two of each row in every lane
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,20 @@ class Position:
     lane: Any
     row: Any
     column: Any
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """A thread's sums of one row: two neighbours of each of some blocks of 8 columns.
+
+    Lane % 4 says which two. `column` is where the first block begins, `first` the number of its two sums;
+    those of the next block are four numbers on.
+    """
+
+    row: Any
+    column: Any
+    first: int
+    blocks: int
 
 
 class FragmentProducts:
@@ -103,13 +118,15 @@ class FragmentProducts:
         k = step * 16 + lane // 8 % 2 * 8 + lane % 8
         return place(tile, k, row // 8 + lane // 16)
 
-    def results(self, at: Position) -> list[tuple[Any, Any, int]]:
-        """(row, column, first of two sums) of every pair of neighbouring sums that a thread holds."""
-        found = []
-        for i in range(self.m):
-            for j in range(self.n):
-                for half in range(2):
-                    row = (at.row * self.m + i) * 16 + half * 8 + at.lane // 4
-                    column = (at.column * self.n + j) * 8 + at.lane % 4 * 2
-                    found.append((row, column, 4 * (i * self.n + j) + 2 * half))
-        return found
+    def results(self, at: Position) -> list[Pairs]:
+        """What a thread holds of every row: lanes of a warp hold rows in fours."""
+        return [
+            Pairs(
+                row=(at.row * self.m + i) * 16 + half * 8 + at.lane // 4,
+                column=at.column * self.n * 8,
+                first=4 * i * self.n + 2 * half,
+                blocks=self.n,
+            )
+            for i in range(self.m)
+            for half in range(2)
+        ]

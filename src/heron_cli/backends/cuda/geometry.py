@@ -7,7 +7,7 @@ from functools import cached_property
 from math import prod
 
 from heron_cli.backends.buffers import item_bytes
-from heron_cli.schedule.nest import Nest
+from heron_cli.schedule.nest import DIRECT, Nest
 
 LINE = 128  # bytes in which shared memory is swizzled, and that a warp reads without conflicts
 
@@ -125,9 +125,19 @@ class Geometry:
         return self.nest.filled_by == "bulk"
 
     @property
+    def teams(self) -> int:
+        """Teams of a block's threads that take tiles in turn."""
+        return max(1, self.nest.teams)
+
+    @property
+    def stays(self) -> bool:
+        """Whether a block computes many tiles."""
+        return self.nest.teams > 0
+
+    @property
     def workers(self) -> int:
         """Threads of a block that multiply."""
-        return self.warps("m") * self.warps("n") * self.nest.lanes
+        return self.teams * self.warps("m") * self.warps("n") * self.nest.lanes
 
     @property
     def threads(self) -> int:
@@ -144,12 +154,28 @@ class Geometry:
     @property
     def blocks(self) -> int:
         """Blocks of the grid, one of each cluster."""
+        places = self.nest.places // self.cluster if self.stays else self.tiles
+        return min(self.tiles, max(1, places))
+
+    @property
+    def visits(self) -> int:
+        """Tiles of a block, at most."""
+        return -(-self.tiles // self.blocks)
+
+    @property
+    def tiles(self) -> int:
+        """Tiles of the output, one of each cluster."""
         return self.grid("m") * self.grid("n") * prod(extent for _, extent in self.batches)
 
     @property
     def grouped(self) -> bool:
         """Whether a warpgroup multiplies from shared memory, instead of a warp from fragments."""
         return self.nest.lanes > 32
+
+    @property
+    def direct(self) -> bool:
+        """Whether results leave from the registers of the threads that summed them."""
+        return self.nest.store == DIRECT
 
     # --- shared memory ------------------------------------------------------------------------------------
 
@@ -177,9 +203,10 @@ class Geometry:
     @property
     def shared_bytes(self) -> int:
         """Dynamic shared memory of a block."""
-        return self.barriers + (16 * self.depth if self.bulk else 0)
+        return self.barriers + (16 * self.depth + 8 * self.nest.teams if self.bulk else 0)
 
     @property
     def barriers(self) -> int:
         """Where the barriers of bulk copies lie: behind the stages and the result that replaces them."""
-        return max(self.depth * self.stage_bytes, self.block("m") * self.pitch * 4)
+        staged = 0 if self.direct else self.block("m") * self.pitch * 4
+        return max(self.depth * self.stage_bytes, staged)

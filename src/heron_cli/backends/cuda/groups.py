@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from heron_cli.backends import tir
-from heron_cli.backends.cuda.fragments import Position
+from heron_cli.backends.cuda.fragments import Pairs, Position
 from heron_cli.backends.cuda.geometry import Geometry
 from heron_cli.backends.cuda.loader import Loader
 
@@ -69,13 +69,15 @@ class GroupProducts:
     def _make(shared: Any, at: Any, leading: int, stride: int, mode: int) -> Any:
         return tir.device_value("uint64", "heron_descriptor", tir.address(shared, at), leading, stride, mode)
 
-    def results(self, at: Position) -> list[tuple[Any, Any, int]]:
-        """(row, column, first of two sums) of every pair of neighbouring sums that a thread holds."""
-        found = []
-        for i in range(self.m):
-            for j in range(self.n // 8):
-                for half in range(2):
-                    row = (at.row * self.m + i) * _ROWS + at.lane // 32 * 16 + half * 8 + at.lane % 32 // 4
-                    column = at.column * self.n + j * 8 + at.lane % 4 * 2
-                    found.append((row, column, i * self.each + 4 * j + 2 * half))
-        return found
+    def results(self, at: Position) -> list[Pairs]:
+        """What a thread holds of every row: lanes of a warp hold rows in fours."""
+        return [
+            Pairs(
+                row=(at.row * self.m + i) * _ROWS + at.lane // 32 * 16 + half * 8 + at.lane % 32 // 4,
+                column=at.column * self.n,
+                first=i * self.each + 2 * half,
+                blocks=self.n // 8,
+            )
+            for i in range(self.m)
+            for half in range(2)
+        ]

@@ -13,7 +13,7 @@ from heron_cli.backends.cuda.loader import Loader, take_apart
 
 
 class Ring:
-    """Emits the pipelined loop of a block."""
+    """Emits the pipelined loop of a block; `before` comes before the first copy."""
 
     def __init__(
         self,
@@ -21,20 +21,31 @@ class Ring:
         loaders: tuple[Loader, Loader],
         products: FragmentProducts | GroupProducts,
         shared: Any,
+        before: list[Any],
     ) -> None:
-        self.geometry, self.products, self.shared = geometry, products, shared
+        self.geometry, self.products, self.shared, self.before = geometry, products, shared, before
         self.rows, self.columns = loaders
 
     def emit(
-        self, at: Position, thread: Any, share: Any, first: Mapping[str, Any], batches: Mapping[str, Any]
+        self,
+        at: Position,
+        thread: Any,
+        share: Any,
+        first: Mapping[str, Any],
+        batches: Mapping[str, Any],
+        active: Any,
     ) -> list[Any]:
-        """From the first copy to the last product; then all threads have met. `share`: which part of k."""
+        """From the first copy to the last product; results may be staged then.
+
+        `share`: which part of k. `active`: whether there are products at all, None where there are.
+        """
         self.thread, self.share = thread, share
         statements = []
         for loader, dim in ((self.rows, "m"), (self.columns, "n")):
             statements += loader.declare()
             statements += loader.setup(thread, first[dim], batches)
-        return [*statements, *self.products.declare(), *self._loop(at)]
+        loop = tir.when(active, tir.sequence(self._loop(at)))
+        return [*statements, *self.products.declare(), *self.before, loop]
 
     def _loop(self, at: Position) -> list[Any]:
         geometry = self.geometry
@@ -65,12 +76,10 @@ class Ring:
             return tir.sequence([*body, *copies, commit, *products])
 
         statements.append(tir.loop("turn", count, stage))
-        return [
-            *statements,
-            *self.products.finish(),
-            tir.device("heron_copy_wait<0>"),
-            tir.device("heron_barrier"),
-        ]
+        statements += [*self.products.finish(), tir.device("heron_copy_wait<0>")]
+        if not geometry.direct:  # staged results take the place of the stages
+            statements.append(tir.device("heron_barrier"))
+        return statements
 
     def _copy(self, turn: Any, slot: Any) -> list[Any]:
         """Copy what iteration `turn` multiplies into a stage."""

@@ -10,10 +10,12 @@ from heron_cli.schedule.constraints.c5_memory import MemoryLimit
 from heron_cli.schedule.constraints.c6_accelerator import AcceleratorRules
 from heron_cli.schedule.constraints.c6_accumulator import AccumulatorDistance
 from heron_cli.schedule.constraints.c6_bulk import BulkTiles
+from heron_cli.schedule.constraints.c6_direct import DirectStores
 from heron_cli.schedule.constraints.c6_fill import FilledTiles
 from heron_cli.schedule.constraints.c6_groups import GroupTiles
 from heron_cli.schedule.constraints.c6_micro_ops import MicroOps
 from heron_cli.schedule.constraints.c6_skip import SkippedTaps
+from heron_cli.schedule.constraints.c6_stay import StayingTiles
 from heron_cli.schedule.constraints.c6_tokens import Tokens
 from heron_cli.schedule.constraints.c6_transfer import TransferSize
 
@@ -28,10 +30,12 @@ RULES: tuple[ConstraintRule, ...] = (
     FilledTiles(),
     MicroOps(),
     GroupTiles(),
+    DirectStores(),
     AccumulatorDistance(),
     TransferSize(),
     Tokens(),
     BulkTiles(),
+    StayingTiles(),
     AcceleratorRules(),
 )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from heron_cli.schedule.einsum import Access, Dim
 from heron_cli.schedule.nest import ROOT
-from heron_cli.schedule.primitives import Bind, Hold, Order, Pipeline, Resident
+from heron_cli.schedule.primitives import Bind, Hold, Order, Pipeline, Resident, Stay, Store
 from heron_cli.schedule.template import Template
 from heron_cli.space import Expression, SpaceBuilder, Var, ceil_div, const, minimum, product, select, total
 
@@ -57,6 +57,20 @@ class Poster:
         """How many blocks a processor is to hold at once."""
         found = next(self.template.all(Resident), None)
         return const(1) if found is None else Var(f"resident.{found.level}")
+
+    @property
+    def teams(self) -> Expression:
+        """How many teams of threads take the tiles of a block in turn; 0 where a block computes one tile."""
+        found = next(self.template.all(Stay), None)
+        return const(0) if found is None else Var(f"teams.{found.level}")
+
+    def by_store(self, kind: str, then: int, otherwise: int) -> Expression:
+        """One number where results leave in some way, another where they do not."""
+        kinds = next(
+            (store.kinds for store in self.template.all(Store)), self.template.accelerator.stores[:1]
+        )
+        cases = [const(then if each == kind else otherwise) for each in kinds]
+        return cases[0] if len(cases) == 1 else select(Var("store"), cases)
 
     def pipelined(self, level: str) -> Expression:
         """How many iterations of a level are in flight."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.nest import STREAMED
-from heron_cli.schedule.primitives import Order, Pipeline, Prefetch, Raster, Resident, Store
+from heron_cli.schedule.primitives import Order, Pipeline, Prefetch, Raster, Resident, Stay, Store
 from heron_cli.schedule.template import PACKED
 from heron_cli.space import Var, any_of, different, equal
 
@@ -29,6 +29,8 @@ class Candidates(ConstraintRule):
                 poster.space.knob(f"depth.{pipeline.level}", pipeline.depths)
         for resident in poster.template.all(Resident):
             poster.space.knob(f"resident.{resident.level}", resident.counts)
+        for stay in poster.template.all(Stay):
+            poster.space.knob(f"teams.{stay.level}", stay.teams)
         for raster in poster.template.all(Raster):
             poster.space.knob(f"band.{raster.level}", raster.bands)
         for prefetch in poster.template.all(Prefetch):

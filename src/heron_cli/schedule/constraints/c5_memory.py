@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from heron_cli.elements import BYTES
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
+from heron_cli.schedule.nest import DIRECT
 from heron_cli.schedule.primitives import Hold
 from heron_cli.space import Expression, at_most, ceil_div, const, maximum, product, total
 
 _GROUPS = {"input": ("m", "k"), "weight": ("n", "k")}  # dimensions of a tile, also those of a unit axis
 _ATOM = 1024  # bytes after which an XOR swizzle repeats, eight rows of 128; swizzled tiles begin there
+_TURN = 8  # bytes of the barrier by which a team of a block that stays gets its turn
 _GATES = 16  # bytes of the two barriers of a stage, behind everything else: filled, and free again
 
 
@@ -32,7 +34,8 @@ class MemoryLimit(ConstraintRule):
             most = phases[0] if len(phases) == 1 else maximum(*phases)
             if template.filled_by == "bulk" and template.filled_by in memory.filled_by:
                 levels = dict.fromkeys(hold.level for hold in held if hold.operand in _GROUPS)
-                most = most + total([_GATES * poster.pipelined(level) for level in levels])
+                gates = [_GATES * poster.pipelined(level) for level in levels]
+                most = most + total([*gates, _TURN * poster.teams])
             used = poster.space.derive(f"bytes.{memory.name}", most)
             if memory.capacity_bytes is not None:
                 reserve = template.accelerator.limits.get("reserved_bytes", 0)
@@ -84,8 +87,10 @@ class MemoryLimit(ConstraintRule):
         return poster.depth(hold) * tile
 
     def _staged(self, poster: Poster, levels: list[str]) -> Expression:
-        """Sums of a tile on their way out. Rows begin 8 words after a multiple of 32 banks, so that the
-        fragments of a warp, four lanes to a row, are stored without conflicts.
+        """Sums of a tile on their way out; none where they leave from registers.
+
+        Rows begin 8 words after a multiple of 32 banks, so that the fragments of a warp, four lanes to a row,
+        are stored without conflicts.
         """
         tensorize, einsum = poster.template.tensorize, poster.template.einsum
         extents = []
@@ -95,4 +100,5 @@ class MemoryLimit(ConstraintRule):
             factors = [poster.factor(level, axis) for level in levels]
             extents.append(product([poster.template.split(axis).unit, *factors]))
         rows, columns = extents
-        return BYTES[einsum.accumulate] * rows * (columns + (31 * columns + 8) % 32)
+        tile = BYTES[einsum.accumulate] * rows * (columns + (31 * columns + 8) % 32)
+        return poster.by_store(DIRECT, 0, 1) * tile

@@ -7,7 +7,7 @@ from heron_cli.schedule.boxes import Boxes, boxes
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.primitives import Bind
 from heron_cli.schedule.template import Template
-from heron_cli.space import at_least, at_most, const, divides, product
+from heron_cli.space import at_least, at_most, const, divides, maximum, product
 
 _ATOM = 8  # rows of a swizzle atom
 _SIDE = 256  # largest side of a box
@@ -39,6 +39,7 @@ class BulkTiles(ConstraintRule):
             tile = product([split.unit, *(poster.factor(level, axis) for level in (*threads, split.inner))])
             rows[dim] = tile
             groups = groups * product([const(1), *(poster.factor(level, axis) for level in threads)])
+        groups = groups * maximum(1, poster.teams)
         for dim, other in (("m", "n"), ("n", "m")):
             axis, across = tensorize.axes[dim], tensorize.axes[other]
             assert axis is not None and across is not None

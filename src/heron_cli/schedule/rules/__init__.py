@@ -14,6 +14,7 @@ from heron_cli.schedule.rules.place_input import PlaceInput
 from heron_cli.schedule.rules.prefetch import PrefetchOperands
 from heron_cli.schedule.rules.raster import Rasterise
 from heron_cli.schedule.rules.resident import ResidentBlocks
+from heron_cli.schedule.rules.stay import StayingBlocks
 from heron_cli.schedule.rules.store import StoreResults
 from heron_cli.schedule.rules.tensorize import TensorizeRule
 from heron_cli.schedule.rules.tiling import MultiLevelTiling
@@ -37,6 +38,7 @@ RULES: tuple[ScheduleRule, ...] = (
     Rasterise(),
     PrefetchOperands(),
     StoreResults(),
+    StayingBlocks(),
     Unroll(),
     Vectorize(),
 )

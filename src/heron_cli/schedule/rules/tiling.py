@@ -45,7 +45,16 @@ class MultiLevelTiling(ScheduleRule):
         return template.add(*splits, *orders, WriteBack(outermost)), f"{len(splits)} axes, {count} factors"
 
     def _levels(self, template: Template, axis: str) -> tuple[str, ...]:
-        return tuple(level.name for level in template.accelerator.levels if axis in template.axes_of(level))
+        """The levels that split an axis.
+
+        Where threads gather, spatial axes that the intrinsic does not cover are blocks, as batches are: the
+        phases of a transposed convolution.
+        """
+        levels = [level for level in template.accelerator.levels if axis in template.axes_of(level)]
+        covered = axis in template.tensorize.axes.values() or template.einsum.axis(axis).group == "k"
+        if template.accelerator.gathers and not covered:
+            levels = [level for level in levels if (level.bind or "").startswith("blockIdx")]
+        return tuple(level.name for level in levels)
 
     def _orders(self, template: Template, level: Level) -> tuple[tuple[str, ...], ...]:
         """Design §3: `fixed` keeps batch, m, n, reduction; `free` moves n among m and may put k first;

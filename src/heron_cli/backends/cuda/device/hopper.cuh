@@ -1,5 +1,9 @@
 // Instructions of compute capability 9.0: warpgroup products from shared memory, clusters.
 
+// --- kernels of one stream that overlap (PTX ISA: griddepcontrol) ----------------------------------------
+HERON void heron_previous_wait() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+HERON void heron_next_begin() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+
 HERON void heron_group_fence() {  // what ordinary stores and cp.async wrote, seen by the tensor cores
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }

@@ -16,6 +16,19 @@ typedef struct {
   _Alignas(64) uint64_t words[16];
 } CUtensorMap;
 
+/* Of a launch's attributes, the one by which a kernel may begin while the one before it in its stream ends. */
+typedef struct {
+  uint32_t id, padding;
+  int32_t value;
+  uint32_t rest[15];
+} CUlaunchAttribute;
+typedef struct {
+  uint32_t grid[3], block[3], shared;
+  CUstream stream;
+  CUlaunchAttribute *attributes;
+  uint32_t count;
+} CUlaunchConfig;
+
 enum {
   CUDA_SUCCESS = 0,
   CUDA_ERROR_OUT_OF_MEMORY = 2,
@@ -27,6 +40,7 @@ enum {
   CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76,
   CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES = 8,
   CU_STREAM_CAPTURE_MODE_RELAXED = 2,
+  CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION = 6,
 
   CU_TENSOR_MAP_DATA_TYPE_UINT8 = 0,
   CU_TENSOR_MAP_DATA_TYPE_INT32 = 3,
@@ -69,6 +83,8 @@ enum {
 /* Since CUDA 12; NULL with older drivers. */
 #define HERON_CUDA_NEWER_FUNCTIONS(FUNCTION) \
   FUNCTION(context_id, "cuCtxGetId", (CUcontext context, unsigned long long *id)) \
+  FUNCTION(launch_with, "cuLaunchKernelEx", \
+           (const CUlaunchConfig *config, CUfunction function, void **parameters, void **extra)) \
   FUNCTION(encode_box, "cuTensorMapEncodeTiled", \
            (CUtensorMap *map, int type, uint32_t rank, void *address, const uint64_t *extents, \
             const uint64_t *strides, const uint32_t *box, const uint32_t *steps, int interleave, int swizzle, \

@@ -189,6 +189,20 @@ static heron_status encode(const struct heron_cuda *cuda, const struct heron_ten
                           CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE));
 }
 
+/* A kernel that overlaps waits by itself for the one before it; where the driver knows no overlap, it need not. */
+static heron_status start(const struct heron_cuda *cuda, CUfunction function, const struct heron_launch *launch,
+                          void **parameters, CUstream stream) {
+  const uint32_t *grid = launch->grid;
+  if (!launch->overlap || cuda->launch_with == NULL)
+    return heron_cuda_status(cuda, "cuLaunchKernel",
+                             cuda->launch(function, grid[0], grid[1], grid[2], launch->threads, 1, 1,
+                                          launch->shared, stream, parameters, NULL));
+  CUlaunchAttribute overlap = {.id = CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION, .value = 1};
+  CUlaunchConfig config = {.grid = {grid[0], grid[1], grid[2]}, .block = {launch->threads, 1, 1},
+                           .shared = launch->shared, .stream = stream, .attributes = &overlap, .count = 1};
+  return heron_cuda_status(cuda, "cuLaunchKernelEx", cuda->launch_with(&config, function, parameters, NULL));
+}
+
 heron_status heron_device_launch(struct heron_image *image, enum heron_entry entry, const void *const *operands,
                                  void *stream) {
   heron_status status;
@@ -209,10 +223,7 @@ heron_status heron_device_launch(struct heron_image *image, enum heron_entry ent
     TRY(encode(cuda, parameter->map, (void *)(uintptr_t)addresses[i], &maps[used]));
     parameters[i] = &maps[used++];
   }
-  return heron_cuda_status(cuda, "cuLaunchKernel",
-                           cuda->launch(loaded->functions[entry], launch->grid[0], launch->grid[1],
-                                        launch->grid[2], launch->threads, 1, 1, launch->shared, (CUstream)stream,
-                                        parameters, NULL));
+  return start(cuda, loaded->functions[entry], launch, parameters, (CUstream)stream);
 }
 
 heron_status heron_device_copy(const void *source, void *target, size_t bytes, void *stream) {

@@ -28,10 +28,11 @@ struct heron_parameter {
 };
 enum { HERON_MOST_PARAMETERS = 16, HERON_MOST_MAPS = 4 };
 
-/* How a function of an image is launched. `shared` is in bytes. */
+/* How a function of an image is launched. `shared` is in bytes; `overlap` is 1 where it may begin before the
+ * kernel launched before it has ended. */
 struct heron_launch {
   const char *function;
-  uint32_t grid[3], threads, shared;
+  uint32_t grid[3], threads, shared, overlap;
   uint32_t count; /* of parameters, at most HERON_MOST_PARAMETERS */
   const struct heron_parameter *parameters;
 };
