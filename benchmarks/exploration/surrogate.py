@@ -107,7 +107,9 @@ class SurrogateBed(Bed):
             for space in bare_spaces(made):
                 mine = [(values, seconds) for name, values, seconds in each["trials"] if name == space.name]
                 if mine:
-                    rows = space.rows([values for values, _ in mine])
+                    # a knob that came after the recording was then at its first value
+                    first = {knob.name: knob.values[0] for knob in space.space.knobs}
+                    rows = space.rows([{**first, **values} for values, _ in mine])
                     labels = np.log([seconds for _, seconds in mine]) - np.log(space.base(rows))
                     pieces.append((_columns(space, rows), labels))
             middle = float(np.median(np.concatenate([labels for _, labels in pieces])))
