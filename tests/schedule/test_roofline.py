@@ -105,3 +105,38 @@ def test_a_machine_without_filled_memories_has_no_roofline() -> None:
         assert BOUND not in {item.name for item in variant.space.derived}
         assert lower_bound(variant.space) is None
         assert seeds(variant.template, variant.space)
+
+
+LARGE: list[tuple[str, dict[str, object]]] = [
+    ("gemm", {"m": 4096, "n": 4096, "k": 4096}),
+    ("gemm", {"m": 32768, "n": 32768, "k": 32768}),
+    ("gemm", {"m": 131072, "n": 512, "k": 4096}),
+    ("bmm", {"batch": 384, "m": 2048, "n": 2048, "k": 128}),
+    ("conv2d", {**CONV, "batch": 64, "height": 224, "width": 224, "in_channels": 64, "out_channels": 64}),
+    (
+        "conv2d",
+        {**CONV, "batch": 256, "height": 224, "width": 224, "in_channels": 3, "out_channels": 64}
+        | {"kernel": 7, "padding": 3, "stride": 2},
+    ),
+]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(("operator", "shape"), LARGE)
+def test_costs_of_large_workloads_are_numbers_that_the_solver_takes(
+    target: str, operator: str, shape: dict[str, object]
+) -> None:
+    types = {"input": "int8", "weight": "int8", "accumulate": "int32", "output": "int8"}
+    assert session.make_task(make(operator, shape, dtypes=types), load(target)).variants
+
+
+def test_what_tiles_touch_together_is_not_cut_off() -> None:
+    types = {"input": "int8", "weight": "int8", "accumulate": "int32", "output": "int8"}
+    made = session.make_task(make("gemm", {"m": 399, "n": 400, "k": 201}, dtypes=types), load("vta"))
+    (variant,) = made.variants
+    rows = sample(made, 500)
+    found = variant.evaluator.columns(rows)
+    inner = {name: rows[:, variant.space.names.index(f"inner.{name}")] for name in "ik"}
+    length = np.minimum(208, inner["k"] * 16)  # whole blocks; 7 of them are no data
+    once = -(-399 // inner["i"]) * inner["i"] * (-(-13 // inner["k"]) * length - 7)
+    assert (found["roofline.input.bytes"] == found["roofline.input.repeats"] * once).all()

@@ -104,7 +104,7 @@ def _calls(poster: Poster) -> Expression:
 def _slots(poster: Poster, level: str, order: Sequence[str], distance: int) -> Expression:
     """Cycles of `_SCALE` calls: `run` calls on accumulators of their own are repeated by reduction loops, and
     each round but the first begins `distance` cycles after the one before it, if the run is shorter than
-    that.
+    that. Never more than if every call waited.
     """
     run: Expression = const(1)
     rounds: Expression = const(1)
@@ -119,7 +119,7 @@ def _slots(poster: Poster, level: str, order: Sequence[str], distance: int) -> E
         else:
             run = minimum(distance, run * (1 + apart * (minimum(distance, factor) - 1)))
             repeated = repeated * maximum(apart, single)
-    return _SCALE * ((rounds - 1) * distance + run) // (rounds * run)
+    return minimum(_SCALE * distance, _SCALE * ((rounds - 1) * distance + run) // (rounds * run))
 
 
 def _outer(template: Template, hold: Hold) -> list[Order]:
@@ -220,7 +220,19 @@ def _span(poster: Poster, hold: Hold, dim: Dim) -> tuple[Expression, Expression,
     low, high = dim.span({**einsum.extents, **_parts(poster)})
     outside = max(0, -low) + max(0, high - dim.extent + 1)
     length = poster.length(dim, tiles)
-    return length, maximum(1, _tiles_of(poster, dim) * length - outside), outside
+    covered = minimum(_most(poster, dim), _tiles_of(poster, dim) * length)
+    return length, maximum(1, covered - outside), outside
+
+
+def _most(poster: Poster, dim: Dim) -> int:
+    """No less than what the tiles of a dimension touch, one after the other, whatever their size.
+
+    ceil(blocks / f) tiles of unit · f coordinates end before twice the axis does, which the range of that
+    product, the square of the axis, does not show: sums of ranges so wide would exceed the solver's numbers.
+    """
+    splits = [(abs(c), poster.template.split(name)) for name, c in dim.terms]
+    blocks = prod(split.blocks for _, split in splits)
+    return blocks + sum(c * 2 * split.unit * blocks for c, split in splits)
 
 
 def _units(poster: Poster) -> dict[str, int]:
