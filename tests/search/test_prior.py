@@ -85,6 +85,18 @@ def test_few_trials_make_no_model() -> None:
     assert MINIMUM_TRIALS <= 32
 
 
+def test_what_does_not_hold_for_other_shapes_is_not_learned() -> None:
+    examples = told()
+    rng = np.random.default_rng(1)
+    for ((_, known),) in examples.values():
+        costs = rng.permutation([trial.measurement.seconds for trial in known])
+        known[:] = [
+            replace(trial, measurement=replace(trial.measurement, seconds=float(seconds)))
+            for trial, seconds in zip(known, costs, strict=True)
+        ]
+    assert train("gemm", "toy", "digest", examples) is None
+
+
 def test_failures_count_as_worst() -> None:
     examples = told(40)
     for ((space, known),) in examples.values():

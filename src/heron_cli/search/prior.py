@@ -21,7 +21,9 @@ from .problem import Rows, VariantSpace
 
 SCHEMA = "heron/model/1"
 MINIMUM_TRIALS = 32  # of all workloads together; fewer say little about another shape
-TREES = 300
+STEPS = (0, 5, 10, 20, 40, 80, 150, 300)  # how many trees
+TREES = STEPS[-1]
+FOLDS = 5
 _FAILURE = np.log(2.0)  # a failure counts as twice as slow as its workload's slowest trial
 
 Floats = npt.NDArray[np.float64]
@@ -121,11 +123,13 @@ def train(
     told: Mapping[str, Sequence[tuple[VariantSpace, Sequence[Trial]]]],
     seed: int = 0,
 ) -> Prior | None:
-    """A model of the trials of several workloads, by key; None when they are too few.
+    """A model of the trials of several workloads, by key; None when they are too few, or when what some of
+    the workloads teach is of no use for the others.
 
     Every workload weighs the same, however many trials it has.
     """
     parts: list[tuple[Mapping[str, Floats], Floats, Floats]] = []
+    group: list[int] = []  # the workload of each label
     keys = []
     for key, variants in told.items():
         pieces = [piece for variant, trials in variants if (piece := _piece(variant, trials)) is not None]
@@ -135,6 +139,7 @@ def train(
         keys.append(key)
         offset = float(np.median(np.concatenate([labels for _, labels in pieces])))
         parts += [(named, labels - offset, np.full(len(labels), 1.0 / count)) for named, labels in pieces]
+        group += [len(keys)] * count
     total = sum(len(labels) for _, labels, _ in parts)
     if total < MINIMUM_TRIALS:
         return None
@@ -142,7 +147,10 @@ def train(
     table = np.concatenate([_table(named, columns, len(labels)) for named, labels, _ in parts])
     labels = np.concatenate([labels for _, labels, _ in parts])
     weights = np.concatenate([weight for _, _, weight in parts]) * total / len(keys)
-    text = _fit(table, labels, weights, seed)
+    trees = _that_help(table, labels, weights, np.array(group), seed)
+    if not trees:
+        return None
+    text = _fit(table, labels, weights, trees, seed).model_to_string()
     return Prior(operator, target, digest, columns, text, total, tuple(keys))
 
 
@@ -179,7 +187,31 @@ def _table(named: Mapping[str, Floats], columns: Sequence[str], count: int) -> F
     return np.stack([named.get(name, missing) for name in columns], axis=1)
 
 
-def _fit(table: Floats, labels: Floats, weights: Floats, seed: int) -> str:
+def _that_help(
+    table: Floats, labels: Floats, weights: Floats, group: npt.NDArray[np.int64], seed: int
+) -> int:
+    """How many trees predict a workload best that they were not trained on; 0 where the base alone does.
+
+    Cross-validation over workloads [rows], in at most `FOLDS` parts. Up to a constant per workload, since
+    that is what a model says.
+    """
+    workloads = np.unique(group)
+    if len(workloads) < 2:
+        return TREES
+    steps = np.array(STEPS)
+    errors = np.zeros(len(steps))
+    for left in np.array_split(workloads, min(FOLDS, len(workloads))):
+        out = np.isin(group, left)
+        fitted = _fit(table[~out], labels[~out], weights[~out], TREES, seed)
+        for place, count in enumerate(steps):
+            wrong = labels[out].copy()
+            if count:
+                wrong -= fitted.predict(table[out], num_iteration=int(count), num_threads=1)
+            errors[place] += sum(float(np.var(wrong[group[out] == each])) for each in left)
+    return int(steps[np.argmin(errors)])
+
+
+def _fit(table: Floats, labels: Floats, weights: Floats, trees: int, seed: int) -> Any:
     import lightgbm
 
     parameters = {
@@ -198,5 +230,4 @@ def _fit(table: Floats, labels: Floats, weights: Floats, seed: int) -> str:
         "verbosity": -1,
     }
     data = lightgbm.Dataset(table, label=labels, weight=weights, params={"verbosity": -1})
-    text: str = lightgbm.train(parameters, data, num_boost_round=TREES).model_to_string()
-    return text
+    return lightgbm.train(parameters, data, num_boost_round=trees)

@@ -52,7 +52,7 @@ def kept(operator: str, machine: Accelerator, store: Store) -> Prior | None:
 def train(
     operator: str, machine: Accelerator, store: Store, *, threads: int = 1, leave_out: str | None = None
 ) -> Prior | None:
-    """A model of the comparable trials in the store; None when there are too few."""
+    """A model of the comparable trials in the store; None when they are too few or teach nothing."""
     from heron_cli.search import prior
 
     told = examples(operator, machine, store, threads=threads, leave_out=leave_out)

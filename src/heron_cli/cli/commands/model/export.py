@@ -32,6 +32,9 @@ def command(operator: str, target: str | None, db: Path, threads: int, out: Path
         model = transfer.kept(operator, machine, store)
         model = model or transfer.train(operator, machine, store, threads=threads)
     if model is None:
-        raise InputError(f"{db}: no model and too few trials of {operator} on {machine.name} to train one")
+        raise InputError(
+            f"{db}: no model, and no trials of {operator} on {machine.name} that make one: "
+            "`heron model train` says more"
+        )
     transfer.write(model, out)
     output.note(f"{out}: {model.trials} trials of {len(model.workloads)} workloads")

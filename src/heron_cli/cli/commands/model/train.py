@@ -34,10 +34,13 @@ def command(operator: str, target: str | None, db: Path, threads: int, as_json: 
         model = transfer.train(operator, machine, store, threads=threads)
         if model is None:
             count = sum(len(trials) for variants in told.values() for _, trials in variants)
-            raise InputError(
-                f"{db}: {count} trials of {operator} on {machine.name} (this version of everything); "
-                f"a model needs {MINIMUM_TRIALS}, so tune some shapes first"
-            )
+            told_of = f"{db}: {count} trials of {operator} on {machine.name} (this version of everything)"
+            if count >= MINIMUM_TRIALS:
+                raise InputError(
+                    f"{told_of}; what some shapes teach does not hold for the others, which "
+                    "the accelerator's estimate alone predicts better: no model is of use"
+                )
+            raise InputError(f"{told_of}; a model needs {MINIMUM_TRIALS}, so tune some shapes first")
         ranks = transfer.quality(told, operator, machine)
         path = transfer.keep(model, store)
     if as_json:
