@@ -13,6 +13,8 @@ from heron_cli.schedule.nest import Tiling
 from heron_cli.schedule.padding import windows
 from heron_cli.schedule.task import Task, einsum_of
 from heron_cli.space import TableSampler
+from heron_cli.space.expression import Select
+from heron_cli.space.resolve import walk
 
 
 @given(
@@ -63,3 +65,16 @@ def test_the_first_candidates_leave_padding_out(dlboost: Accelerator) -> None:
     for variant in Task(make("conv2d", shape), dlboost, 1).variants:
         found = seeds(variant.template, variant.space)
         assert all(1 in (values["register.h"], values["register.w"]) for values in found[:4])
+
+
+def test_long_rows_make_no_long_tables(dlboost: Accelerator) -> None:
+    shape = {"width": 40_000, "in_channels": 4, "out_channels": 16, "kernel": 3, "padding": 1}
+    found = 0
+    for variant in Task(make("conv1d", shape), dlboost, 1).variants:
+        for taps in (each for each in variant.space.derived if each.name == "feature.taps_per_kilo"):
+            found += 1
+            chosen = [node for node in walk([taps.expression]) if isinstance(node, Select)]
+            assert max(len(node.cases) for node in chosen) < 300
+            rows = TableSampler(variant.space).sample(50, np.random.default_rng(0))
+            assert (variant.evaluator.columns(rows)["feature.taps_per_kilo"] >= 990).all()
+    assert found

@@ -12,6 +12,9 @@ from heron_cli.schedule.padding import multiplied_per_kilo
 from heron_cli.schedule.primitives import Bind
 from heron_cli.space import Expression, Var, const, product, total
 
+_COSTS = ("broadcast_cost", "vector_cost", "intrinsic_cost")
+"""Under `estimate:` where loads are instructions: of an input's, of a weight's, and of the intrinsic."""
+
 
 def add_features(poster: Poster) -> None:
     """Derive `feature.*` for every level: points of its tile, elements of each operand that it touches."""
@@ -44,12 +47,12 @@ def add_features(poster: Poster) -> None:
     taps = multiplied_per_kilo(poster)
     if taps is not None:
         space.derive("feature.taps_per_kilo", taps)
-    if not any(level.fills for level in inner):
-        # Where loads are instructions: a broadcast costs a third of a product; a vector of weights, from a
-        # farther cache, half of one. Fitted to 732 measured tiles of DL Boost near their best.
-        loads = total([2 * points, 3 * vectors]) * 1000 // (points * vectors)
+    costs = template.accelerator.estimate
+    if all(name in costs for name in _COSTS):
+        broadcast, vector, call = (costs[name] for name in _COSTS)
+        loads = total([broadcast * points, vector * vectors]) * 1000 // (points * vectors)
         work = const(1000) if taps is None else Var("feature.taps_per_kilo")
-        space.derive("feature.cost_per_kilo", work * (6000 + loads) // 6000)
+        space.derive("feature.cost_per_kilo", work * (1000 * call + loads) // (1000 * call))
 
 
 def _weight(einsum: Einsum, tiles: dict[str, Expression]) -> Expression:

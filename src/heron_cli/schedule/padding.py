@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from heron_cli.schedule.constraints.base import Poster
 from heron_cli.schedule.einsum import Dim, Einsum
 from heron_cli.schedule.nest import SKIP, Tiling
-from heron_cli.space import Expression, Var, const, select
+from heron_cli.space import Expression, Var, const, minimum, select
+
+_LARGEST = 256  # rows of a tile
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,15 @@ def multiplied_per_kilo(poster: Poster) -> Expression | None:
 
 
 def _by_size(poster: Poster, window: Window) -> tuple[Expression, list[int]]:
-    """The share of one window per thousand, by the size of the tile's row axis, and as a table of it."""
+    """The share of one window per thousand, by the size of the tile's row axis, and as a table of it.
+
+    Larger tiles than `_LARGEST` count as that: hardly a tap is padding for all of their rows.
+    """
     split = poster.template.split(window.row)
     whole = window.rows * window.taps
     table = [
         1000 * window.multiplied(Tiling(window.rows, split.unit, max(size, 1), ())) // whole
-        for size in range(split.blocks + 1)
+        for size in range(min(split.blocks, _LARGEST) + 1)
     ]
-    return select(poster.factor(split.inner, window.row), table), table
+    size = poster.factor(split.inner, window.row)
+    return select(minimum(size, _LARGEST) if split.blocks > _LARGEST else size, table), table

@@ -61,7 +61,7 @@ class Fill(ScheduleRule):
     def _check_rows(self, template: Template) -> None:
         """What is padded must be the rows or the columns of a transfer, and the rows within its stride.
 
-        Blocks and batches lie outside all other dimensions (`backends/vta/layout`).
+        Blocks and batches lie outside all other dimensions of packed data.
         """
         padded, limits = template.padded_fills(), template.accelerator.limits
         outer = {axis for axis in template.tensorize.axes.values() if axis is not None}
