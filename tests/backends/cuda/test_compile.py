@@ -12,7 +12,7 @@ from heron_cli.accelerator.model import Intrinsic
 from heron_cli.backends.base import BuildError
 from heron_cli.backends.cuda import probe
 from heron_cli.backends.cuda.backend import backend
-from heron_cli.backends.cuda.compile import resources, to_cubin, whole_source
+from heron_cli.backends.cuda.compile import resources, to_cubin, to_source, whole_source
 from heron_cli.backends.cuda.emit import KernelEmitter
 from heron_cli.elements import BYTES
 from heron_cli.operators.workload import DTypes
@@ -58,6 +58,23 @@ def test_bounds_are_the_kernels_alone() -> None:
     source = whole_source(emitted, "", hopper=True, cluster=4)
     assert "__cluster_dims__(1, 4, 1) __launch_bounds__(64, 1) heron_kernel(" in source
     assert "__launch_bounds__(256) heron_kernel_pack(" in source
+
+
+def test_what_others_compile_with_is_put_back() -> None:
+    """Other TVM code of this process, such as MetaSchedule's, compiles after heron emitted a kernel."""
+    import tvm
+
+    name = "tvm_callback_cuda_compile"
+    usual = tvm.get_global_func(name)
+    tvm.register_global_func(name, lambda code: b"of others", override=True)
+    try:
+        task = Task(workload("gemm", m=64, n=32, k=64), accelerator("tensorcore-sm80"))
+        nest = task.variants[0].nest(Candidate.of(task.variants[0].name, pick(task.variants[0], 0)))
+        emitted = KernelEmitter(nest).emit("heron_kernel").function
+        assert "heron_kernel" in to_source({"heron_kernel": emitted}, task.accelerator.tvm_target)
+        assert bytes(tvm.get_global_func(name)("")) == b"of others"
+    finally:
+        tvm.register_global_func(name, usual, override=True)
 
 
 @pytest.mark.cubin
