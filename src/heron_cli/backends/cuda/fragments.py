@@ -61,12 +61,9 @@ class FragmentProducts:
         return [*(tir.allocate_register(buffer) for buffer in (*self.a, *self.b, self.sums)), zero]
 
     @property
-    def wraps(self) -> bool:
-        """Whether the first fragments of a stage can be read before the last products of the one before it.
-
-        They alternate between two sets of registers, so the number of steps must be even.
-        """
-        return self.steps % 2 == 0
+    def held(self) -> int:
+        """Registers of sums and fragments."""
+        return 4 * self.m * self.n + len(self.a) * (4 * self.m + 2 * self.n)
 
     def multiply(self, shared: Any, base: Any, at: Position) -> list[Any]:
         """All products of the stage at byte `base`."""

@@ -106,6 +106,16 @@ class Loader:
             if not (self.access.dims[i].coefficient(self.k_axis) and len(self.access.dims[i].terms) == 1)
         )
 
+    @property
+    def held(self) -> int:
+        """Registers of what `setup` computes."""
+        return self.pieces * (2 + int(self._ragged_rows()) + len(self.coordinates))
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether copies are wide enough for cp.async."""
+        return self.plan.vector * self.item >= 4
+
     # --- code -----------------------------------------------------------------------------------------------
 
     def declare(self) -> list[Any]:
@@ -140,7 +150,8 @@ class Loader:
     ) -> list[Any]:
         """Fill the stage at byte `base` with k from `start` on, at some taps, a statement for each piece.
 
-        `go`: a condition of every copy by itself, so that they can stand between other statements.
+        `go`: a condition of every copy by itself, so that they can stand between other statements; copies are
+        `asynchronous` then.
         """
         statements = []
         moved = {**taps, self.k_axis: start}

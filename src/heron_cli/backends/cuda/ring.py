@@ -11,9 +11,15 @@ from heron_cli.backends.cuda.geometry import Geometry
 from heron_cli.backends.cuda.groups import GroupProducts
 from heron_cli.backends.cuda.loader import Loader, take_apart
 
+_MOST, _REGISTERS = 255, 65_536  # of a thread, of a processor
+_WORKING = 24  # registers for addresses, counters and what is read ahead
+
 
 class Ring:
-    """Emits the pipelined loop of a block; `before` comes before the first copy."""
+    """Emits the pipelined loop of a block; `before` comes before the first copy.
+
+    `asynchronous`: whether the GPU copies while its threads go on; otherwise copies go through registers.
+    """
 
     def __init__(
         self,
@@ -22,7 +28,9 @@ class Ring:
         products: FragmentProducts | GroupProducts,
         shared: Any,
         before: list[Any],
+        asynchronous: bool,
     ) -> None:
+        self.asynchronous = asynchronous and all(loader.asynchronous for loader in loaders)
         self.geometry, self.products, self.shared, self.before = geometry, products, shared, before
         self.rows, self.columns = loaders
 
@@ -58,7 +66,7 @@ class Ring:
                 statements += self._copy(early, early % depth)
             statements.append(tir.device("heron_copy_commit"))
 
-        if isinstance(self.products, FragmentProducts) and self.products.wraps:
+        if isinstance(self.products, FragmentProducts) and self._wraps(self.products):
             statements += self._wrapped(self.products, ahead, at)
         else:
             statements.append(tir.loop("turn", count, lambda turn: self._stage(turn, ahead, at)))
@@ -85,13 +93,24 @@ class Ring:
             return tir.sequence([*body, *products[:-1], *copies, commit, products[-1]])
         return tir.sequence([*body, *copies, commit, *products])
 
+    def _wraps(self, products: FragmentProducts) -> bool:
+        """Whether the first fragments of a stage are read before the last products of the one before it.
+
+        They alternate between two sets of registers, so the number of steps must be even. Not where copies go
+        through registers, whose loads should be on their way together; nor where the numbers that live on
+        from stage to stage leave few registers to work with, as the compiler would spill.
+        """
+        held = products.held + self.rows.held + self.columns.held
+        room = min(_MOST, _REGISTERS // (self.geometry.threads * self.geometry.nest.resident))
+        return self.asynchronous and products.steps % 2 == 0 and held + _WORKING <= room
+
     def _wrapped(self, products: FragmentProducts, ahead: int, at: Position) -> list[Any]:
         """The loop where the tensor cores work on while a stage ends and the next one begins.
 
         The last products of a stage come after the first fragments of the next one were asked for, so they
-        hide the barrier and the way from shared memory. Copies of a later stage are spread over the steps
-        before: they overwrite the stage whose last fragments were read before the barrier. What is read
-        after the last stage is whatever lies in the ring, and not multiplied.
+        hide the barrier and the way from shared memory. Copies of a later stage are spread over the steps;
+        they overwrite the stage whose last fragments were read before the barrier of the turn before. What is
+        read after the last stage is whatever lies in the ring, and is not multiplied.
         """
         geometry = self.geometry
         count, depth, steps = geometry.iterations, geometry.depth, products.steps
