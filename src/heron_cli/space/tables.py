@@ -29,6 +29,10 @@ WORTHWHILE = 0.8
 """An inequality that keeps more than this share of a product of tables does not join them."""
 
 
+_WORD = 64
+Words = npt.NDArray[np.uint64]
+
+
 @dataclass(frozen=True)
 class Table:
     """The tuples of some knobs that satisfy every constraint on these knobs alone; rows are distinct."""
@@ -55,29 +59,35 @@ class Table:
             return self.rows[:, self.names.index(node.name)]
         return None
 
-    def fitting(self, choices: Rows, kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    def fitting(self, choices: Rows, kept: npt.NDArray[np.bool_]) -> Words:
         """Which rows have in every `kept` [n, columns] column one of its `choices` [n, several, columns];
-        [n, len(self)].
+        a bit a row, the first in the lowest bit of the first word, [n, words].
         """
-        found = np.full((len(kept), -(-len(self) // 8)), 255, np.uint8)
+        found = np.tile(self._every, (len(kept), 1))
         for column, (values, having) in enumerate(self._having):
             some = np.flatnonzero(kept[:, column])
             wanted = choices[some, :, column]
             place = np.minimum(np.searchsorted(values, wanted), len(values) - 1)
             place[values[place] != wanted] = len(values)
             found[some] &= np.bitwise_or.reduce(having[place], axis=1)
-        return np.unpackbits(found, axis=1, count=len(self)).astype(np.bool_)
+        return found
 
     @cached_property
-    def _having(self) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]]:
-        """For each column its values, ascending, and which rows have each [values + 1, bytes], eight a byte;
-        no row has the last.
+    def _every(self) -> Words:
+        """A bit for every row."""
+        return _packed(np.ones((1, len(self)), np.bool_))
+
+    @cached_property
+    def _having(self) -> list[tuple[npt.NDArray[np.int64], Words]]:
+        """For each column its values, ascending, and which rows have each [values + 1, words].
+
+        No row has the last.
         """
         result = []
         for column in self.rows.T:
             values = np.unique(column)
             having = np.append(column == values[:, None], np.zeros((1, len(self)), np.bool_), axis=0)
-            result.append((values, np.packbits(having, axis=1)))
+            result.append((values, _packed(having)))
         return result
 
     @cached_property
@@ -85,6 +95,28 @@ class Table:
         """The least and the greatest value of each knob."""
         low, high = self.rows.min(axis=0).tolist(), self.rows.max(axis=0).tolist()
         return {name: (float(a), float(b)) for name, a, b in zip(self.names, low, high, strict=True)}
+
+
+def _packed(mask: npt.NDArray[np.bool_]) -> Words:
+    """The last axis as bits of words, filled up with at least one zero."""
+    padded = np.pad(mask, ((0, 0), (0, _WORD - mask.shape[1] % _WORD)))
+    return np.packbits(padded, axis=1, bitorder="little").view("<u8")
+
+
+def set_bits(words: Words, ranks: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Where in row i of `words` [n, words] its set bits number `ranks` [n, several] are, counted from 0.
+
+    A rank beyond the last bit gives any place.
+    """
+    ends = np.cumsum(np.bitwise_count(words), axis=None, dtype=np.int64)
+    targets = ranks + np.append(0, ends)[: ends.size : words.shape[1], None]
+    flat = np.minimum(np.searchsorted(ends, targets, side="right"), ends.size - 1)
+    word = words.reshape(-1)[flat]
+    targets -= ends[flat] - np.bitwise_count(word)
+    bits = np.unpackbits(word[..., None].view(np.uint8), axis=-1, bitorder="little")
+    within = np.argmax(np.cumsum(bits, axis=-1, dtype=np.uint8) > targets[..., None], axis=-1)
+    places: npt.NDArray[np.int64] = flat % words.shape[1] * _WORD + within
+    return places
 
 
 @dataclass(frozen=True)
