@@ -65,7 +65,7 @@ def test_an_unsatisfiable_table_is_empty():
     assert not Evaluator(space).valid(np.array([[2, 4]])).any()
 
 
-@given(st.integers(1, 300), st.integers(0, 1 << 16))
+@given(st.integers(1, 600), st.integers(0, 1 << 16))
 def test_set_bits_are_found_by_their_number(rows: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     table = Table(("a", "b"), rng.integers(0, 4, (rows, 2)))

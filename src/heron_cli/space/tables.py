@@ -31,6 +31,10 @@ WORTHWHILE = 0.8
 
 _WORD = 64
 Words = npt.NDArray[np.uint64]
+_FEW = 4  # words of a row that are sooner unpacked than counted
+_NTH = np.array(
+    [([i for i in range(8) if byte >> i & 1] + [0] * 8)[:8] for byte in range(256)], np.int64
+)  # the place of a byte's n-th set bit
 
 
 @dataclass(frozen=True)
@@ -108,15 +112,24 @@ def set_bits(words: Words, ranks: npt.NDArray[np.int64]) -> npt.NDArray[np.int64
 
     A rank beyond the last bit gives any place.
     """
+    if words.shape[1] <= _FEW:
+        bits = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")
+        places: npt.NDArray[np.int64] = np.append(np.nonzero(bits)[1], 0)
+        sizes = bits.sum(axis=1, dtype=np.int64)
+        at = np.minimum((np.cumsum(sizes) - sizes)[:, None] + ranks, len(places) - 1)
+        return np.asarray(places[at], np.int64)
     ends = np.cumsum(np.bitwise_count(words), axis=None, dtype=np.int64)
     targets = ranks + np.append(0, ends)[: ends.size : words.shape[1], None]
     flat = np.minimum(np.searchsorted(ends, targets, side="right"), ends.size - 1)
     word = words.reshape(-1)[flat]
     targets -= ends[flat] - np.bitwise_count(word)
-    bits = np.unpackbits(word[..., None].view(np.uint8), axis=-1, bitorder="little")
-    within = np.argmax(np.cumsum(bits, axis=-1, dtype=np.uint8) > targets[..., None], axis=-1)
-    places: npt.NDArray[np.int64] = flat % words.shape[1] * _WORD + within
-    return places
+    octets = word[..., None].view(np.uint8)
+    sums = np.cumsum(np.bitwise_count(octets), axis=-1, dtype=np.int64)
+    octet = np.minimum((sums <= targets[..., None]).sum(axis=-1), 7)[..., None]
+    value = np.take_along_axis(octets, octet, -1)
+    targets = targets[..., None] - np.take_along_axis(sums, octet, -1) + np.bitwise_count(value)
+    within = (8 * octet + _NTH[value, np.clip(targets, 0, 7)])[..., 0]
+    return np.asarray(flat % words.shape[1] * _WORD + within, np.int64)
 
 
 @dataclass(frozen=True)
