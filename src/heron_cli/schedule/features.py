@@ -37,7 +37,7 @@ def add_features(poster: Poster) -> None:
     for bind in template.all(Bind):
         space.derive(f"feature.{bind.level}.iterations", Var(f"{bind.level}.iterations"))
     unrolled = [level.name for level in inner if level.unroll]
-    lane = template.tensorize.axes["n"]
+    lane = template.tensorize.lane
     rows = [axis.name for axis in einsum.spatial if axis.name != lane]
     points = product([const(1), *(poster.factor(v, axis) for v in unrolled for axis in rows)])
     vectors = product([const(1), *(poster.factor(v, lane) for v in unrolled if lane is not None)])

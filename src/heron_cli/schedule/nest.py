@@ -15,6 +15,16 @@ STREAMED = "streamed"
 DIRECT = "direct"
 
 
+def lane_of(covered: Mapping[str, str | None]) -> str | None:
+    """The axis of the lanes, by dimension of an intrinsic: n of a matrix product, else the batch."""
+    return covered["n"] or covered.get("batch")
+
+
+def trailing_of(covered: Mapping[str, str | None]) -> str | None:
+    """The axis of which an intrinsic reads neighbours of the input: its batch, else what it reduces."""
+    return covered.get("batch") or covered["k"]
+
+
 @dataclass(frozen=True, slots=True)
 class Tiling:
     """How one axis is covered: blocks of `unit` iterations, grouped into tiles of at most `size` blocks.
@@ -83,7 +93,8 @@ class Nest:
     (`none`, `skip`: padded taps are left out instead, `root`, a level's name, or `LEVEL.COUNT`: after that
     many of the level's loops) and `lengths` how many coordinates of each input dimension one copy holds;
     `copies` says between how many buffers each memory's tiles rotate;
-    `intrinsic` maps m, n, k to the axes that the instruction covers, `shape` to their extents in it;
+    `intrinsic` maps m, n, k (and batch, for dot products by lanes) to the axes that the instruction covers,
+    `shape` to their extents in it;
     `lanes` is how many threads execute it together; `depths` says how many iterations of a pipelined level
     are in flight; `band` is how many rows of tiles a rasterised level takes at a time;
     `binds` says which hardware executes the loops of a level, `filled_by` what copies tiles into memories,
@@ -116,6 +127,16 @@ class Nest:
     teams: int = 0
     places: int = 0
     pack: str = ROOT
+
+    @property
+    def lane(self) -> str | None:
+        """The axis of a vector's lanes."""
+        return lane_of(self.intrinsic)
+
+    @property
+    def trailing(self) -> str | None:
+        """The axis that must trail in the input."""
+        return trailing_of(self.intrinsic)
 
     def level(self, name: str) -> tuple[str, ...]:
         """The axes of a level in loop order."""

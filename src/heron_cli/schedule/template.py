@@ -47,6 +47,7 @@ class Template:
     accelerator: Accelerator
     threads: int
     instruction: str | None = None  # the only intrinsic to use; None: whichever fits best
+    computes: str = "gemm"  # what the intrinsic must compute
     filled_by: str = "threads"
     primitives: tuple[Primitive, ...] = ()
     log: tuple[Applied, ...] = ()
@@ -67,7 +68,8 @@ class Template:
     def intrinsics(self) -> tuple[Intrinsic, ...]:
         """The intrinsics that may be used."""
         every = self.accelerator.intrinsics
-        return tuple(each for each in every if self.instruction in (None, each.name))
+        fit = (each for each in every if each.computes == self.computes)
+        return tuple(each for each in fit if self.instruction in (None, each.name))
 
     @property
     def tensorize(self) -> Tensorize:
@@ -90,7 +92,7 @@ class Template:
     def panelled(self, axis: str) -> bool:
         """Whether each iteration of an axis reads a panel of its own of a weight that is packed."""
         einsum = self.einsum
-        spatial = einsum.axis(axis).group != "k" and self.tensorize.axes["n"] != axis
+        spatial = einsum.axis(axis).group != "k" and self.tensorize.lane != axis
         return self.pack is not None and spatial and einsum.moves(einsum.axis(axis), einsum.weight)
 
     @property

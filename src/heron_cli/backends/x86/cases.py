@@ -65,7 +65,7 @@ class Cases:
         block = tile * tiling.base
         if tiling.longer:
             block = block + tir.minimum(tile, tiling.longer)
-        return block if axis == self.nest.intrinsic["n"] else block * tiling.unit
+        return block if axis == self.nest.lane else block * tiling.unit
 
     def _row(self, axis: str, tile: int) -> tuple[int, tuple[tuple[bool, ...], ...]]:
         tiling = self.nest.tilings[axis]

@@ -107,10 +107,10 @@ class InputStage:
     # --- copying ------------------------------------------------------------------------------------
 
     def layout(self) -> list[int]:
-        """Order of the copy's dimensions: the user's, with the intrinsic's reduction axis trailing."""
-        group = self.nest.intrinsic["k"]
+        """Order of the copy's dimensions: the user's, with the axis that the intrinsic asks for trailing."""
+        trailing = str(self.nest.trailing)
         dims = self.einsum.input.dims
-        return sorted(range(len(dims)), key=lambda i: dims[i].coefficient(str(group)) != 0)
+        return sorted(range(len(dims)), key=lambda i: dims[i].coefficient(trailing) != 0)
 
     def emit(
         self,

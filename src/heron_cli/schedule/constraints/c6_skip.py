@@ -10,6 +10,7 @@ from heron_cli.space import (
     Expression,
     Var,
     any_of,
+    at_least,
     at_most,
     ceil_div,
     const,
@@ -51,6 +52,16 @@ class SkippedTaps(ConstraintRule):
                     )
         if edge is None:
             return
+        if edge.tap == template.tensorize.axes["k"]:
+            condition = at_least(poster.factor(template.split(edge.tap).inner, edge.tap), template.split(edge.tap).blocks)
+            if chosen is not None:
+                condition = any_of(different(chosen, index), condition)
+            poster.space.require(
+                f"{self.name} {edge.tap}",
+                condition,
+                f"axis {edge.tap}",
+                f"which rows of {edge.tap} the intrinsic takes is known where all of them are unrolled",
+            )
         limit = template.accelerator.limits.get("unrolled")
         if limit is None:
             return
@@ -80,7 +91,9 @@ class SkippedTaps(ConstraintRule):
         base = const(split.blocks) // tiles  # blocks of a short tile
         bodies = minimum(tiles, ceil_div(left, base) + ceil_div(right, base) + 2)
         points = bodies * poster.factor(split.inner, edge.axis)
-        return product([*sizes, points, template.einsum.axis(edge.tap).extent, _steps(poster)])
+        covered = edge.tap == template.tensorize.axes["k"]  # then its steps are those of the tap
+        taps = 1 if covered else template.einsum.axis(edge.tap).extent
+        return product([*sizes, points, taps, _steps(poster)])
 
 
 def _sum_of_sizes(poster: Poster, axis: str) -> Expression:
