@@ -64,9 +64,9 @@ class TensorizeRule(ScheduleRule):
         asked = f"{einsum.input.dtype} × {einsum.weight.dtype} → {einsum.accumulate}"
         takes = ", ".join(
             f"{i.name}: {i.dtypes.input} × {i.dtypes.weight} → {i.dtypes.accumulate}"
-            for i in accelerator.intrinsics
+            for i in template.intrinsics
         )
-        if not any(_takes(intrinsic, einsum) for intrinsic in accelerator.intrinsics):
+        if not any(_takes(intrinsic, einsum) for intrinsic in template.intrinsics):
             return f"{accelerator.name} has no intrinsic for {asked} (it has {takes})"
         needed: tuple[tuple[Group, str], ...] = (
             ("n", "axis of weight and output alone"),
