@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 
-from heron_cli.schedule.einsum import Einsum
+from heron_cli.schedule.einsum import Edge, Einsum
 
 NO_STAGE = "none"
 SKIP = "skip"
@@ -23,6 +23,15 @@ def lane_of(covered: Mapping[str, str | None]) -> str | None:
 def trailing_of(covered: Mapping[str, str | None]) -> str | None:
     """The axis of which an intrinsic reads neighbours of the input: its batch, else what it reduces."""
     return covered.get("batch") or covered["k"]
+
+
+def static_edges(einsum: Einsum, covered: Mapping[str, str | None]) -> tuple[Edge, ...]:
+    """The padded windows whose taps each tile leaves out point by point, where the input is not copied.
+
+    All of them where lanes are a batch, since the kernel's taps are straight code; else the innermost.
+    """
+    found = einsum.padded_windows()
+    return found if covered.get("batch") else found[:1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +146,11 @@ class Nest:
     def trailing(self) -> str | None:
         """The axis that must trail in the input."""
         return trailing_of(self.intrinsic)
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """The padded windows whose taps each tile leaves out point by point."""
+        return static_edges(self.einsum, self.intrinsic) if self.stage == SKIP else ()
 
     def level(self, name: str) -> tuple[str, ...]:
         """The axes of a level in loop order."""

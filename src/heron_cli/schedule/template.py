@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from heron_cli.accelerator.model import Accelerator, Intrinsic, Level
-from heron_cli.schedule.einsum import Dim, Einsum
-from heron_cli.schedule.nest import NO_STAGE, ROOT, Nest, Tiling
+from heron_cli.schedule.einsum import Dim, Edge, Einsum
+from heron_cli.schedule.nest import NO_STAGE, ROOT, Nest, Tiling, static_edges
 from heron_cli.schedule.primitives import (
     Bind,
     Hold,
@@ -75,6 +75,11 @@ class Template:
     def tensorize(self) -> Tensorize:
         """The intrinsic in use. Raises StopIteration before the tensorize rule."""
         return next(self.all(Tensorize))
+
+    @property
+    def static_edges(self) -> tuple[Edge, ...]:
+        """The padded windows whose taps each tile leaves out point by point where they are skipped."""
+        return static_edges(self.einsum, self.tensorize.axes)
 
     def split(self, axis: str) -> Split:
         """How an axis is split. Raises StopIteration for an unknown axis."""

@@ -124,7 +124,7 @@ class LaneTile(RegisterTile):
                     i
                     for i in range(self.depth)
                     if not (last and (g * self.depth + i) >= extent)
-                    and (case.edge is None or case.valid(point, {**inner, self.group: begin + i}))
+                    and case.valid(point, {**inner, self.group: begin + i})
                 )
                 if taps:
                     place = source.offset(inner) + source.offset(point)

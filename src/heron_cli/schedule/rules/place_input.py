@@ -63,6 +63,6 @@ class PlaceInput(ScheduleRule):
         group, trailing = tensorize.axes["k"], tensorize.trailing
         if group is None or trailing is None or einsum.input.stride(trailing) != 1:
             return False
-        edge = einsum.static_edge()
+        known = [edge.dim for edge in template.static_edges if edge.tap == group]
         padded = [dim for i in einsum.outside() if (dim := einsum.input.dims[i]).coefficient(group)]
-        return not padded or (edge is not None and edge.tap == group and padded == [edge.dim])
+        return all(dim in known for dim in padded)
