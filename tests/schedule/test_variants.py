@@ -4,10 +4,10 @@ import pytest
 
 from heron_cli.accelerator.model import Accelerator
 from heron_cli.errors import InputError
-from heron_cli.operators.workload import Workload
+from heron_cli.operators.workload import Workload, make
 from heron_cli.schedule.task import Task
 
-from .workloads import conv, gemm
+from .workloads import conv, depthwise, gemm
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,22 @@ from .workloads import conv, gemm
         (conv(in_channels=3), {"runs", "padded"}, {"direct": "has 4 iterations"}),
         (conv(in_channels=1, kernel=2), {"padded"}, {"runs": "shorter than the intrinsic"}),
         (conv(layout="NCHW", in_channels=6), {"direct", "padded"}, {"runs": "contiguous"}),
+        (conv(), {"direct"}, {"lanes": "no axis in common"}),
+        (
+            conv(in_channels=4, out_channels=4, groups=2),
+            {"padded"},
+            {"lanes": "over ci and o is a matrix product"},
+        ),
+        (conv(in_channels=4, out_channels=4, groups=4), {"padded", "lanes"}, {"direct": "has 4 iterations"}),
+        (conv(in_channels=4, out_channels=8, groups=4), {"padded", "lanes"}, {"direct": "has 4 iterations"}),
+        (conv(in_channels=8, out_channels=4, groups=4), {"padded", "lanes"}, {"direct": "has 4 iterations"}),
+        (
+            make("bmm", {"batch": 4, "m": 3, "n": 5, "k": 8}),
+            {"direct"},
+            {"lanes": "the weight is not constant"},
+        ),
+        (depthwise(), {"lanes"}, {"any": "no n-like axis"}),
+        (depthwise(multiplier=2), {"lanes"}, {"direct": "has 4 iterations"}),
     ],
     ids=lambda value: value.key if isinstance(value, Workload) else "",
 )

@@ -55,7 +55,8 @@ class IntrinsicKeys(Strict):
 
     name: f.Label = Field(description="the instruction's name", examples=["vpdpbusd"])
     computes: f.Computes = Field(
-        description="what it computes; gemm: C[m,n] += A[m,k] * B[n,k], dot: C[batch] += A[batch,k] * B[batch,k]",
+        description="what it computes; gemm: C[m,n] += A[m,k] * B[n,k], "
+        "dot: C[batch] += A[batch,k] * B[batch,k]",
         examples=["gemm"],
     )
     scope: f.Scope = Field("thread", description="who executes it together")
@@ -86,7 +87,9 @@ class IntrinsicKeys(Strict):
             given = {name for name, extent in shape.model_dump().items() if extent is not None}
             if given != set(due):
                 example = ", ".join(f"{name}: {extent}" for name, extent in due.items())
-                raise ValueError(f"{self.computes} has the extents {', '.join(due)}; write 'shape: {{{example}}}'")
+                raise ValueError(
+                    f"{self.computes} has the extents {', '.join(due)}; write 'shape: {{{example}}}'"
+                )
         return self
 
     @model_validator(mode="after")

@@ -30,7 +30,8 @@ class Intrinsic:
     """A tensor instruction.
 
     `shapes`: extents by dimension, {"m": 1, "n": 16, "k": 4} for C[m,n] += A[m,k] * B[n,k]; one that computes
-    C[batch] += A[batch,k] * B[batch,k] has a "batch", too. `lanes`: threads that execute it together. `extra`: what only the back end reads, such as "llvm".
+    C[batch] += A[batch,k] * B[batch,k] has a "batch", too. `lanes`: threads that execute it
+    together. `extra`: what only the back end reads, such as "llvm".
     """
 
     name: str

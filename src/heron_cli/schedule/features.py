@@ -68,9 +68,9 @@ def add_features(poster: Poster) -> None:
 
 
 def _made(poster: Poster, unrolled: list[str]) -> Expression:
-    """Vectors that a tile makes of its input for each vector of lanes: one for every row and column that it reads.
+    """Vectors that a tile makes of its input for each vector of lanes: one for every place that it reads.
 
-    Taps that the intrinsic sums are in the vector; others move on to the next row, which points share.
+    Taps that the intrinsic sums are in the vector; others move on to the next place, which points share.
     """
     template = poster.template
     einsum, covered = template.einsum, set(template.tensorize.axes.values())

@@ -38,7 +38,7 @@ def rewritings(einsum: Einsum, accelerator: Accelerator) -> list[Rewriting]:
     lacking = _lacking(einsum, accelerator)
     products = [Rewriting("any", None, lacking)] if lacking else _products(einsum, accelerator)
     by_lanes = any(intrinsic.computes == "dot" for intrinsic in accelerator.intrinsics)
-    return [*products, _lanes(einsum)] if by_lanes else products
+    return [*products, _lanes(einsum, accelerator)] if by_lanes else products
 
 
 def _products(einsum: Einsum, accelerator: Accelerator) -> list[Rewriting]:
@@ -70,9 +70,11 @@ def _shapes(accelerator: Accelerator) -> list[Mapping[str, int]]:
     return [shape for intrinsic in found for shape in intrinsic.shapes]
 
 
-def _lanes(einsum: Einsum) -> Rewriting:
-    """Dot products, one for each index that all three operands have: channels that are groups of their own."""
+def _lanes(einsum: Einsum, accelerator: Accelerator) -> Rewriting:
+    """Dot products, one for each index that all operands have: channels that are groups of their own."""
     name = "lanes"
+    if accelerator.tails != "overlap":
+        return Rewriting(name, None, "only where tails overlap does a vector of lanes end with its axis")
     if not einsum.group("batch"):
         return Rewriting(name, None, "input, weight and output have no axis in common")
     if not einsum.weight.constant:
@@ -80,7 +82,9 @@ def _lanes(einsum: Einsum) -> Rewriting:
     plain = drop_all_unit_axes(einsum)
     channels = [axis.name for axis in plain.reduction if not einsum.window(axis.name) and axis.extent > 1]
     if plain.group("n") and channels:
-        return Rewriting(name, None, f"the sum over {channels[0]} and {plain.group('n')[0].name} is a matrix product")
+        return Rewriting(
+            name, None, f"the sum over {channels[0]} and {plain.group('n')[0].name} is a matrix product"
+        )
     fused = fuse_all(plain, ("batch", "m", "n"))
     why = "lanes are channels with weights of their own, the intrinsic reduces over taps"
     return Rewriting(name, fused, why, computes="dot")

@@ -51,15 +51,23 @@ def depthwise(draw: st.DrawFn) -> Workload:
 
 @st.composite
 def grouped(draw: st.DrawFn) -> Workload:
-    """Convolutions of any rank with one channel in a group, and transposed ones."""
+    """Convolutions of any rank with one channel in a group, or one of several; transposed ones."""
     operator, sizes = draw(
         st.sampled_from(
-            [("conv1d", "w"), ("conv2d", "hw"), ("conv3d", "dhw"), ("conv1d_transpose", "w"), ("conv2d_transpose", "hw")]
+            [
+                ("conv1d", "w"),
+                ("conv2d", "hw"),
+                ("conv3d", "dhw"),
+                ("conv1d_transpose", "w"),
+                ("conv2d_transpose", "hw"),
+            ]
         )
     )
     names = {"d": "depth", "h": "height", "w": "width"}
     channels = draw(CHANNELS.filter(lambda count: count > 1))  # one channel is one group
-    rank = len(sizes)
+    rank, several = len(sizes), 1
+    if not operator.endswith("_transpose"):  # the phases of which make matrix products of several channels
+        several = draw(st.sampled_from([1, 1, 1, 4, 5]))
 
     def each(values: list[int]) -> object:
         drawn = [draw(st.sampled_from(values)) for _ in sizes]
@@ -68,8 +76,8 @@ def grouped(draw: st.DrawFn) -> Workload:
     shape: dict[str, object] = {names[size]: draw(st.integers(1, 9 if rank < 3 else 5)) for size in sizes}
     shape |= {
         "batch": draw(st.sampled_from([1, 2])),
-        "in_channels": channels,
-        "out_channels": channels * draw(st.sampled_from([1, 1, 2])),
+        "in_channels": channels * several,
+        "out_channels": channels * (draw(st.sampled_from([1, 1, 2])) if several == 1 else 1),
         "groups": channels,
         "kernel": each([1, 2, 3, 5]),
         "stride": each([1, 1, 2]),
@@ -83,7 +91,9 @@ def _made(operator: str, shape: dict[str, object]) -> Workload:
     try:
         return make(operator, shape)
     except InputError as error:
-        assume(not any(known in str(error) for known in ("larger than the padded", "larger than the unpadded")))
+        assume(
+            not any(known in str(error) for known in ("larger than the padded", "larger than the unpadded"))
+        )
         raise
 
 

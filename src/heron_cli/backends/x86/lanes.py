@@ -1,7 +1,7 @@
 """A register tile whose lanes are a batch: every lane has an input of its own, and nothing is broadcast.
 
-Four rows of the input, one for each tap of a group, are shuffled into a vector of words, a word being the taps
-of a lane. All points of the tile that read a vector use it before the next one is made: a row of an image is
+Rows of the input, one for each tap of a group, are shuffled into a vector of words, a word being the taps of
+a lane. All points of the tile that read a vector use it before the next one is made: a row of an image is
 shuffled once for all rows of the kernel.
 """
 
@@ -43,7 +43,9 @@ class LaneTile(RegisterTile):
         def taps_loop(rest: Sequence[Axis], taps: Mapping[str, Any], depth: int) -> Any:
             if not rest:
                 return self.groups_loop(
-                    lambda groups, last: self._products(source, packed, sums, (a, w), taps, straight, groups, last),
+                    lambda groups, last: self._products(
+                        source, packed, sums, (a, w), taps, straight, groups, last
+                    ),
                     lambda g, whole: [] if depth else self.lines(sums, output, g, whole),
                 )
             axis, *others = rest
@@ -64,14 +66,17 @@ class LaneTile(RegisterTile):
         return tir.when(tir.both(self.stage.tile_guard(starts), self.has_weight(starts, {}, None)), body)
 
     def _loops(self, sums: Sums) -> tuple[list[Axis], list[Axis]]:
-        """The taps around the groups: those of loops, which are tested or too many, and those in straight code."""
+        """The axes of taps around the groups: loops, where taps are tested or too many, and straight code."""
         around = [axis for axis in self.reduction_order() if axis.name != self.group]
         tests = [*self.stage.tested, *self.left_out]
         looped = [axis for axis in around if any(dim.coefficient(axis.name) for dim in tests)]
         straight = [axis for axis in around if axis not in looped]
         work = len(sums.points) * sums.blocks * self.nest.tilings[self.group].size
         for axis in list(straight):
-            if work * prod(each.extent for each in straight) > _STRAIGHT and axis.name not in sums.case.static_taps:
+            if (
+                work * prod(each.extent for each in straight) > _STRAIGHT
+                and axis.name not in sums.case.static_taps
+            ):
                 straight.remove(axis)
         return [axis for axis in around if axis not in straight], straight
 
@@ -90,11 +95,13 @@ class LaneTile(RegisterTile):
         a, w = begin
         uses: dict[_Rows, list[tuple[int, Any]]] = {}
         for unrolled, g in enumerate(groups):
-            for point, at, rows, inner in self._reads(source, sums, straight, g, unrolled, last):
+            for point, rows, inner in self._reads(source, sums, straight, g, unrolled, last):
                 step = self.weight.offset({**taps, **inner}, g, sums.blocks)
                 uses.setdefault(rows, []).append((point, w + step))
         starts = [a + source.offset({**taps, self.group: self.weight.group_start(g, last)}) for g in groups]
-        columns = [source.offset({self.lane: self.column(sums.starts[self.lane] + j)}) for j in range(sums.blocks)]
+        columns = [
+            source.offset({self.lane: self.column(sums.starts[self.lane] + j)}) for j in range(sums.blocks)
+        ]
         length = self.width * self.depth
         statements: list[Any] = []
         for rows in sorted(uses):
@@ -113,8 +120,11 @@ class LaneTile(RegisterTile):
 
     def _reads(
         self, source: Source, sums: Sums, straight: Sequence[Axis], g: Any, unrolled: int, last: bool
-    ) -> Iterator[tuple[int, Mapping[str, int], _Rows, dict[str, int]]]:
-        """Each point and tap of a group with the rows that it reads; none where all of them are padding."""
+    ) -> Iterator[tuple[int, _Rows, dict[str, int]]]:
+        """Each point of the tile with rows that it reads, and at which of the taps around the group.
+
+        Nothing where all rows are padding.
+        """
         case, extent = sums.case, self.nest.tilings[self.group].extent
         begin = self.weight.group_start(g, last)
         for indices in product(*(range(axis.extent) for axis in straight)):
@@ -128,7 +138,7 @@ class LaneTile(RegisterTile):
                 )
                 if taps:
                     place = source.offset(inner) + source.offset(point)
-                    yield p, point, _Rows(unrolled, place, taps), inner
+                    yield p, _Rows(unrolled, place, taps), inner
 
     def _vector(self, source: Source, place: Any, taps: Sequence[int]) -> tuple[list[Any], Any]:
         """Statements, and the buffer of words in which they leave the taps of every lane."""

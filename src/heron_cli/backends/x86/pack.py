@@ -2,8 +2,8 @@
 
 Layout, outermost first: axes that the weight shares with the output other than the lanes, tile of lane
 blocks, reduction loops in the order of the nest, group of 4, lane block within the tile, lane, byte.
-The last group is right-aligned when 4 does not divide the reduction: what it repeats has weight 0. Where lanes
-are a batch it is filled up with zeros instead, since every row of the input is read for itself.
+The last group is right-aligned when 4 does not divide the reduction: what it repeats has weight 0. Where
+lanes are a batch it is filled up with zeros instead, since every row of the input is read for itself.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class PackedWeight:
         return step * (blocks * self.vector)
 
     def group_start(self, group: Any, last: bool) -> Any:
-        """First iteration of a group of 4; the irregular last one ends with the axis, unless it is filled up."""
+        """First iteration of a group of 4; the irregular last one ends with the axis or is filled up."""
         return self.groups.extent - self.depth if last and not self.filled else group * self.depth
 
     def column(self, q: Any) -> Any:

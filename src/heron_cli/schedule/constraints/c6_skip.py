@@ -52,7 +52,7 @@ class SkippedTaps(ConstraintRule):
                     )
         if not edges:
             return
-        taps = " and ".join(edge.tap for edge in edges)
+        taps, ends = (", ".join(names) for names in zip(*((e.tap, e.axis) for e in edges), strict=True))
         covered = template.tensorize.axes["k"]
         for edge in edges:
             if edge.tap != covered:
@@ -78,7 +78,7 @@ class SkippedTaps(ConstraintRule):
             f"{self.name} code",
             condition,
             template.accelerator.where("limits.unrolled"),
-            f"every tap of {taps} and every edge of {', '.join(edge.axis for edge in edges)} has a body of its own",
+            f"every tap of {taps} and every edge of {ends} has a body of its own",
         )
 
     def _instructions(self, poster: Poster) -> Expression:

@@ -56,7 +56,7 @@ class PlaceInput(ScheduleRule):
     def _skippable(self, template: Template) -> bool:
         """Taps can be left out where the input is else read as it lies and only spatial edges are padded.
 
-        The intrinsic's own taps are left out one by one, if they are those of which each tile knows statically
+        The intrinsic's own taps are left out one by one, if they are among those of which each tile knows
         what is padding.
         """
         einsum, tensorize = template.einsum, template.tensorize
