@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from heron_cli import library
+from heron_cli.backends.x86.toolchain import toolchain
 from heron_cli.errors import InputError
+from heron_cli.library.export import export
+from heron_cli.library.item import ExportItem
+from heron_cli.operators import registry
 from heron_cli.operators.epilogue import resolve
 from heron_cli.operators.workload import Workload, make
+from heron_cli.records import Record
 from heron_cli.schedule.nest import SKIP
 from heron_cli.schedule.task import Task
+from heron_cli.trial import Measurement, Status, Trial
 
 from . import emulated
-from .generated import Apart, draw, job_of
+from .generated import Apart, build, draw, inputs, job_of
 
 pytestmark = pytest.mark.usefixtures("runnable")
 
@@ -174,3 +182,23 @@ def test_every_place_of_the_input(apart: Apart, shape: dict[str, object]) -> Non
         apart.run(job_of(task, draw(variant, index, only), index))
     if shape["padding"] and shape.get("layout") != "NCHW":
         assert place is not None and SKIP in place.positions
+
+
+def test_in_a_library(tmp_path: Path) -> None:
+    """Built, exported, opened by the library's own loader and called."""
+    workload = make("depthwise_conv2d", {**LAYER, "stride": 2})
+    task = Task(workload, emulated.accelerator(), 1)
+    candidate = draw(task.variant(LANES), 3)
+    kernel = build(task, candidate)
+    trial = Trial(candidate, Measurement(Status.OK, seconds=1e-5, verified=True, program=kernel.program))
+    digest = task.accelerator.digest
+    record = Record(
+        workload.key, {}, workload.operator, "dlboost", digest, 1, trial, 0, "cga", {"heron": "0"}, "now"
+    )
+    done = export([ExportItem(workload, kernel, record, ())], tmp_path / "out", toolchain)
+    assert done.unchecked == ()
+    opened = library.load(tmp_path / "out")
+    found = opened.find("depthwise_conv2d", channels=37, stride=(2, 2))
+    for arrays in inputs(workload, 1):
+        expected = registry.get("depthwise_conv2d").reference(workload, arrays)
+        assert (found(arrays["input"], found.pack(arrays["weight"])) == expected).all()

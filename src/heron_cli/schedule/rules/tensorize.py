@@ -29,7 +29,8 @@ class TensorizeRule(ScheduleRule):
         """Record the best choice."""
         waste, _, best = min(self._choices(template), key=lambda choice: choice[:2])
         covered = ", ".join(f"{dim} = {axis or '1'}" for dim, axis in best.axes.items())
-        share = "" if waste == 1 else f", {100 * (waste - 1):.0f} % of the work repeated"
+        how = "repeated or on zeros" if best.intrinsic.computes == "dot" else "repeated"
+        share = "" if waste == 1 else f", {100 * (waste - 1):.0f} % of the work {how}"
         return template.add(best), f"{best.intrinsic.name} {_shape(best.shape)} covers {covered}{share}"
 
     def _choices(self, template: Template) -> list[tuple[float, int, Tensorize]]:
