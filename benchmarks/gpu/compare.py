@@ -27,6 +27,8 @@ from benchmarks.gpu.tuning import chosen
 from heron_cli.accelerator.loader import load
 from heron_cli.accelerator.model import Accelerator
 from heron_cli.backends import registry
+from heron_cli.backends.base import Kernel
+from heron_cli.backends.cuda.device_kernel import alone
 from heron_cli.operators import registry as operators
 from heron_cli.operators.workload import Workload
 from heron_cli.records import Purpose, Store, best_of, current_versions
@@ -53,7 +55,9 @@ def compare_all(arguments: argparse.Namespace) -> None:
             out.write(json.dumps(row) + "\n")
             out.flush()
 
-        write({"file": "", "name": "machine", **_machine(), **ceilings()})
+        with alone():
+            limits = ceilings()
+        write({"file": "", "name": "machine", **_machine(), **limits})
         for file, workload in chosen(arguments):
             if arguments.until is not None and time.monotonic() - started > arguments.until:
                 return
@@ -72,8 +76,6 @@ def compare(workload: Workload, accelerator: Accelerator, store: Store) -> dict[
     """Seconds of heron's best kernel and of PyTorch's calls. Raises RuntimeError for a wrong result."""
     import torch
 
-    from benchmarks import torch_reference
-
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
     task = make_task(workload, accelerator)
@@ -83,26 +85,8 @@ def compare(workload: Workload, accelerator: Accelerator, store: Store) -> dict[
         raise RuntimeError("not tuned")
     candidate = best.trial.candidate
     kernel = registry.get(accelerator.backend).build(task, candidate, threads=1)
-    described = entry(workload)
-    generator = torch.Generator("cuda").manual_seed(7)
-    tensors = torch_reference.operands(described, "cuda", generator)
-    mine, alone = Mine(kernel), Mine(kernel, alone=True)
-    output = mine.empty()
-    ours = mine.call(mine.prepared(tensors), output)
-    ours()
-    torch.cuda.synchronize()
-    if wrong := torch_reference.wrong(described, tensors, output):
-        raise RuntimeError(wrong)
-    sides: dict[str, Callable[[], float]] = {
-        "heron": timed([mine.call(mine.prepared(tensors), output)] * NODES),
-        _ALONE: timed([alone.call(alone.prepared(tensors), output)] * NODES),
-    }
-    sides |= {name: timed([call] * NODES) for name, call in peer(workload, tensors).items()}
-    warm = rounds(sides)
-    waiting = warm.pop(_ALONE)
-    fastest = min((name for name in warm if name != "heron"), key=lambda name: warm[name][0])
-    cold = _cold(workload, tensors, (mine, alone), output, fastest)
-    waiting_cold = cold.pop(_ALONE)
+    with alone():  # other parts of the comparison may be at work on this GPU
+        times = _times(workload, kernel)
     trials = [record for record in records if record.purpose is Purpose.TRIAL]
     statuses = [record.trial.measurement.status.value for record in trials]
     operator = operators.get(workload.operator)
@@ -111,15 +95,48 @@ def compare(workload: Workload, accelerator: Accelerator, store: Store) -> dict[
         "variant": candidate.variant,
         "knobs": candidate.values,
         "metrics": dict(kernel.metrics),
-        "warm": {name: value for name, (value, _) in warm.items()},
-        "spread": {name: value for name, (_, value) in warm.items()},
-        "cold": {name: value for name, (value, _) in cold.items()},
-        "alone": {"warm": waiting[0], "cold": waiting_cold[0]},
+        **times,
         "tuned": best.cost,
         "trials": len(statuses),
         "statuses": {status: statuses.count(status) for status in sorted(set(statuses))},
         "flops": operator.flops(workload),
         "bytes": operator.bytes(workload),
+    }
+
+
+def _times(workload: Workload, kernel: Kernel) -> dict[str, Any]:
+    """Seconds of both sides by cache and call. Raises RuntimeError for a wrong result of heron's."""
+    import torch
+
+    from benchmarks import torch_reference
+
+    described = entry(workload)
+    generator = torch.Generator("cuda").manual_seed(7)
+    tensors = torch_reference.operands(described, "cuda", generator)
+    mine, waits = Mine(kernel), Mine(kernel, alone=True)
+    output = mine.empty()
+    ours = mine.call(mine.prepared(tensors), output)
+    ours()
+    torch.cuda.synchronize()
+    if wrong := torch_reference.wrong(described, tensors, output):
+        raise RuntimeError(wrong)
+    sides: dict[str, Callable[[], float]] = {
+        "heron": timed([mine.call(mine.prepared(tensors), output)] * NODES),
+        _ALONE: timed([waits.call(waits.prepared(tensors), output)] * NODES),
+    }
+    sides |= {name: timed([call] * NODES) for name, call in peer(workload, tensors).items()}
+    warm = rounds(sides)
+    waiting = warm.pop(_ALONE)
+    fastest = min((name for name in warm if name != "heron"), key=lambda name: warm[name][0])
+    cold = _cold(workload, tensors, (mine, waits), output, fastest)
+    waiting_cold = cold.pop(_ALONE)
+    del ours, mine, waits, sides, tensors, output
+    torch.cuda.empty_cache()
+    return {
+        "warm": {name: value for name, (value, _) in warm.items()},
+        "spread": {name: value for name, (_, value) in warm.items()},
+        "cold": {name: value for name, (value, _) in cold.items()},
+        "alone": {"warm": waiting[0], "cold": waiting_cold[0]},
     }
 
 
@@ -132,11 +149,11 @@ def _cold(
     cache = torch.cuda.get_device_properties(0).L2_cache_size
     copies = min(MOST_COPIES, max(2, ceil(2 * cache / size) + 1))
     each = [{key: tensor.clone() for key, tensor in tensors.items()} for _ in range(copies)]
-    mine, alone = kernels
+    mine, waits = kernels
     return rounds(
         {
             "heron": timed([mine.call(mine.prepared(one), output) for one in each]),
-            _ALONE: timed([alone.call(alone.prepared(one), output) for one in each]),
+            _ALONE: timed([waits.call(waits.prepared(one), output) for one in each]),
             name: timed([peer(workload, one)[name] for one in each]),
         }
     )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from heron_cli.accelerator.loader import load
 from heron_cli.accelerator.model import Accelerator
+from heron_cli.backends.cuda.geometry import Geometry
 from heron_cli.operators import registry
 from heron_cli.operators.workload import DTypes, Workload, make
 from heron_cli.schedule.analysis import analyse
@@ -239,3 +240,32 @@ def test_candidates_become_nests_that_hold_their_numbers(machine: Accelerator) -
             for name, tiling in nest.tilings.items():
                 for level, factor in tiling.factors:
                     assert values.get(f"{level}.{name}", factor) == factor
+
+
+# --- bands ------------------------------------------------------------------------------------------------
+
+
+def tiles_in_order(rows: int, columns: int, band: int) -> list[tuple[int, int]]:
+    """Bands of so many rows, within them one column after the other."""
+    return [
+        (row, column)
+        for first in range(0, rows, band)
+        for column in range(columns)
+        for row in range(first, min(first + band, rows))
+    ]
+
+
+@pytest.mark.parametrize("sizes", [(64, 512, 64), (400, 16, 32), (320, 400, 64), (1024, 1024, 64)])
+@BOTH
+def test_every_order_of_tiles_is_one_band(machine: Accelerator, sizes: tuple[int, int, int]) -> None:
+    variant = Task(product_of(*sizes), machine, 1).variants[0]
+    bands = next(knob for knob in variant.space.knobs if knob.name == "band.grid").values
+    evaluator = Evaluator(variant.space)
+    for row in TableSampler(variant.space).sample(20, np.random.default_rng(0)):
+        knobs = dict(variant.space.values(row))
+        geometry = Geometry(variant.nest(Candidate.of(variant.name, knobs)))
+        rows, columns = geometry.grid("m"), geometry.grid("n")
+        valid = [band for band in bands if not evaluator.violations({**knobs, "band.grid": band})]
+        orders = [tiles_in_order(rows, columns, band) for band in valid]
+        assert all(one != other for i, one in enumerate(orders) for other in orders[:i])
+        assert all(tiles_in_order(rows, columns, band) in orders for band in bands)

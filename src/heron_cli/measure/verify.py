@@ -146,10 +146,13 @@ class Verifier:
 
 def _same_bits(one: Array, other: Array) -> bool:
     left, right = (array.reshape(-1).view(np.uint8) for array in (one, other))
-    step = _CHUNK * 8
-    return left.size == right.size and all(
-        np.array_equal(left[begin : begin + step], right[begin : begin + step])
-        for begin in range(0, left.size, step)
+    if left.size != right.size:
+        return False
+    whole = left.size // 8 * 8
+    words, others = left[:whole].view(np.uint64), right[:whole].view(np.uint64)  # an eighth of the elements
+    return np.array_equal(left[whole:], right[whole:]) and all(
+        np.array_equal(words[begin : begin + _CHUNK], others[begin : begin + _CHUNK])
+        for begin in range(0, words.size, _CHUNK)
     )
 
 

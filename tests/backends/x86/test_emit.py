@@ -163,6 +163,16 @@ def test_a_weight_is_packed_at_every_place(apart: Apart, n: int, k: int, count: 
             apart.run(job_of(task, candidate, seed))
 
 
+@pytest.mark.parametrize("width", [1, 2, 4])
+def test_four_blocks_that_are_packed_at_once_lie_in_tiles_of_any_width(apart: Apart, width: int) -> None:
+    task = Task(make("bmm", {"batch": 2, "m": 5, "n": 64, "k": 8}), accelerator(), 1)
+    variant = task.variants[0]
+    places = next(knob for knob in variant.space.knobs if knob.name == PACKED).values
+    for seed, place in enumerate(places):
+        candidate = draw(variant, seed, {PACKED: (place,), "register.j": (width,)})
+        apart.run(job_of(task, candidate, seed))
+
+
 def test_rows_of_a_copy_that_are_padding_are_left_out(apart: Apart) -> None:
     """A tile of one row above, in or below the image, whose padded copy holds zeros there."""
     shape = {"height": 5, "width": 6, "in_channels": 8, "out_channels": 17, "kernel": 3, "padding": 2}

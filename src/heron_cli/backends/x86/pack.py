@@ -148,8 +148,6 @@ class PackedWeight:
     def tile_of(self, q: Any) -> tuple[Any, Any]:
         """First block and width of the tile that holds block q."""
         base, longer = self.lanes.base, self.lanes.longer
-        if isinstance(q, int):
-            return 0, self.lanes.blocks
         if not longer:
             return q // base * base, base
         head = longer * (base + 1)

@@ -6,7 +6,7 @@ from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.nest import STREAMED
 from heron_cli.schedule.primitives import Order, Pipeline, Prefetch, Raster, Resident, Stay, Store
 from heron_cli.schedule.template import PACKED
-from heron_cli.space import Var, any_of, different, equal
+from heron_cli.space import Expression, Var, all_of, any_of, at_least, const, different, equal
 
 
 class Candidates(ConstraintRule):
@@ -33,6 +33,7 @@ class Candidates(ConstraintRule):
             poster.space.knob(f"teams.{stay.level}", stay.teams)
         for raster in poster.template.all(Raster):
             poster.space.knob(f"band.{raster.level}", raster.bands)
+            self._distinct(poster, raster)
         for prefetch in poster.template.all(Prefetch):
             if len(prefetch.distances) > 1:
                 poster.space.knob(f"prefetch.{prefetch.operand}", prefetch.distances)
@@ -45,6 +46,20 @@ class Candidates(ConstraintRule):
         pack = poster.template.pack
         if pack is not None and len(pack.positions) > 1:
             poster.space.knob(PACKED, range(len(pack.positions)))
+
+    def _distinct(self, poster: Poster, raster: Raster) -> None:
+        """Of bands that give one order of tiles, the narrowest: others are trials of the same program."""
+        band, counts = Var(f"band.{raster.level}"), list[Expression]()
+        for dim in ("m", "n"):
+            axis = poster.template.tensorize.axes[dim]
+            counts.append(const(1) if axis is None else poster.factor(raster.level, axis))
+        rows, columns = counts
+        poster.space.require(
+            f"{self.name} band.{raster.level}",
+            any_of(equal(band, 1), all_of(at_least(columns, 2), at_least(2 * rows, band + 1))),
+            poster.template.accelerator.where(f"levels.{raster.level}.order"),
+            "a band of more rows than there are, or of one column, is no other order of tiles",
+        )
 
     def _streamed(self, poster: Poster, store: Store) -> None:
         """Lines that bypass the caches are not asked into them."""
