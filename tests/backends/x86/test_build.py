@@ -168,7 +168,7 @@ def test_packed_operand_is_the_weight() -> None:
     ("shape", "message"),
     [
         ("{m: 4, n: 16, k: 4}", "the x86 back end takes intrinsics of one row, of several lanes and inputs"),
-        ("{m: 1, n: 16, k: 8}", "a lane takes 8 bytes; the x86 back end broadcasts 4"),
+        ("{m: 1, n: 16, k: 8}", "a lane takes 8 bytes; the x86 back end has words of 4"),
     ],
 )
 def test_intrinsics_that_cannot_be_emitted_are_refused(shape: str, message: str, tmp_path: Path) -> None:

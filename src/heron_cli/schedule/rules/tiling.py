@@ -58,8 +58,8 @@ class MultiLevelTiling(ScheduleRule):
 
     def _orders(self, template: Template, level: Level) -> tuple[tuple[str, ...], ...]:
         """Design §3: `fixed` keeps batch, m, n, reduction; `free` moves n among m and may put k first;
-        `mixed` moves the reduction group anywhere. Lanes count as n, whatever their group. Rows of the input
-        that lanes share are taps of one group, so that these stay innermost.
+        `mixed` moves the reduction group anywhere. Lanes count as n, whatever their group. Where they are a
+        batch, the taps of a group are innermost: rows of the input are then shared among the other taps.
         """
         einsum, names, lane = template.einsum, template.axes_of(level), template.tensorize.lane
         lanes = [axis.name for axis in einsum.axes if axis.group == "n" or axis.name == lane]
