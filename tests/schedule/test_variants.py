@@ -5,6 +5,7 @@ import pytest
 from heron_cli.accelerator.model import Accelerator
 from heron_cli.errors import InputError
 from heron_cli.operators.workload import Workload, make
+from heron_cli.schedule.nest import SKIP
 from heron_cli.schedule.task import Task
 
 from .workloads import conv, depthwise, gemm
@@ -56,3 +57,15 @@ def test_variants_are_found_by_name(dlboost: Accelerator) -> None:
     assert task.variant("runs").name == "runs"
     with pytest.raises(InputError, match="has no variant 'run'; it has direct, runs"):
         task.variant("run")
+
+
+def test_where_the_taps_that_an_intrinsic_sums_may_be_skipped(dlboost: Accelerator) -> None:
+    """A lane's taps are rows of their own, each of which may be left out; a run is one piece of memory."""
+    for workload, name, skipped in (
+        (conv(), "direct", True),
+        (conv(), "runs", False),
+        (depthwise(), "lanes", True),
+        (depthwise(layout="NCHW"), "lanes", False),
+    ):
+        place = Task(workload, dlboost, 1).variant(name).template.place
+        assert place is not None and (SKIP in place.positions) == skipped

@@ -56,13 +56,14 @@ class PlaceInput(ScheduleRule):
     def _skippable(self, template: Template) -> bool:
         """Taps can be left out where the input is else read as it lies and only spatial edges are padded.
 
-        The intrinsic's own taps are left out one by one, if they are among those of which each tile knows
-        what is padding.
+        Where lanes are a batch, the intrinsic's own taps are left out one by one, if they are among those of
+        which each tile knows what is padding.
         """
         einsum, tensorize = template.einsum, template.tensorize
         group, trailing = tensorize.axes["k"], tensorize.trailing
         if group is None or trailing is None or einsum.input.stride(trailing) != 1:
             return False
-        known = [edge.dim for edge in template.static_edges if edge.tap == group]
+        batched = tensorize.axes.get("batch") is not None
+        known = [edge.dim for edge in template.static_edges if batched and edge.tap == group]
         padded = [dim for i in einsum.outside() if (dim := einsum.input.dims[i]).coefficient(group)]
         return all(dim in known for dim in padded)
