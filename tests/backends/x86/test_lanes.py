@@ -184,6 +184,15 @@ def test_every_place_of_the_input(apart: Apart, shape: dict[str, object]) -> Non
         assert place is not None and SKIP in place.positions
 
 
+@pytest.mark.parametrize("kernel", [[1, 31], [31, 2], [13, 13]])
+def test_groups_of_taps_in_a_loop(apart: Apart, kernel: list[int]) -> None:
+    """More groups than a step unrolls, with and without a last one that is filled up."""
+    shape = {"height": 31, "width": 35, "channels": 20, "kernel": kernel, "padding": [k // 2 for k in kernel]}
+    task = Task(make("depthwise_conv2d", shape), emulated.accelerator(), 1)
+    for seed in range(3):
+        apart.run(job_of(task, draw(task.variant(LANES), seed), seed))
+
+
 def test_in_a_library(tmp_path: Path) -> None:
     """Built, exported, opened by the library's own loader and called."""
     workload = make("depthwise_conv2d", {**LAYER, "stride": 2})
