@@ -28,6 +28,8 @@ NAMED = [
     conv(height=56, width=56, in_channels=64, out_channels=64),
     conv(height=56, width=56, in_channels=3, out_channels=64, kernel=7, stride=2, padding=3),
     conv(height=14, width=14, in_channels=32, out_channels=48, layout="NCHW", batch=2),
+    depthwise(height=28, width=28, channels=100, stride=2),
+    depthwise(height=9, channels=64, multiplier=2, layout="NCHW"),
 ]
 
 

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from heron_cli.accelerator.loader import load
 from heron_cli.accelerator.model import Accelerator
 from heron_cli.errors import InputError
 from heron_cli.operators.workload import Workload, make
@@ -69,3 +72,24 @@ def test_where_the_taps_that_an_intrinsic_sums_may_be_skipped(dlboost: Accelerat
     ):
         place = Task(workload, dlboost, 1).variant(name).template.place
         assert place is not None and (SKIP in place.positions) == skipped
+
+
+@pytest.mark.parametrize(
+    ("changes", "workload", "said"),
+    [
+        (
+            "intrinsics: [{name: vpdpbusd, drop: true}]",
+            gemm(),
+            "has no intrinsic that computes matrix products",
+        ),
+        ("intrinsics: [{name: vpdpbusd-lanes, drop: true}]", depthwise(), "no n-like axis"),
+        ("tails: none", depthwise(), "only where tails overlap"),
+    ],
+)
+def test_machines_that_have_one_of_the_two_only(
+    tmp_path: Path, changes: str, workload: Workload, said: str
+) -> None:
+    path = tmp_path / "varied.yaml"
+    path.write_text(f"schema: heron/accelerator/1\nname: varied\nextends: dlboost\n{changes}\n")
+    with pytest.raises(InputError, match=said):
+        _ = Task(workload, load(path), 1).variants
