@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
+import os
 import statistics
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
+from threading import Barrier
 
 from benchmarks.native import HERE, BenchmarkError, load
 from benchmarks.timing import pin
@@ -42,6 +46,31 @@ def burst(iterations: int = 200_000) -> float:
     library = _library()
     seconds: float = library.peak_multiply(FORMS.index("register"), iterations)
     return MULTIPLICATIONS * iterations * OPERATIONS / seconds
+
+
+class Together:
+    """The peak of several cores at once, which can be less than the sum of what each reaches alone.
+
+    Virtual CPUs may be two of one physical core, at times.
+    """
+
+    def __init__(self, cores: Sequence[int]) -> None:
+        self._cores, self._begin = tuple(cores), Barrier(len(cores))
+        self._pool = ThreadPoolExecutor(len(self._cores))
+
+    def burst(self, iterations: int = 200_000) -> float:
+        """Operations per second of all cores together now, in registers; takes some milliseconds."""
+        _library()  # compiled before anyone waits for it
+        return sum(self._pool.map(lambda core: self._on(core, iterations), self._cores))
+
+    def _on(self, core: int, iterations: int) -> float:
+        os.sched_setaffinity(0, {core})  # of this thread
+        self._begin.wait()
+        return burst(iterations)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown()
 
 
 @cache

@@ -7,6 +7,7 @@ import shutil
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from benchmarks.dlboost_operators.slots import Slot
 from benchmarks.dlboost_operators.tuning import in_slots, items, say, settle
 from benchmarks.native import HERE, BenchmarkError
 from benchmarks.onednn import problem
-from benchmarks.peak import burst
+from benchmarks.peak import Together
 
 _GRACE = 90.0
 
@@ -27,8 +28,9 @@ _GRACE = 90.0
 class Match:
     """What was seen in one pair of processes.
 
-    Each burst is oneDNN's seconds per call, heron's, and the peak of a core right after, in operations per
-    second; `memory` is the level that the operands lie in (`limits.Level`), measured right after them all.
+    Each burst is oneDNN's seconds per call, heron's, and the peak of the cores together in operations
+    per second, the least of before, between and after; `memory` is the level that the operands lie in
+    (`limits.Level`), measured right after them all.
     """
 
     bursts: tuple[tuple[float, float, float], ...]
@@ -107,7 +109,14 @@ def _match(
         calls = [max(1, round(plan.seconds / side.estimate)) for side in (theirs, ours)]
         length = sum(max(plan.seconds, side.estimate) for side in (theirs, ours))
         rounds = max(5, min(plan.rounds, int(plan.most / plan.processes / length)))
-        bursts = tuple((theirs.burst(calls[0]), ours.burst(calls[1]), burst()) for _ in range(rounds))
+        with closing(Together(cores[: work.threads])) as peak:
+
+            def one() -> tuple[float, float, float]:
+                before, a, between = peak.burst(), theirs.burst(calls[0]), peak.burst()
+                b, after = ours.burst(calls[1]), peak.burst()
+                return a, b, min(before, between, after)
+
+            bursts = tuple(one() for _ in range(rounds))
         memory = asdict(again(level, cores, plan.caches, 2))
         return Match(bursts, (theirs.exact, ours.exact), theirs.name, memory)
 

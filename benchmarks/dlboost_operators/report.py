@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
@@ -34,12 +34,16 @@ timed call. Results are compared in full with a reference of the benchmark's own
 AVX-512 VNNI, the instructions of heron's target.
 
 The limit is the longest of: products with real elements (no padding) at the core's peak of zmm vpdpbusd
-on registers; bytes of both inputs (of those that are read at all) over the read bandwidth, and of the output
-over the write bandwidth, of the smallest level that holds all three. The peak is measured after every pair of
-bursts, the bandwidth after every pair of processes, on the same cores. The share of the limit is the median
-over processes of the median over bursts of the limit by that burst's peak / heron's time; the column of
-limits shows the shortest.
+on registers; bytes of both inputs (of those that are read at all) over the read bandwidth, and of the
+output over the write bandwidth, of the smallest level that holds all three. The peak of all threads'
+cores at once is measured before, between and after every pair of bursts (the least counts), the
+bandwidth after every pair of processes, on the same cores. Pairs of bursts at which the cores together
+reached less than {quiet:.0%} of the most that was seen in a comparison are left out, for both sides:
+virtual CPUs share a core at times. The share of the limit is the median over processes of the median
+over bursts of the limit by that burst's peak / heron's time; the column of limits shows the shortest.
 """
+_QUIET = 0.85  # of the most operations a second: less, and something else was on the cores
+_LEAST_BURSTS = 5
 _HEAD = (
     "| workload | family | oneDNN µs | heron µs | oneDNN / heron | limit µs | limit / heron | by | exact "
     "| variant | oneDNN |"
@@ -121,12 +125,12 @@ def row(results: Results, case: Case, threads: int) -> Row | None:
     """The row of a workload; None where it was not compared."""
     if not results.compared(case.name, threads):
         return None
-    matches = results.matches[f"{case.name}|{threads}"]
+    matches = _quiet(results.matches[f"{case.name}|{threads}"])
     bursts = [tuple(burst) for match in matches for burst in match["bursts"]]
     ratios = [median(a / b for a, b, _ in match["bursts"]) for match in matches]
     described = problem(case)
     bounds = [
-        [limit(described, peak * threads, Level(**match["memory"])) for _, _, peak in match["bursts"]]
+        [limit(described, peak, Level(**match["memory"])) for _, _, peak in match["bursts"]]
         for match in matches
     ]
     shares = [
@@ -144,6 +148,17 @@ def row(results: Results, case: Case, threads: int) -> Row | None:
         min((each for found in bounds for each in found), key=lambda each: each.seconds),
         median(shares),
     )
+
+
+def _quiet(matches: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The bursts around which the cores were as fast as they can be, all where those are too few."""
+    most = max(peak for match in matches for _, _, peak in match["bursts"])
+    kept = [
+        {**match, "bursts": [burst for burst in match["bursts"] if burst[2] >= _QUIET * most]}
+        for match in matches
+    ]
+    enough = sum(len(match["bursts"]) for match in kept) >= _LEAST_BURSTS
+    return [match for match in kept if match["bursts"]] if enough else [dict(match) for match in matches]
 
 
 def rows(results: Results, threads: int) -> list[Row]:
@@ -242,7 +257,7 @@ def _method(results: Results) -> list[str]:
         f"- budget: {results.budget}",
         *(_memory(threads, levels) for threads, levels in sorted(results.memory.items())),
         "",
-        *_PROSE.strip().splitlines(),
+        *_PROSE.format(quiet=_QUIET).strip().splitlines(),
         *(f"\n{note}" for note in results.notes),
     ]
 

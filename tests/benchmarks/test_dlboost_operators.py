@@ -186,13 +186,27 @@ def results_with(ratio: float, *, exact: bool = True) -> Results:
     found = Results(memory={t: [asdict(Level("DRAM", math.inf, 1e15, 1e15))] for t in ("1", "2")})
     for case in cases():
         for threads in (1, 2):
-            peak = problem(case).operations / threads * 1e3
+            peak = problem(case).operations * 1e3
             match = {
                 "bursts": [[1e-3 * ratio, 1e-3, peak]], "exact": [True, exact], "implementation": "x",
                 "memory": asdict(Level("DRAM", math.inf, 1e15, 1e15)),
             }  # fmt: skip
             found.put(case.name, threads, [match])
     return found
+
+
+def test_pairs_of_bursts_on_cores_that_were_shared_are_left_out() -> None:
+    found, case = results_with(1.2), cases()[0]
+    (match,) = found.matches[f"{case.name}|2"]
+    (theirs, ours, peak), shared = match["bursts"][0], [3e-3, 5e-3, 0.5 * match["bursts"][0][2]]
+    few = {**match, "bursts": [[theirs, ours, peak]] * 4 + [shared] * 5}
+    enough = {**match, "bursts": [[theirs, ours, peak]] * 5 + [shared] * 9}
+    found.put(case.name, 2, [enough, {**match, "bursts": [shared]}])
+    quiet = report.row(found, case, 2)
+    assert quiet is not None and quiet.ratio == pytest.approx(1.2) and quiet.spread == (quiet.ratio,) * 2
+    found.put(case.name, 2, [few])
+    every = report.row(found, case, 2)
+    assert every is not None and every.ratio == pytest.approx(0.6)
 
 
 def test_bars() -> None:

@@ -49,12 +49,28 @@ def test_kernels_that_overlap_are_also_compared_alone(tmp_path: Path) -> None:
     file, alone = "heron-operators-tensorcore", {"warm": 2e-6, "cold": 4e-6}
     text = page(tmp_path, row(file, "GEMM-a", 1e-6, 4e-6, alone=alone))
     assert "| all, without overlap | 1 | 2.00 | 2.00 | 2.00 | 2.00 |" in text
-    assert "without overlap |" not in page(tmp_path, row(file, "GEMM-a", 1e-6, 4e-6))
+    assert "all, without overlap |" not in page(tmp_path, row(file, "GEMM-a", 1e-6, 4e-6))
 
 
 def test_layers_of_a_network_count_as_often_as_they_occur(tmp_path: Path) -> None:
-    text = page(tmp_path, row("net", "a", 1e-6, 1e-6, count=3), row("net", "b", 1e-6, 5e-6))
-    assert "| net | 2 | 4.0 | 8.0 | 2.00 | 4.00 |" in text
+    text = page(tmp_path, row("bert", "a", 1e-6, 1e-6, count=3), row("bert", "b", 1e-6, 5e-6))
+    assert "| bert | 2 | 4.0 | 8.0 | 2.00 | 4.00 |" in text
+    assert "| bert, sum of layers × count | 2.000 | 2.000 | ≥ 1.1 | met |" in text
+
+
+def test_bars_are_judged_with_overlap_and_without(tmp_path: Path) -> None:
+    file, alone = "heron-operators-tensorcore", {"warm": 4e-6, "cold": 4e-6}
+    text = page(tmp_path, row(file, "GEMM-a", 1e-6, 3e-6, alone=alone), row(file, "C2D-b", 1e-6, 9e-7))
+    assert "| all operators, geometric mean | 1.643 | 0.822 | ≥ 1.3 | met with overlap only |" in text
+    assert "| C2D (1) | 0.900 | 0.900 | ≥ 1.0 | **missed** |" in text
+    assert "| GEMM-8192 | 1.000 | 1.000 | ≥ 0.95 | met |" in page(
+        tmp_path, row("large-gemm", "GEMM-8192", 1e-6, 1e-6)
+    )
+
+
+def test_rows_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    text = page(tmp_path, *(row("bert", f"layer-{i}", 1e-6, 1e-6) for i in (10, 2)))
+    assert text.index("| layer-2 |") < text.index("| layer-10 |")
 
 
 @pytest.mark.parametrize("later", [True, False])
