@@ -11,6 +11,8 @@ In parts of nine minutes, on 32 CPUs:
     --stage tune --trials 200 --seconds 30 --until 480                  # one CPU of a core
     --stage measure --threads 1 --jobs 8 --until 460                    # half of the cores: quieter
     --stage measure --stage page --threads 2 --jobs 8 --until 460       # once more if something is left
+
+The depthwise layers alone, which no bar counts: --only depthwise --trials 200 --seconds 30 --until 480
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from pathlib import Path
 
 from benchmarks import machine
 from benchmarks.dlboost_operators import limits, measuring, report, tuning
-from benchmarks.dlboost_operators.cases import Case, cases
+from benchmarks.dlboost_operators.cases import Case, beside, cases
 from benchmarks.dlboost_operators.slots import apart, divide, physical
 from benchmarks.metaschedule import page
 from benchmarks.native import CACHE, HERE
@@ -42,7 +44,9 @@ class Study:
         self.options, self.until = options, until
         self.db: Path = options.work / "heron.db"
         self.results = report.read(options.work / "results.json")
-        self.cases = [each for each in cases() if not options.only or _matches(each, options.only)]
+        self.cases = [
+            each for each in (*cases(), *beside()) if not options.only or _matches(each, options.only)
+        ]
         every = sorted(os.sched_getaffinity(0))
         usable = (every if options.siblings else apart(physical(), limits.together))[: options.jobs]
         self.slots = divide(usable, options.threads)

@@ -1,4 +1,7 @@
-"""The workloads: the paper's 49, and ResNet-50 at batch 1; and the bars they are held to."""
+"""The workloads: the paper's 49, and ResNet-50 at batch 1; and the bars they are held to.
+
+Layers of MobileNet beside them, depthwise ones, are compared and not held to a bar.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from benchmarks.native import HERE
 
 WORKLOADS = HERE.parent / "configs" / "workloads"
 FILES = ("heron-operators-dlboost", "networks/resnet50-int8")
+BESIDE = ("networks/mobilenet-depthwise-int8",)
+_NETWORKS = {"networks/resnet50-int8": "ResNet-50", "networks/mobilenet-depthwise-int8": "MobileNet"}
 GEOMEAN, FAMILY, LEAST, OF_LIMIT = 1.05, 0.97, 0.92, 0.90
 BETTER = 1.15  # the bar of the families where oneDNN is weak
 WEAK = frozenset({"bmm", "gemv", "scan", "first layer"})
@@ -45,10 +50,20 @@ def bar(family: str) -> float:
 
 @cache
 def cases() -> tuple[Case, ...]:
-    """All, in the order of the files."""
+    """All that are held to bars, in the order of the files."""
+    return _cases(FILES)
+
+
+@cache
+def beside() -> tuple[Case, ...]:
+    """Those that are compared beside them."""
+    return _cases(BESIDE)
+
+
+def _cases(files: tuple[str, ...]) -> tuple[Case, ...]:
     return tuple(
         Case(_name(name, each.name), each.operator, dict(each.shape), _family(each), each.count)
-        for name in FILES
+        for name in files
         for each in workloads(name)
     )
 
@@ -62,7 +77,7 @@ def workloads(name: str) -> list[Any]:
 
 def workload_of(case: Case) -> Any:
     """The case as heron's workload."""
-    for name in FILES:
+    for name in (*FILES, *BESIDE):
         for each in workloads(name):
             if _name(name, each.name) == case.name:
                 return each
@@ -71,18 +86,21 @@ def workload_of(case: Case) -> Any:
 
 def find(name: str) -> Case:
     """The case of this name; raises KeyError."""
-    for case in cases():
+    for case in (*cases(), *beside()):
         if case.name == name:
             return case
     raise KeyError(name)
 
 
 def _name(file: str, name: str) -> str:
-    return f"ResNet-50 {name}" if file.startswith("networks/") else name
+    network = _NETWORKS.get(file)
+    return f"{network} {name}" if network else name
 
 
 def _family(workload: Any) -> str:
     prefix = workload.name.partition("-")[0]
     if prefix in _PAPER:
         return _PAPER[prefix]
+    if workload.operator == "depthwise_conv2d":
+        return "depthwise"
     return "first layer" if workload.shape.get("in_channels", 64) <= 4 else "ResNet-50"

@@ -11,7 +11,15 @@ from statistics import median
 from typing import Any
 
 from benchmarks import study
-from benchmarks.dlboost_operators.cases import GEOMEAN, LEAST, OF_LIMIT, Case, bar, cases
+from benchmarks.dlboost_operators.cases import (
+    GEOMEAN,
+    LEAST,
+    OF_LIMIT,
+    Case,
+    bar,
+    beside,
+    cases,
+)
 from benchmarks.dlboost_operators.limits import Level, Limit, limit, to_levels
 from benchmarks.onednn import problem
 from benchmarks.timing import geomean
@@ -79,7 +87,7 @@ def count(db: Path) -> dict[str, dict[str, Any]]:
     from benchmarks.dlboost_operators.cases import workload_of
     from heron_cli.records import Purpose, Query, Store
 
-    names = {workload_of(case).key: case.name for case in reversed(cases())}
+    names = {workload_of(case).key: case.name for case in reversed((*cases(), *beside()))}
     found: dict[str, dict[str, Any]] = {}
     with Store.open(db, read_only=True) as store:
         for record in store.all(Query(purpose=Purpose.TRIAL)):
@@ -154,14 +162,19 @@ def _quiet(matches: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def rows(results: Results, threads: int) -> list[Row]:
-    """Those that there are."""
-    found = (row(results, case, threads) for case in cases())
+    """Those that there are of the workloads that are held to bars."""
+    return _rows(results, cases(), threads)
+
+
+def _rows(results: Results, wanted: Sequence[Case], threads: int) -> list[Row]:
+    found = (row(results, case, threads) for case in wanted)
     return [each for each in found if each is not None]
 
 
 def line(results: Results, name: str, threads: int) -> str:
     """One comparison in a line of text."""
-    found = next((each for each in rows(results, threads) if each.case.name == name), None)
+    every = (*cases(), *beside())
+    found = next((each for each in _rows(results, every, threads) if each.case.name == name), None)
     if found is None:
         return f"{name} {threads}t: not compared"
     exact = "" if found.exact else ", NOT EXACT"
@@ -192,7 +205,8 @@ def failed_bars(results: Results) -> list[str]:
                 lines.append(f"{where}, {each.case.name}: {each.ratio:.3f}, bar {LEAST:.2f}")
             if not each.exact:
                 lines.append(f"{where}, {each.case.name}: a result is not exact")
-    failed = sum(entry["failed"] for entry in results.tunings.values())
+    apart = tuple(f"{case.name}|" for case in beside())
+    failed = sum(e["failed"] for name, e in results.tunings.items() if not name.startswith(apart))
     if failed:
         lines.append(f"{failed} candidates failed after the solver had called them valid, bar 0")
     return lines
@@ -230,6 +244,7 @@ def render(results: Results) -> str:
         [f"## {threads} thread{'s' if threads > 1 else ''}", "", *_table(results, threads)]
         for threads in _threads(results)
     ]
+    sections += _beside(results)
     sections.append(["## Trials", "", *_trials(results)])
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 
@@ -253,11 +268,34 @@ def _memory(threads: str, levels: list[dict[str, Any]]) -> str:
 
 
 def _table(results: Results, threads: int) -> list[str]:
+    lines = _lines(results, cases(), threads)
+    network = [each for each in rows(results, threads) if each.case.name.startswith("ResNet-50")]
+    if network and len(network) == sum(case.name.startswith("ResNet-50") for case in cases()):
+        theirs, ours = (sum(getattr(e, k) * e.case.count for e in network) for k in ("theirs", "ours"))
+        text = f"oneDNN {theirs * 1e3:.2f} ms, heron {ours * 1e3:.2f} ms, {theirs / ours:.3f}"
+        lines += ["", f"All layers of ResNet-50, each as often as it occurs: {text}."]
+    return lines
+
+
+def _beside(results: Results) -> list[list[str]]:
+    """A section of what no bar counts; nothing where none of it was compared."""
+    found = [(threads, _rows(results, beside(), threads)) for threads in _threads(results)]
+    lines = ["## Beside them: depthwise layers of MobileNet", "", "They count for no bar.", ""]
+    for threads, compared in found:
+        if compared:
+            mean = geomean([each.ratio for each in compared])
+            head = f"{threads} thread{'s' if threads > 1 else ''}: geometric mean {mean:.3f}"
+            lines += [head, "", *_lines(results, beside(), threads), ""]
+    return [lines[:-1]] if any(compared for _, compared in found) else []
+
+
+def _lines(results: Results, wanted: Sequence[Case], threads: int) -> list[str]:
+    """The table of some workloads."""
     lines = [
         _HEAD,
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for case in cases():
+    for case in wanted:
         found = row(results, case, threads)
         if found is None:
             reason = str(results.matches.get(f"{case.name}|{threads}", "not compared")).strip()
@@ -278,11 +316,6 @@ def _table(results: Results, threads: int) -> list[str]:
             found.implementation,
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    network = [each for each in rows(results, threads) if each.case.name.startswith("ResNet-50")]
-    if network and len(network) == sum(case.name.startswith("ResNet-50") for case in cases()):
-        theirs, ours = (sum(getattr(e, k) * e.case.count for e in network) for k in ("theirs", "ours"))
-        text = f"oneDNN {theirs * 1e3:.2f} ms, heron {ours * 1e3:.2f} ms, {theirs / ours:.3f}"
-        lines += ["", f"All layers of ResNet-50, each as often as it occurs: {text}."]
     return lines
 
 

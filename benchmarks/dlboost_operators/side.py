@@ -11,7 +11,6 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +25,6 @@ from benchmarks.native import HERE, BenchmarkError
 from benchmarks.onednn import VNNI, Primitive, problem, random_arrays
 from benchmarks.ours import load_best
 from benchmarks.reference import reference
-
-_REST = 0.004  # seconds for the other side's threads to stop spinning
 
 
 def serve(words: Sequence[str] | None = None) -> int:
@@ -99,7 +96,6 @@ class Side:
     def burst(self, calls: int) -> float:
         """Seconds per call of so many calls in a row."""
         assert self.process.stdin is not None
-        time.sleep(_REST)
         self.process.stdin.write(f"{calls}\n")
         self.process.stdin.flush()
         return float(self._line())

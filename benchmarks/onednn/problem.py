@@ -74,6 +74,11 @@ def problem(workload: Workload) -> Problem:
             return _matmul((int(shape["batch"]),), int(shape["m"]), int(shape["n"]), int(shape["k"]), plain)
         case "conv1d" | "conv2d" | "conv3d" | "conv1d_transpose" | "conv2d_transpose" | "conv3d_transpose":
             return _convolution(shape, workload.operator.endswith("_transpose"))
+        case "depthwise_conv2d":
+            channels = int(shape["channels"])
+            filters = channels * int(shape.get("multiplier", 1))
+            sizes = {"in_channels": channels, "out_channels": filters, "groups": channels}
+            return _convolution({**shape, **sizes}, transposed=False)
         case other:
             raise ValueError(f"no oneDNN primitive for the operator {other}")
 

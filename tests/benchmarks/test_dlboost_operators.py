@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.dlboost_operators import report
-from benchmarks.dlboost_operators.cases import Case, cases, workload_of
+from benchmarks.dlboost_operators.cases import Case, beside, cases, find, workload_of
 from benchmarks.dlboost_operators.limits import Level, Limit, level_of, limit, moved_bytes, real_products
 from benchmarks.dlboost_operators.report import Results
 from benchmarks.dlboost_operators.slots import Slot, apart, divide, physical
@@ -35,6 +35,8 @@ SMALL: list[tuple[str, dict[str, Any]]] = [
     ("conv2d", {"height": 6, "width": 5, "in_channels": 4, "out_channels": 6, "kernel": 3, "stride": 2}),
     ("conv2d", {"height": 6, "width": 5, "in_channels": 4, "out_channels": 6, "kernel": 3, "groups": 2}),
     ("conv3d", {"depth": 3, "height": 4, "width": 5, "in_channels": 2, "out_channels": 3, "kernel": 2}),
+    ("depthwise_conv2d", {"height": 6, "width": 5, "channels": 4, "kernel": 3, "padding": 1}),
+    ("depthwise_conv2d", {"height": 6, "width": 5, "channels": 3, "kernel": 3, "multiplier": 2, "stride": 2}),
     ("conv2d_transpose", {**TRANSPOSED, "padding": 0}),
     ("conv2d_transpose", {**TRANSPOSED, "output_padding": 1, "groups": 2}),
 ]
@@ -66,6 +68,25 @@ def test_the_workloads_are_the_papers_and_the_network() -> None:
             spec = registry.get(case.operator).specs(workload)[name]
             assert math.prod(getattr(described, name).shape) == math.prod(spec.shape), case.name
         assert described.operations == 2 * registry.get(case.operator).macs(workload)
+
+
+def test_depthwise_layers_are_compared_and_change_no_bar() -> None:
+    results = results_with(1.2)
+    bars, page = report.failed_bars(results), report.render(results)
+    assert "MobileNet" not in page
+    for case in beside():
+        assert find(case.name) is case and case.family == "depthwise"
+        assert problem(case).operations == 2 * registry.get(case.operator).macs(workload_of(case))
+        match = {**results.matches["GEMM-G1|1"][0], "bursts": [[5e-4, 1e-3, 1e12]]}
+        results.put(case.name, 1, [match])
+        results.tunings[f"{case.name}|1"] = {
+            "trials": 5, "failed": 1, "reasons": {"build-error: x": 1}, "best": 1.0, "variant": "v",
+        }  # fmt: skip
+    assert report.failed_bars(results) == bars
+    after = report.render(results)
+    assert "1 thread: geometric mean 0.500" in after
+    assert sum(line.startswith("| MobileNet") for line in after.splitlines()) == len(beside()) == 4
+    assert "x0.500" in report.line(results, beside()[0].name, 1)
 
 
 @given(

@@ -23,6 +23,7 @@ SHAPES: list[tuple[str, dict[str, object]]] = [
     ("gemm", {"m": 17, "n": 50, "k": 147}),
     ("gemm", {"m": 64, "n": 64, "k": 64}),
     ("conv2d", {"height": 9, "width": 9, "in_channels": 8, "out_channels": 32, "kernel": 3, "padding": 1}),
+    ("depthwise_conv2d", {"height": 9, "width": 9, "channels": 37, "kernel": 3, "padding": 1}),
     (
         "conv2d",
         {
@@ -77,7 +78,7 @@ def test_generated_kernels(tmp_path: Path) -> None:
     done = export(items, tmp_path / "out", toolchain)  # runs and compares each of them
     assert done.unchecked == ()
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
-    assert [kernel["threads"] for kernel in manifest["kernels"]] != [1] * 4
+    assert [kernel["threads"] for kernel in manifest["kernels"]] != [1] * 5
     undefined = subprocess.run(
         ["nm", "-D", "--undefined-only", tmp_path / "out/lib/libheron_kernels.so"],
         capture_output=True,

@@ -25,7 +25,7 @@ def test_every_workload_is_an_einsum(path: Path) -> None:
     assert workloads
     for workload in workloads:
         einsum = einsum_of(workload)
-        assert einsum.reduction and einsum.group("n")
+        assert einsum.reduction and einsum.group("n", "batch")
         assert einsum.output.dtype == workload.dtypes.output
         work = 1
         for axis in einsum.axes:

@@ -40,10 +40,13 @@ def test_a_window_larger_than_the_image_is_refused() -> None:
         make("depthwise_conv2d", {**SHAPE, "kernel": 8})
 
 
-@pytest.mark.parametrize(("target", "dtype"), [("dlboost", "uint8"), ("vta", "int8")])
-def test_matrix_units_refuse_it_in_one_line(target: str, dtype: str) -> None:
+HALVES = {"input": "float16", "weight": "float16", "accumulate": "float32", "output": "float32"}
+
+
+@pytest.mark.parametrize(("target", "dtypes"), [("tensorcore-sm80", HALVES), ("vta", {"input": "int8"})])
+def test_matrix_units_refuse_it_in_one_line(target: str, dtypes: dict[str, str]) -> None:
     workload = make("depthwise_conv2d", SHAPE)
-    workload = replace(workload, dtypes=replace(workload.dtypes, input=dtype))
+    workload = replace(workload, dtypes=replace(workload.dtypes, **dtypes))
     with pytest.raises(InputError) as caught:
         _ = Task(workload, load(target)).variants
     assert "no n-like axis" in str(caught.value) and "\n" not in str(caught.value)

@@ -14,7 +14,7 @@ from heron_cli.schedule.task import Task
 from heron_cli.space import TableSampler
 from heron_cli.trial import Candidate
 
-from .workloads import conv, gemm
+from .workloads import conv, depthwise, gemm
 
 WORKLOADS = [
     (conv(), 1),
@@ -23,6 +23,9 @@ WORKLOADS = [
     (conv(height=7, width=10, batch=2, layout="NCHW", padding=0), 2),
     (conv(in_channels=3, width=12, stride=[1, 3], padding=2), 1),
     (gemm(13, 40, 9), 2),
+    (depthwise(), 1),
+    (depthwise(channels=100, height=11, stride=2, kernel=[5, 3], padding=[2, 0]), 2),
+    (depthwise(channels=5, layout="NCHW", dilation=2), 2),
 ]
 
 

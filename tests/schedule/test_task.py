@@ -19,7 +19,7 @@ from heron_cli.space import CpBackend, TableSampler
 from heron_cli.trial import Candidate
 
 from .readers import assert_readers_agree, assert_the_same_by_all_three_ways
-from .workloads import conv, gemm, workloads
+from .workloads import conv, depthwise, gemm, workloads
 
 NAMED = [
     gemm(127, 509, 1021),
@@ -28,6 +28,8 @@ NAMED = [
     conv(height=56, width=56, in_channels=64, out_channels=64),
     conv(height=56, width=56, in_channels=3, out_channels=64, kernel=7, stride=2, padding=3),
     conv(height=14, width=14, in_channels=32, out_channels=48, layout="NCHW", batch=2),
+    depthwise(height=28, width=28, channels=100, stride=2),
+    depthwise(height=9, channels=64, multiplier=2, layout="NCHW"),
 ]
 
 
@@ -50,6 +52,7 @@ def test_readers_agree_on_any_workload(
 
 
 TINY = [(gemm(6, 32, 8), 1), (gemm(6, 32, 8), 2), (gemm(4, 33, 9), 2), (conv(height=4, width=4), 1)]
+TINY += [(depthwise(height=4, width=4), 1), (depthwise(height=2, width=3, multiplier=2), 2)]
 
 
 @pytest.mark.parametrize(("workload", "threads"), TINY)

@@ -28,6 +28,11 @@ def conv(**changes: object) -> Workload:
     return make("conv2d", {**CONV, **changes})
 
 
+def depthwise(**changes: object) -> Workload:
+    shape = {"height": 6, "width": 7, "channels": 37, "kernel": 3, "padding": 1, **changes}
+    return make("depthwise_conv2d", shape)
+
+
 def finished(workload: Workload, epilogue: str | Fields, **dtypes: str) -> Workload:
     """The workload with other element types and an epilogue."""
     types = replace(workload.dtypes, **dtypes)

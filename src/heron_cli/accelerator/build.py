@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
-from heron_cli.accelerator.document import Document, IntrinsicKeys, LevelKeys, MemoryKeys
+from heron_cli.accelerator.document import Document, IntrinsicKeys, LevelKeys, MemoryKeys, ShapeKeys
 from heron_cli.accelerator.frozen import FrozenMap
 from heron_cli.accelerator.model import (
     Accelerator,
@@ -138,13 +138,19 @@ def _intrinsic(keys: IntrinsicKeys, origin: Origin) -> Intrinsic:
         computes=keys.computes,
         scope=keys.scope,
         lanes=keys.lanes or 1,
-        shapes=tuple(FrozenMap({"m": shape.m, "n": shape.n, "k": shape.k}) for shape in keys.shape),
+        shapes=tuple(FrozenMap(_extents(shape)) for shape in keys.shape),
         dtypes=Dtypes(keys.dtypes.input, keys.dtypes.weight, keys.dtypes.accumulate, keys.dtypes.output),
         extra=FrozenMap(
             {name: text for name, text in (("llvm", keys.llvm), ("ptx", keys.ptx)) if text is not None}
         ),
         origin=origin,
     )
+
+
+def _extents(shape: ShapeKeys) -> dict[str, int]:
+    """An intrinsic without rows and columns has one of each; without a batch it has none."""
+    batch = {} if shape.batch is None else {"batch": shape.batch}
+    return {**batch, "m": shape.m or 1, "n": shape.n or 1, "k": shape.k}
 
 
 def _memory(keys: MemoryKeys, origin: Origin) -> Memory:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from heron_cli.accelerator import fields as f
 from heron_cli.accelerator import units
 
+_DIMS = {"gemm": {"m": 1, "n": 16, "k": 4}, "dot": {"batch": 16, "k": 4}}
+"""What an intrinsic computes -> the extents that it has, with an example of each."""
 _DTYPES = {"input": "uint8", "weight": "int8", "accumulate": "int32"}
 _INTRINSIC = {
     "name": "vpdpbusd",
@@ -27,11 +29,16 @@ class Strict(BaseModel):
 
 
 class ShapeKeys(Strict):
-    """Extents of one intrinsic: C[m,n] += A[m,k] * B[n,k]."""
+    """Extents of one intrinsic; which of them it has follows from what it computes."""
 
-    m: f.Positive = Field(description="rows of the input and the output", examples=[1])
-    n: f.Positive = Field(description="rows of the weight, columns of the output", examples=[16])
+    m: f.Positive | None = Field(None, description="gemm: rows of the input and the output", examples=[1])
+    n: f.Positive | None = Field(
+        None, description="gemm: rows of the weight, columns of the output", examples=[16]
+    )
     k: f.Positive = Field(description="elements that one output element sums", examples=[4])
+    batch: f.Positive | None = Field(
+        None, description="dot: elements of the output, each with an input and a weight", examples=[16]
+    )
 
 
 class DtypesKeys(Strict):
@@ -48,7 +55,9 @@ class IntrinsicKeys(Strict):
 
     name: f.Label = Field(description="the instruction's name", examples=["vpdpbusd"])
     computes: f.Computes = Field(
-        description="what it computes; gemm: C[m,n] += A[m,k] * B[n,k]", examples=["gemm"]
+        description="what it computes; gemm: C[m,n] += A[m,k] * B[n,k], "
+        "dot: C[batch] += A[batch,k] * B[batch,k]",
+        examples=["gemm"],
     )
     scope: f.Scope = Field("thread", description="who executes it together")
     lanes: f.Positive | None = Field(None, description="threads that execute it together", examples=[32])
@@ -69,6 +78,18 @@ class IntrinsicKeys(Strict):
     def _drops_what_is_inherited(self) -> IntrinsicKeys:
         if self.drop is not None:
             raise ValueError("no instruction of this name is inherited; remove the item, or 'drop: false'")
+        return self
+
+    @model_validator(mode="after")
+    def _shapes_fit(self) -> IntrinsicKeys:
+        due = _DIMS[self.computes]
+        for shape in self.shape:
+            given = {name for name, extent in shape.model_dump().items() if extent is not None}
+            if given != set(due):
+                example = ", ".join(f"{name}: {extent}" for name, extent in due.items())
+                raise ValueError(
+                    f"{self.computes} has the extents {', '.join(due)}; write 'shape: {{{example}}}'"
+                )
         return self
 
     @model_validator(mode="after")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import TypeVar
 
 from heron_cli.accelerator.frozen import FrozenMap
@@ -28,8 +29,9 @@ class Dtypes:
 class Intrinsic:
     """A tensor instruction.
 
-    `shapes`: extents by dimension, {"m": 1, "n": 16, "k": 4} for C[m,n] += A[m,k] * B[n,k]. `lanes`: threads
-    that execute it together. `extra`: what only the back end reads, such as "llvm".
+    `shapes`: extents by dimension, {"m": 1, "n": 16, "k": 4} for C[m,n] += A[m,k] * B[n,k]; one that computes
+    C[batch] += A[batch,k] * B[batch,k] has a "batch", too. `lanes`: threads that execute it
+    together. `extra`: what only the back end reads, such as "llvm".
     """
 
     name: str
@@ -167,7 +169,7 @@ class Accelerator:
     def products(self) -> int:
         """Of the largest instruction."""
         shapes = (shape for intrinsic in self.intrinsics for shape in intrinsic.shapes)
-        return max(shape["m"] * shape["n"] * shape["k"] for shape in shapes)
+        return max(prod(shape.values()) for shape in shapes)
 
     @property
     def gathers(self) -> bool:

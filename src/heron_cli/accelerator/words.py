@@ -4,7 +4,7 @@ from __future__ import annotations
 
 SCHEMA = "heron/accelerator/1"
 
-COMPUTES = ("gemm",)
+COMPUTES = ("gemm", "dot")
 SCOPES = ("thread", "warp", "warpgroup")
 SHARERS = ("thread", "warp", "block", "core")
 ORDERS = ("fixed", "free", "mixed", "rasterised")
@@ -24,7 +24,7 @@ DTYPES = (
     *(f"{sign}int{bits}" for bits in (4, 8, 16, 32, 64) for sign in ("", "u")),
     *("float16", "bfloat16", "float32", "float64", "float8_e4m3fn", "float8_e5m2"),
 )
-DIMS = ("m", "n", "k")
+DIMS = ("batch", "m", "n", "k")
 INTRINSIC_NUMBERS = (*DIMS, "lanes")
 
 _SPATIAL = frozenset({"spatial", "batch", "m", "n"})

@@ -224,16 +224,17 @@ class Einsum:
         dims = (*self.left_out(), *self.cropped())
         return frozenset(name for dim in dims for name, _ in dim.terms) - self.padded
 
-    def static_edge(self) -> Edge | None:
-        """The innermost padded window: the one whose padded taps can be left out at compile time."""
+    def padded_windows(self) -> tuple[Edge, ...]:
+        """Windows of one axis and one tap, innermost first: their padded taps can be left out by tile."""
         taps = {axis.name for axis in self.reduction}
+        found = []
         for i in reversed(self.outside()):
             dim = self.input.dims[i]
             axis = [name for name, _ in dim.terms if name not in taps]
             tap = [name for name, _ in dim.terms if name in taps]
             if len(axis) == 1 and len(tap) == 1:
-                return Edge(axis[0], tap[0], dim)
-        return None
+                found.append(Edge(axis[0], tap[0], dim))
+        return tuple(found)
 
     def moves(self, axis: Axis, access: Access) -> bool:
         """Whether an axis, or a part of it, moves an operand."""

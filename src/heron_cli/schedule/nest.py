@@ -6,13 +6,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
 
-from heron_cli.schedule.einsum import Einsum
+from heron_cli.schedule.einsum import Edge, Einsum
 
 NO_STAGE = "none"
 SKIP = "skip"
 ROOT = "root"
 STREAMED = "streamed"
 DIRECT = "direct"
+
+
+def lane_of(covered: Mapping[str, str | None]) -> str | None:
+    """The axis of the lanes, by dimension of an intrinsic: n of a matrix product, else the batch."""
+    return covered["n"] or covered.get("batch")
+
+
+def trailing_of(covered: Mapping[str, str | None]) -> str | None:
+    """The axis of which an intrinsic reads neighbours of the input: its batch, else what it reduces."""
+    return covered.get("batch") or covered["k"]
+
+
+def static_edges(einsum: Einsum, covered: Mapping[str, str | None]) -> tuple[Edge, ...]:
+    """The padded windows whose taps each tile leaves out point by point, where the input is not copied.
+
+    All of them where lanes are a batch, since the kernel's taps are straight code; else the innermost.
+    """
+    found = einsum.padded_windows()
+    return found if covered.get("batch") else found[:1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +102,8 @@ class Nest:
     (`none`, `skip`: padded taps are left out instead, `root`, a level's name, or `LEVEL.COUNT`: after that
     many of the level's loops) and `lengths` how many coordinates of each input dimension one copy holds;
     `copies` says between how many buffers each memory's tiles rotate;
-    `intrinsic` maps m, n, k to the axes that the instruction covers, `shape` to their extents in it;
+    `intrinsic` maps m, n, k (and batch, for dot products by lanes) to the axes that the instruction covers,
+    `shape` to their extents in it;
     `lanes` is how many threads execute it together; `depths` says how many iterations of a pipelined level
     are in flight; `band` is how many rows of tiles a rasterised level takes at a time;
     `binds` says which hardware executes the loops of a level, `filled_by` what copies tiles into memories,
@@ -116,6 +136,21 @@ class Nest:
     teams: int = 0
     places: int = 0
     pack: str = ROOT
+
+    @property
+    def lane(self) -> str | None:
+        """The axis of a vector's lanes."""
+        return lane_of(self.intrinsic)
+
+    @property
+    def trailing(self) -> str | None:
+        """The axis that must trail in the input."""
+        return trailing_of(self.intrinsic)
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """The padded windows whose taps each tile leaves out point by point."""
+        return static_edges(self.einsum, self.intrinsic) if self.stage == SKIP else ()
 
     def level(self, name: str) -> tuple[str, ...]:
         """The axes of a level in loop order."""

@@ -62,11 +62,11 @@ def multiplied_per_kilo(poster: Poster) -> Expression | None:
     if place is None or not found:
         return None
     tables = [_by_size(poster, window) for window in found]
-    edge = template.einsum.static_edge()
+    static = [edge.dim for edge in template.static_edges]
     cases: list[Expression] = []
     for position in place.positions:
         shares = [
-            table[1] if position == SKIP and edge is not None and window.dim == edge.dim else choice
+            table[1] if position == SKIP and window.dim in static else choice
             for window, (choice, table) in zip(found, tables, strict=True)
         ]
         share: Expression = const(1000)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from heron_cli.accelerator.model import Intrinsic
 from heron_cli.schedule.einsum import Dim
-from heron_cli.schedule.nest import ROOT
+from heron_cli.schedule.nest import ROOT, lane_of, trailing_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,16 @@ class Tensorize:
     intrinsic: Intrinsic
     shape: Mapping[str, int]
     axes: Mapping[str, str | None]
+
+    @property
+    def lane(self) -> str | None:
+        """The axis of a vector's lanes: what a row of sums moves along."""
+        return lane_of(self.axes)
+
+    @property
+    def trailing(self) -> str | None:
+        """The axis that must trail in the input, of which the instruction reads neighbours."""
+        return trailing_of(self.axes)
 
 
 @dataclass(frozen=True, slots=True)

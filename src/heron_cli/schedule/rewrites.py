@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -26,6 +27,21 @@ def drop_unit_axes(einsum: Einsum) -> Einsum:
             channels = [axis for axis in axes if not einsum.window(axis.name)]
             longer += [] if any(axis in longer for axis in channels) else channels[-1:]
         kept += longer
+    return _restricted(einsum, kept)
+
+
+def drop_all_unit_axes(einsum: Einsum) -> Einsum:
+    """As `drop_unit_axes`, for lanes that are a batch: kept are a batch-like axis and one of the sum."""
+    kept: list[Axis] = []
+    for group in GROUPS:
+        axes = einsum.group(group)
+        longer = [axis for axis in axes if axis.extent > 1]
+        kept += longer or (axes[-1:] if group in ("batch", "k") else ())
+    return _restricted(einsum, kept)
+
+
+def _restricted(einsum: Einsum, kept: Sequence[Axis]) -> Einsum:
+    """Without all other axes, which have one iteration."""
     if len(kept) == len(einsum.axes):
         return einsum
     names = {axis.name for axis in kept}

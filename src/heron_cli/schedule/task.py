@@ -115,6 +115,7 @@ class Task:
                 self.accelerator,
                 self.threads,
                 rewriting.instruction,
+                rewriting.computes,
                 rewriting.filled_by,
             )
             try:

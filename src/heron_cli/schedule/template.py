@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from heron_cli.accelerator.model import Accelerator, Intrinsic, Level
-from heron_cli.schedule.einsum import Dim, Einsum
-from heron_cli.schedule.nest import NO_STAGE, ROOT, Nest, Tiling
+from heron_cli.schedule.einsum import Dim, Edge, Einsum
+from heron_cli.schedule.nest import NO_STAGE, ROOT, Nest, Tiling, static_edges
 from heron_cli.schedule.primitives import (
     Bind,
     Hold,
@@ -47,6 +47,7 @@ class Template:
     accelerator: Accelerator
     threads: int
     instruction: str | None = None  # the only intrinsic to use; None: whichever fits best
+    computes: str = "gemm"  # what the intrinsic must compute
     filled_by: str = "threads"
     primitives: tuple[Primitive, ...] = ()
     log: tuple[Applied, ...] = ()
@@ -67,12 +68,18 @@ class Template:
     def intrinsics(self) -> tuple[Intrinsic, ...]:
         """The intrinsics that may be used."""
         every = self.accelerator.intrinsics
-        return tuple(each for each in every if self.instruction in (None, each.name))
+        fit = (each for each in every if each.computes == self.computes)
+        return tuple(each for each in fit if self.instruction in (None, each.name))
 
     @property
     def tensorize(self) -> Tensorize:
         """The intrinsic in use. Raises StopIteration before the tensorize rule."""
         return next(self.all(Tensorize))
+
+    @property
+    def static_edges(self) -> tuple[Edge, ...]:
+        """The padded windows whose taps each tile leaves out point by point where they are skipped."""
+        return static_edges(self.einsum, self.tensorize.axes)
 
     def split(self, axis: str) -> Split:
         """How an axis is split. Raises StopIteration for an unknown axis."""
@@ -90,7 +97,7 @@ class Template:
     def panelled(self, axis: str) -> bool:
         """Whether each iteration of an axis reads a panel of its own of a weight that is packed."""
         einsum = self.einsum
-        spatial = einsum.axis(axis).group != "k" and self.tensorize.axes["n"] != axis
+        spatial = einsum.axis(axis).group != "k" and self.tensorize.lane != axis
         return self.pack is not None and spatial and einsum.moves(einsum.axis(axis), einsum.weight)
 
     @property

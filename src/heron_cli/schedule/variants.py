@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from heron_cli.accelerator.model import Accelerator
 from heron_cli.schedule.einsum import Einsum, Group
-from heron_cli.schedule.rewrites import complete, drop_unit_axes, flatten, fuse_all, pad_axis
+from heron_cli.schedule.rewrites import (
+    complete,
+    drop_all_unit_axes,
+    drop_unit_axes,
+    flatten,
+    fuse_all,
+    pad_axis,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Rewriting:
     """One way to rewrite; `einsum` is None where it does not apply; `why` says why not, or what it does.
 
-    `instruction` names the intrinsic to use; None leaves the choice to the tensorize rule. `filled_by` says
-    what copies tiles into the near memories.
+    `instruction` names the intrinsic to use; None leaves the choice to the tensorize rule, among those that
+    compute what `computes` says. `filled_by` says what copies tiles into the near memories.
     """
 
     name: str
@@ -23,13 +30,19 @@ class Rewriting:
     why: str
     instruction: str | None = None
     filled_by: str = "threads"
+    computes: str = "gemm"
 
 
 def rewritings(einsum: Einsum, accelerator: Accelerator) -> list[Rewriting]:
     """All of them, those that do not apply included."""
     lacking = _lacking(einsum, accelerator)
-    if lacking:
-        return [Rewriting("any", None, lacking)]
+    products = [Rewriting("any", None, lacking)] if lacking else _products(einsum, accelerator)
+    by_lanes = any(intrinsic.computes == "dot" for intrinsic in accelerator.intrinsics)
+    return [*products, _lanes(einsum, accelerator)] if by_lanes else products
+
+
+def _products(einsum: Einsum, accelerator: Accelerator) -> list[Rewriting]:
+    """Matrix products."""
     plain = drop_unit_axes(einsum)
     fused = fuse_all(plain, ("batch", "m", "n"))
     if accelerator.gathers:
@@ -41,7 +54,9 @@ def rewritings(einsum: Einsum, accelerator: Accelerator) -> list[Rewriting]:
 
 def _lacking(einsum: Einsum, accelerator: Accelerator) -> str:
     """Why no rewriting gives a matrix product; empty if one may."""
-    shapes = [shape for intrinsic in accelerator.intrinsics for shape in intrinsic.shapes]
+    shapes = _shapes(accelerator)
+    if not shapes:
+        return f"{accelerator.name} has no intrinsic that computes matrix products"
     meanings: dict[Group, str] = {"n": "axis of weight and output alone", "k": "axis of the sum"}
     for dim, meaning in meanings.items():
         if not einsum.group(dim) and all(shape[dim] > 1 for shape in shapes):
@@ -49,11 +64,37 @@ def _lacking(einsum: Einsum, accelerator: Accelerator) -> str:
     return ""
 
 
+def _shapes(accelerator: Accelerator) -> list[Mapping[str, int]]:
+    """Of the intrinsics that compute matrix products."""
+    found = (each for each in accelerator.intrinsics if each.computes == "gemm")
+    return [shape for intrinsic in found for shape in intrinsic.shapes]
+
+
+def _lanes(einsum: Einsum, accelerator: Accelerator) -> Rewriting:
+    """Dot products, one for each index that all operands have: channels that are groups of their own."""
+    name = "lanes"
+    if accelerator.tails != "overlap":
+        return Rewriting(name, None, "only where tails overlap does a vector of lanes end with its axis")
+    if not einsum.group("batch"):
+        return Rewriting(name, None, "input, weight and output have no axis in common")
+    if not einsum.weight.constant:
+        return Rewriting(name, None, "the weight is not constant")
+    plain = drop_all_unit_axes(einsum)
+    channels = [axis.name for axis in plain.reduction if not einsum.window(axis.name) and axis.extent > 1]
+    if plain.group("n") and channels:
+        return Rewriting(
+            name, None, f"the sum over {channels[0]} and {plain.group('n')[0].name} is a matrix product"
+        )
+    fused = fuse_all(plain, ("batch", "m", "n"))
+    why = "lanes are channels with weights of their own, the intrinsic reduces over taps"
+    return Rewriting(name, fused, why, computes="dot")
+
+
 def _whole(einsum: Einsum, accelerator: Accelerator) -> Rewriting:
     """For machines without tails: every dimension of the intrinsic is padded to a whole number of blocks."""
     name = "whole"
     for dim in ("m", "n", "k"):
-        unit = min(shape[dim] for intrinsic in accelerator.intrinsics for shape in intrinsic.shapes)
+        unit = min(shape[dim] for shape in _shapes(accelerator))
         axes = [axis for axis in einsum.axes if axis.group == dim and len(axis.parts) == 1]
         if dim == "k":
             # blocks of a window's taps would overlap, so only channels are packed in blocks
@@ -68,7 +109,7 @@ def _whole(einsum: Einsum, accelerator: Accelerator) -> Rewriting:
 
 
 def _least_k(accelerator: Accelerator) -> int:
-    return min(shape["k"] for intrinsic in accelerator.intrinsics for shape in intrinsic.shapes)
+    return min(shape["k"] for shape in _shapes(accelerator))
 
 
 def _channels(einsum: Einsum) -> list[str]:

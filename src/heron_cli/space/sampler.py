@@ -15,7 +15,7 @@ from heron_cli.space.faults import SolverBugError, SolverTimeoutError
 from heron_cli.space.proposals import Indices, Mask, Proposals
 from heron_cli.space.protocol import FREE, Kept, Restriction, restriction_of
 from heron_cli.space.space import Rows, Space
-from heron_cli.space.tables import group
+from heron_cli.space.tables import group, set_bits
 
 BATCH = 1 << 15
 """Most proposals judged at a time: more would leave the cache."""
@@ -121,12 +121,11 @@ class TableSampler:
         for table in self._grouping.tables:
             columns = [self.space.names.index(name) for name in table.names]
             fitting = table.fitting(choices[:, :, columns], kept[:, columns])
-            sizes = fitting.sum(axis=1)
+            sizes = np.bitwise_count(fitting).sum(axis=1, dtype=np.int64)
             able &= sizes > 0
-            starts = np.cumsum(sizes) - sizes
             place = rng.integers(0, np.maximum(sizes, 1)[:, None], size=(count, tries))
-            rows = np.append(np.nonzero(fitting)[1], 0)  # the last stands in where a child has none
-            drawn.append(rows[np.minimum(starts[:, None] + place, len(rows) - 1)].ravel())
+            # where a child has no row any will do
+            drawn.append(np.minimum(set_bits(fitting, place), len(table) - 1).ravel())
         if not able.any():
             return able, np.empty((0, len(self.space.knobs)), np.int64), able
         alive = self._proposals.survivors(drawn)

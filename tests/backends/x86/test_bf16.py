@@ -28,6 +28,11 @@ SHAPES: list[tuple[str, dict[str, object]]] = [
     ("bmm", {"batch": 2, "m": 9, "n": 32, "k": 16}),
     ("conv2d", dict(PADDED)),
     ("conv2d", {**PADDED, "in_channels": 3, "stride": 2, "layout": "NCHW"}),
+    ("depthwise_conv2d", {"height": 7, "width": 9, "channels": 20, "kernel": 3, "padding": 1}),
+    (
+        "depthwise_conv2d",
+        {"height": 7, "width": 9, "channels": 5, "kernel": 4, "stride": 2, "layout": "NCHW"},
+    ),
     (
         "conv2d_transpose",
         {"height": 4, "width": 5, "in_channels": 6, "out_channels": 20, "kernel": 3, "stride": 2},

@@ -91,22 +91,22 @@ class X86Backend:
 
 
 def _mnemonic(task: Task, candidate: Candidate) -> str:
-    """The instruction as a disassembly shows it: the intrinsic's name in the YAML."""
+    """The instruction as a disassembly shows it: the intrinsic's name in the YAML, up to a hyphen."""
     name: str = task.variant(candidate.variant).template.tensorize.intrinsic.name
-    return name
+    return name.partition("-")[0]
 
 
 def _refusal(nest: Nest) -> str | None:
     """Why no code is generated for an intrinsic or epilogue; the loops around it may be anything."""
     from heron_cli.backends.buffers import item_bytes
 
-    if nest.intrinsic["m"] or not nest.intrinsic["n"] or not nest.intrinsic["k"]:
+    if nest.intrinsic["m"] or not nest.lane or not nest.intrinsic["k"]:
         return (
             f"{nest.instruction}: the x86 back end takes intrinsics of one row, of several lanes and inputs"
         )
     depth = nest.tilings[nest.intrinsic["k"]].unit * item_bytes(nest.einsum.input.dtype)
     if depth != 4:
-        return f"{nest.instruction}: a lane takes {depth} bytes; the x86 back end broadcasts 4"
+        return f"{nest.instruction}: a lane takes {depth} bytes; the x86 back end has words of 4"
     beyond = [access for access in (*nest.einsum.finishing, nest.einsum.output) if access.dtype == "bfloat16"]
     if beyond:
         return f"{beyond[0].name} is bfloat16; the x86 back end finishes and stores float32 or integers"

@@ -44,7 +44,8 @@ class Ahead:
         """What the next tile reads where this one reads `place`."""
         if self.next is None:
             return []
-        return [forms.prefetch(source.buffer, place + source.offset({self.next: case.size(self.next)}))]
+        size = case.size(self.next) * (self.width if self.next == self.lane else 1)
+        return [forms.prefetch(source.buffer, place + source.offset({self.next: size}))]
 
     def lines(
         self, output: Any, base: Any, first: Any, case: Case, blocks: int, index: Any, count: int

@@ -12,6 +12,7 @@ from heron_cli.backends import tir
 from heron_cli.backends.x86 import forms, inline
 from heron_cli.backends.x86.cases import Cases
 from heron_cli.backends.x86.finish import Finish
+from heron_cli.backends.x86.lanes import LaneTile
 from heron_cli.backends.x86.pack import PackedWeight
 from heron_cli.backends.x86.packing import Packing
 from heron_cli.backends.x86.stage import InputStage, Source
@@ -45,9 +46,8 @@ class KernelEmitter:
         if constant:
             data[1] = tir.argument("weight", self.weight.dtype, self.weight.elements, 64)
         self.input, self.given, *added, output = (buffer for _, buffer in data)
-        self.tile = RegisterTile(
-            self.nest, self.weight, self.stage, self.cases, Finish(self.nest, added), output
-        )
+        form = LaneTile if self.nest.intrinsic.get("batch") else RegisterTile
+        self.tile = form(self.nest, self.weight, self.stage, self.cases, Finish(self.nest, added), output)
         panels = self.weight.entire(self.given) if constant else None
         return forms.function(symbol, data, self._whole(Reads(Source.user(self.input, einsum.input), panels)))
 

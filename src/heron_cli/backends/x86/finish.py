@@ -14,7 +14,7 @@ class Finish:
     """Applies the steps of a nest's epilogue; `buffers` are the operands that it reads, in its order."""
 
     def __init__(self, nest: Nest, buffers: Sequence[Any]) -> None:
-        lane = nest.intrinsic["n"]
+        lane = nest.lane
         assert lane is not None
         self.lane, self.width = lane, nest.tilings[lane].unit
         self.einsum = nest.einsum

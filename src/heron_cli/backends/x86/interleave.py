@@ -61,3 +61,31 @@ def _neighbours(size: int, half: int) -> list[int]:
 def _quarters(*chosen: int) -> list[int]:
     """Quarters of two vectors, which are numbered one after the other."""
     return [quarter * _QUARTER + i for quarter in chosen for i in range(_QUARTER)]
+
+
+def rows(vectors: Sequence[Any], lanes: int, dtype: str, statements: list[Any]) -> Any:
+    """One vector of words, of which each holds the elements that one lane has in several vectors.
+
+    Of bytes, two shuffles that the CPU has: words across the vector, then bytes within its quarters.
+    """
+    depth, total = len(vectors), len(vectors) * lanes
+    if depth == 2:
+        order = [row * lanes + lane for lane in range(lanes) for row in range(depth)]
+        return forms.reinterpret(forms.shuffle(vectors, order), f"int32x{lanes}")
+    together = tir.register("rows", dtype, total)
+    statements += [
+        tir.allocate_register(together),
+        tir.store(together, 0, forms.shuffle(vectors, range(total)), total),
+    ]
+    words = forms.reinterpret(tir.load(together, 0, total), f"int32x{lanes}")
+    across = [row * (lanes // depth) + part for part in range(lanes // depth) for row in range(depth)]
+    parts = tir.register("parts", "int32", lanes)
+    statements += [tir.allocate_register(parts), tir.store(parts, 0, forms.shuffle([words], across), lanes)]
+    elements = forms.reinterpret(tir.load(parts, 0, lanes), f"{dtype}x{total}")
+    within = [
+        part * depth * depth + row * depth + lane
+        for part in range(lanes // depth)
+        for lane in range(depth)
+        for row in range(depth)
+    ]
+    return forms.reinterpret(forms.shuffle([elements], within), f"int32x{lanes}")

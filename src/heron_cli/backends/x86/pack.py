@@ -2,7 +2,8 @@
 
 Layout, outermost first: axes that the weight shares with the output other than the lanes, tile of lane
 blocks, reduction loops in the order of the nest, group of 4, lane block within the tile, lane, byte.
-The last group is right-aligned when 4 does not divide the reduction: what it repeats has weight 0.
+The last group is right-aligned when 4 does not divide the reduction: what it repeats has weight 0. Where
+lanes are a batch it is filled up with zeros instead, since every row of the input is read for itself.
 """
 
 from __future__ import annotations
@@ -39,9 +40,10 @@ class PackedWeight:
     def __init__(self, nest: Nest) -> None:
         self.nest = nest
         einsum = nest.einsum
-        lane, group = nest.intrinsic["n"], nest.intrinsic["k"]
+        lane, group = nest.lane, nest.intrinsic["k"]
         assert lane is not None and group is not None
         self.lane, self.group = lane, group
+        self.filled = nest.intrinsic.get("batch") is not None
         names = einsum.weight.names()
         parts = {part.name for axis in einsum.axes for part in axis.parts if part.name in names}
         self.outer = [
@@ -68,7 +70,7 @@ class PackedWeight:
 
     def _lanes(self) -> tuple[Any, ...]:
         lanes = self.lanes
-        return self.nest.einsum.axis(self.lane), lanes.base, lanes.longer, self.width, self.depth
+        return self.nest.einsum.axis(self.lane), lanes.base, lanes.longer, self.width, self.depth, self.filled
 
     def length(self, axis: Axis) -> int:
         """Steps of a reduction axis."""
@@ -133,8 +135,8 @@ class PackedWeight:
         return step * (blocks * self.vector)
 
     def group_start(self, group: Any, last: bool) -> Any:
-        """First iteration of a group of 4; the irregular last one ends with the axis."""
-        return self.groups.extent - self.depth if last else group * self.depth
+        """First iteration of a group of 4; the irregular last one ends with the axis or is filled up."""
+        return self.groups.extent - self.depth if last and not self.filled else group * self.depth
 
     def column(self, q: Any) -> Any:
         """First lane of a block; the last block is shifted back to end with the axis."""

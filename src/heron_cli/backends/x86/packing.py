@@ -170,7 +170,9 @@ class Packing:
         if self.lanes.extent < self.width:
             conditions.append(lane < self.lanes.extent)
         repeated = -extent % self.depth
-        if repeated:
+        if repeated and self.weight.filled:
+            conditions.append(index[self.group] < extent)
+        elif repeated:
             last = tir.number(group) == self.groups.blocks - 1
             index[self.group] = tir.select(last, extent - self.depth + byte, group * self.depth + byte)
             conditions.append(tir.select(last, tir.number(byte) >= repeated, tir.number(1) == 1))

@@ -9,7 +9,7 @@ from typing import Any
 
 from heron_cli.backends import tir
 from heron_cli.backends.x86 import forms, inline
-from heron_cli.backends.x86.cases import Case, static_edge
+from heron_cli.backends.x86.cases import Case
 from heron_cli.elements import BYTES
 from heron_cli.schedule.einsum import Access, Dim
 from heron_cli.schedule.nest import SKIP, Nest
@@ -55,7 +55,6 @@ class InputStage:
         self.nest = nest
         self.einsum = nest.einsum
         self.taps = {axis.name for axis in self.einsum.reduction}
-        self.edge = static_edge(nest)
         self.tested = self._tested()
 
     def _tested(self) -> list[Dim]:
@@ -66,7 +65,8 @@ class InputStage:
         """
         if self.nest.stage == SKIP:
             outside = [self.einsum.input.dims[i] for i in self.einsum.outside()]
-            return [dim for dim in outside if self.edge is None or dim != self.edge.dim]
+            static = [edge.dim for edge in self.nest.edges]
+            return [dim for dim in outside if dim not in static]
         group = str(self.nest.intrinsic["k"])
         order = [loop.axis for loop in self.nest.positions() if loop.axis in self.taps]
         outer = order[: order.index(group)]
@@ -107,10 +107,10 @@ class InputStage:
     # --- copying ------------------------------------------------------------------------------------
 
     def layout(self) -> list[int]:
-        """Order of the copy's dimensions: the user's, with the intrinsic's reduction axis trailing."""
-        group = self.nest.intrinsic["k"]
+        """Order of the copy's dimensions: the user's, with the axis that the intrinsic asks for trailing."""
+        trailing = str(self.nest.trailing)
         dims = self.einsum.input.dims
-        return sorted(range(len(dims)), key=lambda i: dims[i].coefficient(str(group)) != 0)
+        return sorted(range(len(dims)), key=lambda i: dims[i].coefficient(trailing) != 0)
 
     def emit(
         self,

@@ -30,7 +30,7 @@ class Reads:
 
 
 @dataclass(frozen=True)
-class _Sums:
+class Sums:
     """The sums of a tile: where it starts, its output points, and a register for every vector of each.
 
     A point says how far it lies from the tile's first one on every m-like axis.
@@ -63,6 +63,7 @@ class RegisterTile:
         covered = {self.lane, self.group}
         self.left_out = [d for d in self.einsum.left_out() if not covered & {name for name, _ in d.terms}]
         self.ahead = Ahead(nest, self.lane, self.width)
+        self.valid = min(self.width, nest.tilings[self.lane].extent)  # lanes that are real
 
     def multiplication(self) -> str:
         """LLVM IR that tiles with `inlined` call."""
@@ -79,7 +80,7 @@ class RegisterTile:
             [tir.register(f"acc{p}_{j}", self.accumulate, self.width) for j in range(case.size(self.lane))]
             for p in range(len(points))
         ]
-        sums = _Sums(case, starts, points, registers)
+        sums = Sums(case, starts, points, registers)
         flat = [buffer for row in registers for buffer in row]
         statements = [tir.allocate_register(buffer) for buffer in flat]
         statements += [tir.store(b, 0, tir.zero(self.accumulate, self.width), self.width) for b in flat]
@@ -89,11 +90,11 @@ class RegisterTile:
         def reduce(output: Any) -> Any:
             return tir.bind(
                 "a",
-                reads.source.base(starts),
+                reads.source.base({name: at for name, at in starts.items() if name != self.lane}),
                 lambda a: tir.bind(
                     "w",
                     self.weight.tile_base(panels, tiles),
-                    lambda w: self._reduce(reads.source, panels.buffer, sums, a, w, output),
+                    lambda w: self.reduce(reads.source, panels.buffer, sums, a, w, output),
                 ),
             )
 
@@ -112,20 +113,15 @@ class RegisterTile:
 
     # --- the sums -----------------------------------------------------------------------------------
 
-    def _reduce(self, source: Source, packed: Any, sums: _Sums, a: Any, w: Any, output: Any) -> Any:
+    def reduce(self, source: Source, packed: Any, sums: Sums, a: Any, w: Any, output: Any) -> Any:
         """All products of a tile; `a`, `w` and `output` are where its operands begin."""
-        order = self._reduction_order()
+        order = self.reduction_order()
         loops = [axis for axis in order if axis.name != self.group]
         group_first = order[0].name == self.group
         starts, static = sums.starts, sums.case.static_taps
 
         def outermost(index: Any, count: int, depth: int) -> list[Any]:
-            """What is asked for in one of `count` iterations of the outermost loop of the sum."""
-            if depth or output is None:
-                return []
-            return self.ahead.lines(
-                self.output, output, starts[self.lane], sums.case, sums.blocks, index, count
-            )
+            return [] if depth else self.lines(sums, output, index, count)
 
         def steps(taps: Mapping[str, Any], groups: Sequence[Any], last: bool) -> Any:
             """The dot products of some groups of four at fixed taps."""
@@ -144,7 +140,7 @@ class RegisterTile:
                     bytes4 = tir.load(source.buffer, place, self.depth)
                     words = tir.broadcast(forms.reinterpret(bytes4, "int32"), self.width)
                     for accumulator, vector in zip(row, weights, strict=True):
-                        value = self._multiply(tir.load(accumulator, 0, self.width), words, vector)
+                        value = self.multiply(tir.load(accumulator, 0, self.width), words, vector)
                         statements.append(tir.store(accumulator, 0, value, self.width))
                     if i == 0:  # the groups of a step lie within few lines
                         statements += self.ahead.inputs(source, place, sums.case)
@@ -161,7 +157,7 @@ class RegisterTile:
                 if axis.name not in static:
                     reads = self.stage.guard(starts, here, axis.name, sums.case)
                 work = tir.when(
-                    tir.both(reads, self._has_weight(starts, here, axis.name)),
+                    tir.both(reads, self.has_weight(starts, here, axis.name)),
                     taps_loop(others, here, inner, depth + 1),
                 )
                 return tir.sequence([*outermost(iteration, count, depth), work])
@@ -174,26 +170,8 @@ class RegisterTile:
                 return tir.sequence(unrolled) if unrolled else tir.nothing()
             return tir.loop(axis.name, axis.extent, lambda index: body(index, index, axis.extent))
 
-        tiling = self.nest.tilings[self.group]
-        regular = tiling.extent // self.depth
-        step = min(tiling.size, max(regular, 1))
-        whole, rest = divmod(regular, step)
-
         def groups_loop(inner: Callable[[Sequence[Any], bool], Any], depth: int) -> Any:
-            """All groups of four: a loop of `step` at a time, the rest, and the shifted last one."""
-            statements = []
-            if whole:
-
-                def body(g: Any) -> Any:
-                    work = inner([g * step + u for u in range(step)], False)
-                    return tir.sequence([*outermost(g, whole, depth), work])
-
-                statements.append(tir.loop("g", whole, body))
-            if rest:
-                statements.append(inner([whole * step + u for u in range(rest)], False))
-            if tiling.extent % self.depth:
-                statements.append(inner([tiling.blocks - 1], True))
-            return tir.sequence(statements)
+            return self.groups_loop(inner, lambda g, whole: outermost(g, whole, depth))
 
         if group_first:
             body = groups_loop(
@@ -203,9 +181,41 @@ class RegisterTile:
             body = taps_loop(
                 loops, {}, lambda taps: groups_loop(lambda gs, last: steps(taps, gs, last), len(loops)), 0
             )
-        return tir.when(tir.both(self.stage.tile_guard(starts), self._has_weight(starts, {}, None)), body)
+        return tir.when(tir.both(self.stage.tile_guard(starts), self.has_weight(starts, {}, None)), body)
 
-    def _multiply(self, sums: Any, words: Any, weights: Any) -> Any:
+    def lines(self, sums: Sums, output: Any, index: Any, count: int) -> list[Any]:
+        """What is asked for in one of `count` iterations of the outermost loop of the sum, to be written."""
+        if output is None:
+            return []
+        first = sums.starts[self.lane]
+        return self.ahead.lines(self.output, output, first, sums.case, sums.blocks, index, count)
+
+    def groups_loop(
+        self, inner: Callable[[Sequence[Any], bool], Any], asked: Callable[[Any, int], list[Any]]
+    ) -> Any:
+        """All groups of four: a loop of `step` at a time, the rest, and the irregular last one.
+
+        `asked` is what one of so many iterations of the loop asks the caches for.
+        """
+        tiling = self.nest.tilings[self.group]
+        regular = tiling.extent // self.depth
+        step = min(tiling.size, max(regular, 1))
+        whole, rest = divmod(regular, step)
+        statements = []
+        if whole:
+
+            def body(g: Any) -> Any:
+                work = inner([g * step + u for u in range(step)], False)
+                return tir.sequence([*asked(g, whole), work])
+
+            statements.append(tir.loop("g", whole, body))
+        if rest:
+            statements.append(inner([whole * step + u for u in range(rest)], False))
+        if tiling.extent % self.depth:
+            statements.append(inner([tiling.blocks - 1], True))
+        return tir.sequence(statements)
+
+    def multiply(self, sums: Any, words: Any, weights: Any) -> Any:
         """One instruction: to each lane, the products of a word of the input and one of weights."""
         dtype = f"{self.accumulate}x{self.width}"
         if self.inlined:
@@ -213,7 +223,7 @@ class RegisterTile:
         vector = forms.reinterpret(words, f"{self.einsum.input.dtype}x{self.width * self.depth}")
         return forms.llvm_intrinsic(dtype, self.nest.instruction, sums, vector, weights)
 
-    def _has_weight(self, starts: Mapping[str, Any], taps: Mapping[str, Any], last: str | None) -> Any:
+    def has_weight(self, starts: Mapping[str, Any], taps: Mapping[str, Any], last: str | None) -> Any:
         """The test 'the weight is not zero here' for a loop over tap `last` or for the tile (None).
 
         None if there is nothing to test: only phases of a transposed convolution lack taps.
@@ -228,10 +238,14 @@ class RegisterTile:
                 tests += [coordinate >= 0, coordinate < dim.extent]
         return tir.both(*tests)
 
-    def _reduction_order(self) -> list[Axis]:
+    def reduction_order(self) -> list[Axis]:
         """The axes of the sum, each once, at its outermost level: the emitter does not tile them further."""
         names = [loop.axis for loop in self.nest.positions() if self.einsum.axis(loop.axis).group == "k"]
         return [self.einsum.axis(name) for name in dict.fromkeys(names)]
+
+    def column(self, block: Any) -> Any:
+        """First lane of a block; the last block is shifted back to end with the axis."""
+        return 0 if self.nest.tilings[self.lane].extent < self.width else self.weight.column(block)
 
     # --- write-back ---------------------------------------------------------------------------------
 
@@ -240,11 +254,11 @@ class RegisterTile:
         moving = [a.name for a in self.einsum.spatial if a.name != self.lane]
         return sum((starts[name] * output.stride(name) for name in moving), output.offset())
 
-    def _write_back(self, sums: _Sums, c: Any) -> Any:
-        output, tiling, starts = self.einsum.output, self.nest.tilings[self.lane], sums.starts
+    def _write_back(self, sums: Sums, c: Any) -> Any:
+        output, starts = self.einsum.output, sums.starts
         stride = output.stride(self.lane)
         first = starts[self.lane]  # in blocks
-        valid = min(self.width, tiling.extent)
+        valid = self.valid
         streamed = self.nest.store == STREAMED
         statements = []
         for point, row in zip(sums.points, sums.registers, strict=True):
@@ -252,11 +266,7 @@ class RegisterTile:
             here = {name: starts[name] + point.get(name, 0) for name in starts if name != self.lane}
             stores = []
             for j, register in enumerate(row):
-                column = (first + j) * self.width
-                if tiling.extent % self.width and tiling.extent > self.width:
-                    column = tir.minimum(column, tiling.extent - self.width)
-                elif tiling.extent < self.width:
-                    column = 0
+                column = self.column(first + j)
                 before, buffer = self.finish.apply(register, here, column, valid)
                 stores += before
                 if streamed:

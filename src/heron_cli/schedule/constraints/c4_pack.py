@@ -18,7 +18,7 @@ class PackOnce(ConstraintRule):
         template, pack = poster.template, poster.template.pack
         if pack is None or len(pack.positions) == 1:
             return
-        einsum, lane = template.einsum, template.tensorize.axes["n"]
+        einsum, lane = template.einsum, template.tensorize.lane
         for index, position in enumerate(pack.positions):
             level = position.partition(".")[0]
             if position == ROOT or template.accelerator.level(level).bind is not None:

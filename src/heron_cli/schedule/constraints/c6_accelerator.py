@@ -49,6 +49,7 @@ class _Resolver:
         tensorize = poster.template.tensorize
         self.constants = {
             **poster.template.accelerator.constants,
+            "intrinsic.batch": 1,
             **{f"intrinsic.{dim}": extent for dim, extent in tensorize.shape.items()},
             "intrinsic.lanes": tensorize.intrinsic.lanes,
         }

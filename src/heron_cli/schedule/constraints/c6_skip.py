@@ -10,6 +10,7 @@ from heron_cli.space import (
     Expression,
     Var,
     any_of,
+    at_least,
     at_most,
     ceil_div,
     const,
@@ -32,10 +33,10 @@ class SkippedTaps(ConstraintRule):
             return
         index = place.positions.index(SKIP)
         chosen = Var(f"place.{place.stage}") if len(place.positions) > 1 else None
-        edge = template.einsum.static_edge()
+        edges = template.static_edges
         for i in template.einsum.outside():
             dim = template.einsum.input.dims[i]
-            if edge is not None and dim == edge.dim:
+            if any(dim == edge.dim for edge in edges):
                 continue
             for name, _ in dim.terms:
                 axis = template.einsum.axis(name)
@@ -49,12 +50,27 @@ class SkippedTaps(ConstraintRule):
                         f"axis {name}",
                         f"taps of {name} are left out for a whole tile, so a tile holds one {name}",
                     )
-        if edge is None:
+        if not edges:
             return
+        taps, ends = (", ".join(names) for names in zip(*((e.tap, e.axis) for e in edges), strict=True))
+        covered = template.tensorize.axes["k"]
+        for edge in edges:
+            if edge.tap != covered:
+                continue
+            split = template.split(edge.tap)
+            condition = at_least(poster.factor(split.inner, edge.tap), split.blocks)
+            if chosen is not None:
+                condition = any_of(different(chosen, index), condition)
+            poster.space.require(
+                f"{self.name} {edge.tap}",
+                condition,
+                f"axis {edge.tap}",
+                f"which rows of {edge.tap} the intrinsic takes is known where all of them are unrolled",
+            )
         limit = template.accelerator.limits.get("unrolled")
         if limit is None:
             return
-        code = poster.space.derive("skip.instructions", self._instructions(poster, edge))
+        code = poster.space.derive("skip.instructions", self._instructions(poster))
         condition = at_most(code, limit)
         if chosen is not None:
             condition = any_of(different(chosen, index), condition)
@@ -62,15 +78,26 @@ class SkippedTaps(ConstraintRule):
             f"{self.name} code",
             condition,
             template.accelerator.where("limits.unrolled"),
-            f"every tap of {edge.tap} and every edge of {edge.axis} has a body of its own",
+            f"every tap of {taps} and every edge of {ends} has a body of its own",
         )
 
-    def _instructions(self, poster: Poster, edge: Edge) -> Expression:
+    def _instructions(self, poster: Poster) -> Expression:
         """Intrinsics in straight code, no fewer than are emitted: bodies x tile x taps x unrolled steps."""
         template = poster.template
-        sizes = [
-            _sum_of_sizes(poster, axis.name) for axis in template.einsum.spatial if axis.name != edge.axis
-        ]
+        edges, covered = template.static_edges, template.tensorize.axes["k"]
+        apart = {edge.axis for edge in edges}
+        sizes = [_sum_of_sizes(poster, a.name) for a in template.einsum.spatial if a.name not in apart]
+        points = [self._points(poster, edge) for edge in edges]
+        unrolled = {edge.tap for edge in edges}
+        if template.tensorize.axes.get("batch"):  # every tap is straight code
+            unrolled = {axis.name for axis in template.einsum.reduction}
+        # steps along the axis that the intrinsic covers are those of its taps
+        taps = [axis.extent for axis in template.einsum.reduction if axis.name in unrolled - {covered}]
+        return product([*sizes, *points, *taps, _steps(poster)])
+
+    def _points(self, poster: Poster, edge: Edge) -> Expression:
+        """Points along an edge in all bodies."""
+        template = poster.template
         split = template.split(edge.axis)
         tiles = poster.tiles(edge.axis)
         first = [o * edge.dim.coefficient(edge.axis) + edge.dim.offset for o in range(split.blocks)]
@@ -79,8 +106,7 @@ class SkippedTaps(ConstraintRule):
         right = sum(low + reach >= edge.dim.extent for low in first)
         base = const(split.blocks) // tiles  # blocks of a short tile
         bodies = minimum(tiles, ceil_div(left, base) + ceil_div(right, base) + 2)
-        points = bodies * poster.factor(split.inner, edge.axis)
-        return product([*sizes, points, template.einsum.axis(edge.tap).extent, _steps(poster)])
+        return bodies * poster.factor(split.inner, edge.axis)
 
 
 def _sum_of_sizes(poster: Poster, axis: str) -> Expression:

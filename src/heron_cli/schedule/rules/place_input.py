@@ -26,9 +26,9 @@ class PlaceInput(ScheduleRule):
         einsum = template.einsum
         names = [", ".join(term for term, _ in einsum.input.dims[i].terms) for i in einsum.outside()]
         needs = [f"padding on {' and '.join(names)}"] if names else []
-        group = template.tensorize.axes["k"]
-        if group is not None and einsum.input.stride(group) != 1:
-            needs.append(f"{group} does not trail")
+        trailing = template.tensorize.trailing
+        if trailing is not None and einsum.input.stride(trailing) != 1:
+            needs.append(f"{trailing} does not trail")
         return needs
 
     def rewrite(self, template: Template) -> tuple[Template, str]:
@@ -54,10 +54,16 @@ class PlaceInput(ScheduleRule):
         )
 
     def _skippable(self, template: Template) -> bool:
-        """Taps can be left out where the input is else read as it lies and only spatial edges are padded."""
-        einsum, group = template.einsum, template.tensorize.axes["k"]
-        return (
-            group is not None
-            and einsum.input.stride(group) == 1
-            and all(not einsum.input.dims[i].coefficient(group) for i in einsum.outside())
-        )
+        """Taps can be left out where the input is else read as it lies and only spatial edges are padded.
+
+        Where lanes are a batch, the intrinsic's own taps are left out one by one, if they are among those of
+        which each tile knows what is padding.
+        """
+        einsum, tensorize = template.einsum, template.tensorize
+        group, trailing = tensorize.axes["k"], tensorize.trailing
+        if group is None or trailing is None or einsum.input.stride(trailing) != 1:
+            return False
+        batched = tensorize.axes.get("batch") is not None
+        known = [edge.dim for edge in template.static_edges if batched and edge.tap == group]
+        padded = [dim for i in einsum.outside() if (dim := einsum.input.dims[i]).coefficient(group)]
+        return all(dim in known for dim in padded)

@@ -27,9 +27,9 @@ class PrefetchOperands(ScheduleRule):
         return template.add(*found), ", ".join(told)
 
     def _found(self, template: Template) -> list[Prefetch]:
-        einsum, lane = template.einsum, template.tensorize.axes["n"]
+        einsum, lane = template.einsum, template.tensorize.lane
         worth = {
-            "weight": True,
+            "weight": not template.tensorize.axes.get("batch"),  # a batch has few weights, which stay near
             "output": lane is not None and einsum.output.stride(lane) == 1,
             "input": any(einsum.moves(axis, einsum.input) for axis in einsum.spatial),
         }

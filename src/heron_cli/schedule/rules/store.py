@@ -47,7 +47,7 @@ def _obstacle(kind: str, template: Template) -> str:
 
 def _parts_of_lines(template: Template) -> str:
     """Streamed: no line may be written in parts."""
-    lane = template.tensorize.axes["n"]
+    lane = template.tensorize.lane
     if lane is None or template.einsum.output.stride(lane) != 1:
         return "the output's lanes are stored one by one"
     width = template.split(lane).unit
@@ -61,7 +61,7 @@ def _parts_of_lines(template: Template) -> str:
 
 def _broken_pieces(template: Template) -> str:
     """Direct: neighbours along n must neighbour in the output, and none may be cropped."""
-    einsum, lane = template.einsum, template.tensorize.axes["n"]
+    einsum, lane = template.einsum, template.tensorize.lane
     if lane is None or einsum.output.stride(lane) != 1:
         return "neighbours in a warp's registers do not neighbour in the output"
     if any(dim.leaves(einsum.iterators) and dim.coefficient(lane) for dim in einsum.output.dims):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from heron_cli.accelerator.model import Intrinsic
-from heron_cli.schedule.einsum import Axis, Einsum, Group
+from heron_cli.schedule.einsum import GROUPS, Axis, Einsum, Group
 from heron_cli.schedule.primitives import Tensorize
 from heron_cli.schedule.rules.base import NotApplicableError, ScheduleRule
 from heron_cli.schedule.template import Template
 
-_DIMS: tuple[Group, ...] = ("m", "n", "k")
+_DIMS: Mapping[str, tuple[Group, ...]] = {"gemm": ("m", "n", "k"), "dot": ("batch", "k")}
+"""What an intrinsic computes -> the groups whose axes it covers."""
 
 
 class TensorizeRule(ScheduleRule):
@@ -28,7 +29,8 @@ class TensorizeRule(ScheduleRule):
         """Record the best choice."""
         waste, _, best = min(self._choices(template), key=lambda choice: choice[:2])
         covered = ", ".join(f"{dim} = {axis or '1'}" for dim, axis in best.axes.items())
-        share = "" if waste == 1 else f", {100 * (waste - 1):.0f} % of the work repeated"
+        how = "repeated or on zeros" if best.intrinsic.computes == "dot" else "repeated"
+        share = "" if waste == 1 else f", {100 * (waste - 1):.0f} % of the work {how}"
         return template.add(best), f"{best.intrinsic.name} {_shape(best.shape)} covers {covered}{share}"
 
     def _choices(self, template: Template) -> list[tuple[float, int, Tensorize]]:
@@ -37,8 +39,13 @@ class TensorizeRule(ScheduleRule):
             if not _takes(intrinsic, einsum):
                 continue
             for shape in intrinsic.shapes:
-                least = 1 if template.accelerator.gathers else shape["k"]  # what is masked need not exist
-                axes = {dim: _best(einsum, dim, shape[dim], least) for dim in _DIMS}
+                lanes = intrinsic.computes == "dot"  # each of its inputs is read for itself
+                masked = template.accelerator.gathers or lanes
+                least = 1 if masked else shape["k"]  # what is masked need not exist
+                axes = {
+                    dim: _best(einsum, dim, shape[dim], least, scattered=lanes)
+                    for dim in _DIMS[intrinsic.computes]
+                }
                 if any(axis is None and shape[dim] > 1 for dim, axis in axes.items()):
                     continue
                 waste, distance = 1.0, 0
@@ -49,6 +56,7 @@ class TensorizeRule(ScheduleRule):
                 names: dict[str, str | None] = {
                     dim: None if axis is None or shape[dim] == 1 else axis.name for dim, axis in axes.items()
                 }
+                names = {**dict.fromkeys(("m", "n", "k")), **names}
                 found.append((waste, distance, Tensorize(intrinsic, shape, names)))
         return found
 
@@ -57,9 +65,9 @@ class TensorizeRule(ScheduleRule):
         asked = f"{einsum.input.dtype} × {einsum.weight.dtype} → {einsum.accumulate}"
         takes = ", ".join(
             f"{i.name}: {i.dtypes.input} × {i.dtypes.weight} → {i.dtypes.accumulate}"
-            for i in accelerator.intrinsics
+            for i in template.intrinsics
         )
-        if not any(_takes(intrinsic, einsum) for intrinsic in accelerator.intrinsics):
+        if not any(_takes(intrinsic, einsum) for intrinsic in template.intrinsics):
             return f"{accelerator.name} has no intrinsic for {asked} (it has {takes})"
         needed: tuple[tuple[Group, str], ...] = (
             ("n", "axis of weight and output alone"),
@@ -80,15 +88,16 @@ def _takes(intrinsic: Intrinsic, einsum: Einsum) -> bool:
     )
 
 
-def _best(einsum: Einsum, dim: Group, extent: int, least: int) -> Axis | None:
+def _best(einsum: Einsum, dim: Group, extent: int, least: int, *, scattered: bool) -> Axis | None:
     """The axis of a group for one dimension of the intrinsic.
 
-    A reduction must be contiguous and long enough; lanes are never phases, some of which do not exist.
+    A reduction must be contiguous, unless its inputs may be scattered, and long enough; lanes are never
+    phases, some of which do not exist.
     """
     candidates = einsum.group(dim)
     if dim == "n":
         candidates = tuple(axis for axis in candidates if axis.name not in einsum.edges)
-    if dim == "k":
+    if dim == "k" and not scattered:
         usable = [axis for axis in candidates if axis.extent >= least and einsum.reducible(axis.name)]
         channels = [axis for axis in usable if not einsum.window(axis.name)]
         runs = [axis for axis in usable if einsum.input.stride(axis.name) == 1]
@@ -108,4 +117,4 @@ def _distance(einsum: Einsum, axis: Axis) -> int:
 
 
 def _shape(shape: Mapping[str, int]) -> str:
-    return "×".join(str(shape[dim]) for dim in ("m", "n", "k"))
+    return "×".join(str(shape[dim]) for dim in GROUPS if dim in shape)

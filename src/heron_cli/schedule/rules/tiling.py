@@ -58,19 +58,21 @@ class MultiLevelTiling(ScheduleRule):
 
     def _orders(self, template: Template, level: Level) -> tuple[tuple[str, ...], ...]:
         """Design §3: `fixed` keeps batch, m, n, reduction; `free` moves n among m and may put k first;
-        `mixed` moves the reduction group anywhere.
+        `mixed` moves the reduction group anywhere. Lanes count as n, whatever their group. Where they are a
+        batch, the taps of a group are innermost: rows of the input are then shared among the other taps.
         """
-        einsum, names = template.einsum, template.axes_of(level)
-        batch = [axis.name for axis in einsum.group("batch") if axis.name in names]
+        einsum, names, lane = template.einsum, template.axes_of(level), template.tensorize.lane
+        lanes = [axis.name for axis in einsum.axes if axis.group == "n" or axis.name == lane]
+        batch = [axis.name for axis in einsum.group("batch") if axis.name in names and axis.name not in lanes]
         m = [axis.name for axis in einsum.group("m") if axis.name in names]
-        n = [axis.name for axis in einsum.group("n") if axis.name in names]
+        n = [name for name in lanes if name in names]
         k = [axis.name for axis in einsum.reduction if axis.name in names]
         spatial = [[*batch, *m, *n]]
         reduction = [k]
         if level.order in ("free", "mixed"):
             spatial = [[*batch, *m[:i], *n, *m[i:]] for i in range(len(m), -1, -1)] if n else spatial
             first = template.tensorize.axes["k"]
-            if first in k and len(k) > 1:
+            if first in k and len(k) > 1 and not template.tensorize.axes.get("batch"):
                 reduction.append([first, *(axis for axis in k if axis != first)])
         places = range(len(spatial[0]) + 1) if level.order == "mixed" and k else [len(spatial[0])]
         found = [(*s[:i], *r, *s[i:]) for s in spatial for r in reduction for i in places]

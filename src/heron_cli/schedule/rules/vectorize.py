@@ -15,7 +15,7 @@ class Vectorize(ScheduleRule):
 
     def unless(self, template: Template) -> str | None:
         """The lanes must trail in the output."""
-        lane = template.tensorize.axes["n"]
+        lane = template.tensorize.lane
         if lane is None:
             return "the intrinsic has a single lane"
         stride = template.einsum.output.stride(lane)
@@ -23,4 +23,4 @@ class Vectorize(ScheduleRule):
 
     def rewrite(self, template: Template) -> tuple[Template, str]:
         """One mark."""
-        return template.add(Mark(INTRINSIC, "vectorize")), f"lanes of {template.tensorize.axes['n']}"
+        return template.add(Mark(INTRINSIC, "vectorize")), f"lanes of {template.tensorize.lane}"
