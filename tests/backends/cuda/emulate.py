@@ -32,7 +32,7 @@ def run(
     nest: Any, operands: dict[str, np.ndarray], *, seed: int = 0, late: bool = True, shape: tuple[int, ...]
 ) -> np.ndarray:
     """The output of a nest's kernel, by emulation; `operands` by name, floats already in the nest's types."""
-    emitted = KernelEmitter(nest, asynchronous=late).emit("heron_kernel")
+    emitted = KernelEmitter(nest).emit("heron_kernel")
     functions = {"heron_kernel": emitted.function}
     if emitted.packed is not None:
         functions["heron_kernel_pack"], extents = pack.emit(
