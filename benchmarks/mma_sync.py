@@ -139,29 +139,33 @@ def _compare_all(options: argparse.Namespace) -> dict[str, Any]:
 
     from benchmarks.gpu import compare
     from benchmarks.gpu.ceilings import ceilings, mma_sync
-    from benchmarks.gpu.triton_product import compile_all, configs
+    from benchmarks.gpu.triton_product import build_all, configs
     from heron_cli.backends.cuda.device_kernel import alone
     from heron_cli.operators.workload import load_file
 
-    tried = configs()
+    every = configs()
     began = time.monotonic()
-    compile_all(tried, min(16, options.jobs or len(os.sched_getaffinity(0))))
-    print(f"Triton: {len(tried)} configurations built, {time.monotonic() - began:.0f} s", flush=True)
+    built, failures = build_all(every, min(16, options.jobs or len(os.sched_getaffinity(0))))
+    print(
+        f"Triton: {len(built)} of {len(every)} built, {time.monotonic() - began:.0f} s",
+        *failures[:3],
+        flush=True,
+    )
     path = HERE.parent / "configs" / "workloads" / f"{WORKLOADS}.yaml"
     with alone():
         machine = {**compare.machine(), **ceilings(), RANDOM: mma_sync(True)}
-        rows = [_compare(each, options) for each in load_file(path)]
-    failed = max(row["failed"] for row in rows)
+        rows = [_compare(each, options, built) for each in load_file(path)]
+    failed = len(failures) + max(row["failed"] for row in rows)
     return {
         "machine": machine,
         "triton": triton.__version__,
-        "tried": len(tried) - failed,
+        "tried": len(every) - failed,
         "failed": failed,
         "rows": rows,
     }
 
 
-def _compare(workload: Any, options: argparse.Namespace) -> dict[str, Any]:
+def _compare(workload: Any, options: argparse.Namespace, built: Sequence[Any]) -> dict[str, Any]:
     """Seconds of heron's best kernel, of Triton's fastest and of PyTorch's product. Raises RuntimeError where
     heron has no kernel, a result is wrong, or Triton has no kernel without wgmma.
     """
@@ -188,7 +192,7 @@ def _compare(workload: Any, options: argparse.Namespace) -> dict[str, Any]:
     mine = Mine(kernel, alone=True)
     output, other = mine.empty(), mine.empty()
     a, b = tensors["input"], tensors["weight"]
-    finalists, failed = _triton(a, b, other)
+    finalists, failed = _triton(built, a, b, other)
     calls: dict[str, Callable[[], Any]] = {"heron": mine.call(mine.prepared(tensors), output), **finalists}
     for name, call in calls.items():
         result = output if name == "heron" else other
@@ -214,27 +218,23 @@ def _compare(workload: Any, options: argparse.Namespace) -> dict[str, Any]:
     return row
 
 
-def _triton(a: Any, b: Any, output: Any) -> tuple[dict[str, Callable[[], Any]], int]:
-    """The fastest few of Triton's configurations, and how many did not run."""
+def _triton(built: Sequence[Any], a: Any, b: Any, output: Any) -> tuple[dict[str, Callable[[], Any]], int]:
+    """The fastest few of Triton's kernels, and how many did not run."""
     from benchmarks.gpu.peer import graph_of, seconds
-    from benchmarks.gpu.triton_product import call, configs, only_mma_sync
+    from benchmarks.gpu.triton_product import call
 
     times: dict[Any, float] = {}
     failures = []
-    for config in configs():
-        product = call(config, a, b, output)
+    for each in built:
         try:
-            kernel = product()
-            if not only_mma_sync(kernel):
-                raise RuntimeError("its kernel has wgmma, or no mma.sync")
-            graph = graph_of([product] * 5)
-            times[config] = min(seconds(graph, 5, 1) for _ in range(3))
+            graph = graph_of([call(each, a, b, output)] * 5)
+            times[each] = min(seconds(graph, 5, 1) for _ in range(3))
         except Exception as error:  # needs more than the GPU has; the page counts them
-            failures.append(f"{config}: {type(error).__name__}: {error}"[:200])
+            failures.append(f"{each.config}: {type(error).__name__}: {error}"[:200])
     if not times:
-        raise RuntimeError(f"none of Triton's configurations runs: {failures[0]}")
+        raise RuntimeError(f"none of Triton's kernels runs: {failures[:1]}")
     fastest = sorted(times, key=lambda each: times[each])[:FINALISTS]
-    return {f"{config}": call(config, a, b, output) for config in fastest}, len(failures)
+    return {f"{each.config}": call(each, a, b, output) for each in fastest}, len(failures)
 
 
 def _options() -> argparse.Namespace:

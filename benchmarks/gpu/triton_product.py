@@ -1,20 +1,21 @@
 """A product of float16 matrices in Triton, kept from wgmma: the peer of heron's mma.sync kernels.
 
 Triton takes wgmma on compute capability 9.0 unless DISABLE_MMA_V3 is set, which its compiler asks for each
-kernel. That a kernel has mma.sync and no wgmma is read from its PTX.
+kernel. That a kernel has mma.sync and no wgmma is read from its PTX. Kernels are compiled ahead, in several
+processes, and launched by the driver as heron's are: neither a GPU nor Python's headers are needed to build.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from ctypes import c_int, c_uint64
 from dataclasses import dataclass
 from itertools import product
 from multiprocessing import get_context
 from typing import Any
 
-import torch
 import triton
 import triton.language as tl
 
@@ -22,6 +23,8 @@ os.environ["DISABLE_MMA_V3"] = "1"
 _SHARED = 227 * 1024
 _TILES = ((128, 128, 4), (128, 128, 8), (128, 256, 8), (256, 128, 8), (64, 256, 4), (256, 64, 4),
           (128, 64, 4), (64, 128, 4))  # fmt: skip
+_CAPABILITY, _LANES = 90, 32
+_POINTERS, _EXTENTS = ("a", "b", "c"), ("m", "n", "k")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,41 +69,69 @@ def _kernel(a, b, c, m, n, k, M: tl.constexpr, N: tl.constexpr, K: tl.constexpr,
     tl.store(c + i[:, None] * n + j[None, :], total.to(tl.float16))
 
 
-def call(config: Config, a: Any, b: Any, c: Any) -> Callable[[], Any]:
-    """For c = a · bᵀ, contiguous, all extents whole tiles. The call gives the compiled kernel."""
-    (m, k), n = a.shape, b.shape[0]
-    assert m % config.m == n % config.n == k % config.k == 0, f"{config} does not divide {m}×{n}×{k}"
-    launcher = _kernel[m // config.m * (n // config.n),]
-    return lambda: launcher(a, b, c, m, n, k, **_options(config))
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Machine code of a configuration and what a launch needs. `extra` parameters follow its own: pointers to
+    memory that it has no use for.
+    """
+
+    config: Config
+    code: bytes
+    symbol: str
+    shared: int
+    extra: int
 
 
-def compile_all(chosen: list[Config], jobs: int) -> None:
-    """Fill Triton's cache in several processes; what does not compile says so when it is called."""
+def build_all(chosen: Sequence[Config], jobs: int) -> tuple[list[Built], list[str]]:
+    """What compiles, and why others do not, by several processes."""
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        list(pool.map(_compile, chosen))
+        every = list(pool.map(build, chosen))
+    return [one for one in every if isinstance(one, Built)], [one for one in every if isinstance(one, str)]
 
 
-def _compile(config: Config) -> str:
-    half = torch.float16
+def build(config: Config) -> Built | str:
+    """Compile for extents that are multiples of 16; why not, where that fails or it is not by mma.sync."""
+    from triton.backends.compiler import GPUTarget
+    from triton.compiler import ASTSource
+
+    constants = {"M": config.m, "N": config.n, "K": config.k, "BAND": config.band}
+    names = [*_POINTERS, *_EXTENTS, *constants]
+    signature = {**dict.fromkeys(_POINTERS, "*fp16"), **dict.fromkeys(_EXTENTS, "i32")}
+    whole = {(place,): [["tt.divisibility", 16]] for place in range(len(signature))}
+    source = ASTSource(
+        fn=_kernel,
+        signature={**signature, **dict.fromkeys(constants, "constexpr")},
+        constexprs={(names.index(name),): value for name, value in constants.items()},
+        attrs=whole,
+    )
+    options = {"num_warps": config.warps, "num_stages": config.stages}
     try:
-        _kernel.warmup(half, half, half, 4096, 4096, 4096, grid=(1,), **_options(config))
-    except Exception as error:  # too many registers or too much shared memory: this one is left out later
-        return str(error)
-    return ""
+        made = triton.compile(source, target=GPUTarget("cuda", _CAPABILITY, _LANES), options=options)
+    except Exception as error:  # needs more than a block has; counted by whoever asked
+        return f"{config}: {type(error).__name__}: {error}"[:200]
+    text = made.asm["ptx"]
+    if "mma.sync" not in text or "wgmma" in text:
+        return f"{config}: its kernel has wgmma, or no mma.sync"
+    entry = text[text.index(".entry") :]
+    parameters = entry[: entry.index(")")].count(".param")
+    metadata = made.metadata
+    return Built(config, made.asm["cubin"], metadata.name, metadata.shared, parameters - len(signature))
 
 
-def _options(config: Config) -> dict[str, int]:
-    return {
-        "M": config.m,
-        "N": config.n,
-        "K": config.k,
-        "BAND": config.band,
-        "num_warps": config.warps,
-        "num_stages": config.stages,
-    }
+def call(built: Built, a: Any, b: Any, c: Any) -> Callable[[], None]:
+    """For c = a · bᵀ on PyTorch's current stream; all contiguous, all extents whole tiles."""
+    from benchmarks.gpu.mine import stream
+    from heron_cli.backends.cuda.driver import Function, Module
 
+    config, (m, k), n = built.config, a.shape, b.shape[0]
+    assert m % config.m == n % config.n == k % config.k == 0, f"{config} does not divide {m}×{n}×{k}"
+    module = Module(built.code)
+    blocks = m // config.m * (n // config.n)
+    function = Function(module, built.symbol, (blocks, 1, 1), _LANES * config.warps, built.shared)
+    pointers = [c_uint64(each.data_ptr()) for each in (a, b, c)]
+    arguments = [*pointers, *map(c_int, (m, n, k)), *[c_uint64(0)] * built.extra]
 
-def only_mma_sync(kernel: Any) -> bool:
-    """Whether a compiled kernel multiplies by mma.sync alone."""
-    text = kernel.asm["ptx"]
-    return "mma.sync" in text and "wgmma" not in text
+    def launch(_kept: Any = (module, a, b, c)) -> None:
+        function.launch(stream(), arguments)
+
+    return launch

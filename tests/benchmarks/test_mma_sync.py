@@ -61,3 +61,14 @@ def test_the_section_compares_with_tritons_fastest_and_stays(tmp_path: Path) -> 
     assert "fastest of 120 configurations (8 more did not run)" in text
     assert "GEMM-0: heron {'tile.i': 4}; Triton 128×128" in text
     assert "500 TFLOP/s with random operands, 600 with small ones" in text
+
+
+def test_the_peer_compiles_to_mma_sync_alone() -> None:
+    pytest.importorskip("triton")
+    from benchmarks.gpu import triton_product
+
+    every = triton_product.configs()
+    assert len(set(every)) == len(every) > 100
+    built = triton_product.build(every[-1])
+    assert isinstance(built, triton_product.Built), built
+    assert built.code[:4] == b"\x7fELF" and built.extra == 2 and built.shared > 0
