@@ -103,20 +103,28 @@ def test_at_most_bounds_each_factor_and_the_product_of_a_bound_level(
 
 def test_c2_threads_get_work(dlboost: Accelerator) -> None:
     for threads in (2, 4):
-        variant = Task(gemm(64, 64, 16), dlboost, threads).variants[0]
+        variant = Task(gemm(256, 64, 64), dlboost, threads).variants[0]
         columns = sampled(variant)
         iterations, tiles = columns["parallel.iterations"], columns["parallel.i"] * columns["parallel.j"]
         assert (iterations == tiles).all()
         every = tiles * columns["cache.i"] * columns["cache.j"]
         assert (iterations >= np.minimum(threads, every)).all()
         assert (iterations <= 64 * threads).all()
-    alone = sampled(Task(gemm(64, 64, 16), dlboost, 1).variants[0])
+    alone = sampled(Task(gemm(256, 64, 64), dlboost, 1).variants[0])
     assert (alone["parallel.iterations"] == 1).all()
+
+
+def test_c2_one_thread_may_do_all_of_little_work(dlboost: Accelerator) -> None:
+    columns = sampled(Task(gemm(64, 64, 16), dlboost, 4).variants[0])
+    iterations, every = columns["parallel.iterations"], columns["cache.i"] * columns["cache.j"]
+    alone = iterations == 1
+    assert alone.any() and not alone.all()
+    assert (iterations[~alone] >= np.minimum(4, (iterations * every)[~alone])).all()
 
 
 def test_c2_counts_the_work_of_levels_of_any_name(vary: Vary) -> None:
     levels = "levels: [{name: cache}, {name: strip, axes: spatial}]"
-    columns = sampled(Task(gemm(64, 64, 16), vary(levels), 4).variants[0])
+    columns = sampled(Task(gemm(256, 64, 64), vary(levels), 4).variants[0])
     every = prod(columns[f"{level}.{axis}"] for level in ("parallel", "cache", "strip") for axis in "ij")
     assert (columns["parallel.iterations"] >= np.minimum(4, every)).all()
     assert (columns["strip.i"] > 1).any()

@@ -8,6 +8,7 @@ import random
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -78,11 +79,20 @@ def test_a_tuner_with_another_description_is_told_by_the_server(steady: Lab, pro
         list(runner.run(candidates[:2]))
 
 
+def _reached(port: int) -> socket.socket:
+    """A connection; a server that noise has ended is there again in a moment."""
+    for _ in range(300):
+        with contextlib.suppress(ConnectionRefusedError):
+            return socket.create_connection(("127.0.0.1", port))
+        time.sleep(0.1)
+    raise AssertionError(f"no server came back on port {port}")
+
+
 def test_garbage_on_the_port_of_a_server_harms_nobody(steady: Lab, problem: Any) -> None:
     noise = random.Random(0)
     for length in (0, 1, 4, 100, 100_000):
         for port in steady.ports:
-            with socket.create_connection(("127.0.0.1", port)) as connection:
+            with _reached(port) as connection:
                 try:
                     connection.sendall(noise.randbytes(length))
                 except OSError:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.primitives import Bind
-from heron_cli.space import at_least, at_most, minimum, product
+from heron_cli.space import any_of, at_least, at_most, equal, minimum, product
 
 _PER_THREAD = 64
+_FEW_CALLS = 8192
+"""Of the intrinsic, one a cycle: to wake another thread takes about a third of that."""
 
 
 class LoopFuse(ConstraintRule):
-    """The iterations of a bound level: every thread gets one where the work allows, none gets a flood."""
+    """The iterations of a bound level: every thread gets one where the work allows, or one gets all; none
+    gets a flood.
+    """
 
     name = "C2 loop fuse"
 
@@ -32,7 +38,10 @@ class LoopFuse(ConstraintRule):
             every = product([poster.tiles(axis) for axis in axes])
             tiles = space.derive(f"{bind.level}.tiles", minimum(template.threads, every))
             why = f"{template.threads} threads share the iterations of {bind.level}"
-            space.require(f"{self.name} {bind.level}", at_least(fused, tiles), where, why)
+            shared, each = at_least(fused, tiles), why
+            if prod(template.split(axis.name).blocks for axis in template.einsum.axes) <= _FEW_CALLS:
+                shared, each = any_of(equal(fused, 1), shared), f"{why}, or one does them all"
+            space.require(f"{self.name} {bind.level}", shared, where, each)
             if bind.at_most is None:
                 limit = _PER_THREAD * template.threads
                 space.require(f"{self.name} {bind.level} limit", at_most(fused, limit), where, why)
