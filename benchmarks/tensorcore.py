@@ -43,10 +43,12 @@ def main() -> None:
     if arguments.wheels is not None:
         _install(arguments.wheels)
     if arguments.page is not None:
+        from benchmarks import mma_sync
         from benchmarks.gpu.page import write
         from benchmarks.metaschedule.page import keep
 
         write(arguments.out, arguments.page, arguments.note)
+        mma_sync.keep(arguments.page)
         keep(arguments.page, "tensorcore")
         return
     arguments.workloads = arguments.workloads or ["heron-operators-tensorcore"]

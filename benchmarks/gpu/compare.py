@@ -57,7 +57,7 @@ def compare_all(arguments: argparse.Namespace) -> None:
 
         with alone():
             limits = ceilings()
-        write({"file": "", "name": "machine", **_machine(), **limits})
+        write({"file": "", "name": "machine", **machine(), **limits})
         for file, workload in chosen(arguments):
             if arguments.until is not None and time.monotonic() - started > arguments.until:
                 return
@@ -200,7 +200,8 @@ def _line(name: str, row: dict[str, Any]) -> str:
     )
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """GPU, its clocks, and the versions of what runs on it."""
     import torch
 
     smi = subprocess.run(

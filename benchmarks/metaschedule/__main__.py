@@ -1,11 +1,13 @@
 """Tune the same workloads with TVM's MetaSchedule and with heron, compare side by side, tell what failed.
 
     python -m benchmarks.metaschedule --target dlboost
-    python -m benchmarks.metaschedule --target tensorcore --part 0/2    # one process a GPU
+    python -m benchmarks.metaschedule --target tensorcore --gpus 4 --trials 128 --until 540 --out PAGE
 
 Both tuners have the same trials, cores and threads. Workloads lie in folders of --work, and everything goes
-on where it stopped; --until ends it in time. Stages: `tune`, `compare` (on a quiet machine), `page` (the
-section "TVM MetaSchedule" of the page --out, which that page's own script keeps).
+on where it stopped. --until ends it in time, of which every workload gets an equal part. 128 trials of a
+workload on a GPU take both tuners about 5 min on 16 cores: all six some 8 min on three or four GPUs with 16
+cores each. Stages: `tune`, `compare` (on a quiet machine), `page` (the section "TVM MetaSchedule" of the page
+--out, which that page's own script keeps).
 """
 
 from __future__ import annotations
@@ -36,6 +38,9 @@ _GRACE = {"tune": 100.0, "compare": 60.0}  # what is under way when the time is 
 def main() -> int:
     """Run the stages; 5 when the bar is missed, 2 where the machine is another one."""
     options = _options()
+    if options.gpus < 1:
+        print(f"error: --gpus {options.gpus}: at least one is needed", file=sys.stderr)
+        return 2
     machine, stages = MACHINES[options.target], options.stage or STAGES
     if machine.accelerator and stages != ["page"] and (why := unavailable(machine.accelerator)):
         print(f"error: {machine.accelerator} cannot be measured here: {'; '.join(why)}", file=sys.stderr)
@@ -48,16 +53,21 @@ def main() -> int:
     end = time.monotonic() + options.until
     chosen = [each for each in machine.workloads() if options.only in each.name]
     part, parts = map(int, options.part.split("/"))
-    if machine.gpu:  # one workload at a time, built on this part's share of all logical cores
+    gpus = {}
+    if machine.gpu:  # a workload at a time on each, built on its share of all logical cores
         cores = sorted(os.sched_getaffinity(0))[: options.jobs][part::parts]
-        slots = [Slot(options.threads, tuple(cores))]
+        slots = gpu_slots(cores, len(chosen[part::parts]), options.gpus, options.threads)
+        if options.gpus > 1:
+            gpus = {slot.cores[0]: number for number, slot in enumerate(slots)}
     else:
         slots = shares(apart(physical(), together)[: options.jobs], len(chosen[part::parts]), options.threads)
+    rounds = -(-len(chosen[part::parts]) // len(slots))
     for stage in (each for each in ("tune", "compare") if each in stages):
         until = end if "compare" not in stages or stage == "compare" else end - options.until * 0.15
         order = Order(
-            stage, machine, work, options.trials, options.threads, options.seed, options.rivals, until
-        )
+            stage, machine, work, options.trials, options.threads, options.seed, options.rivals, until,
+            rounds, gpus,
+        )  # fmt: skip
         in_slots(worker, [Work(each, options.threads) for each in chosen[part::parts]], slots, order,
                  until + _GRACE[stage])  # fmt: skip
     if "page" not in stages:
@@ -78,6 +88,13 @@ def shares(cores: list[int], workloads: int, threads: int) -> list[Slot]:
     return [Slot(threads, tuple(cores[i * size : (i + 1) * size])) for i in range(several)]
 
 
+def gpu_slots(cores: list[int], workloads: int, gpus: int, threads: int) -> list[Slot]:
+    """One slot for each GPU; no more than are needed to be done as soon, so that each has more cores."""
+    rounds = -(-max(1, workloads) // gpus)
+    needed = -(-max(1, workloads) // rounds)
+    return [Slot(threads, tuple(cores[i::needed])) for i in range(needed)]
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -87,6 +104,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--trials", type=int, default=192, help="of each tuner and workload (default: 192)")
     parser.add_argument("--threads", type=int, default=1, help="of the kernels")
     parser.add_argument("--jobs", type=int, help="cores to use (default: all)")
+    parser.add_argument("--gpus", type=int, default=1, help="GPUs to use at a time (default: 1)")
     parser.add_argument("--part", default="0/1", help="I/N: every N-th workload from the I-th on")
     parser.add_argument("--until", type=float, default=86400, help="seconds after which nothing is begun")
     parser.add_argument("--only", default="", help="workloads whose name contains this")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from heron_cli.operators.workload import Workload
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What every process is told."""
+    """What every process is told: among others how many workloads it will get at most, as far as can be said
+    (`rounds`), and the numbers of the GPUs by the first core of the slot that has them (`gpus`).
+    """
 
     stage: str
     machine: Machine
@@ -30,6 +33,8 @@ class Order:
     seed: int
     rivals: int
     until: float
+    rounds: int = 1
+    gpus: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +49,29 @@ def worker(source: Any, results: Any, slot: Slot, order: Order) -> None:
     """Do what comes from the queue, on the slot's cores; see `in_slots`."""
     settle(slot)
     os.environ.update(TVM_NUM_THREADS=str(order.threads), TVM_BIND_THREADS="0")
-    for work in items(source):
+    if order.gpus:  # before anything has asked the driver
+        os.environ["CUDA_VISIBLE_DEVICES"] = nth_gpu(order.gpus[slot.cores[0]])
+    for number, work in enumerate(items(source)):
         if time.monotonic() > order.until:
             continue
         began, name = time.monotonic(), work.workload.name
         try:
-            told = (_tune if order.stage == "tune" else _compare)(work.workload, slot, order)
+            mine = replace(order, until=began + share(order.until - began, order.rounds - number))
+            told = (_tune if order.stage == "tune" else _compare)(work.workload, slot, mine)
         except Exception:  # one workload must not end the others; the page shows it as missing
             told = traceback.format_exc(limit=-4)
         say(f"{order.stage} {name}: {told}, {time.monotonic() - began:.0f} s")
+
+
+def share(left: float, rounds: int) -> float:
+    """Seconds for the next workload: those that follow it get as many, so that none is left without."""
+    return left / max(1, rounds)
+
+
+def nth_gpu(number: int) -> str:
+    """The number by which CUDA knows it, among those that this process may use."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return given.split(",")[number].strip() if given else str(number)
 
 
 def _tune(workload: Workload, slot: Slot, order: Order) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +15,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.dlboost_operators.slots import Slot
-from benchmarks.metaschedule import logs, mine, outcome, page
-from benchmarks.metaschedule.__main__ import shares
+from benchmarks.metaschedule import logs, mine, outcome, page, work
+from benchmarks.metaschedule.__main__ import gpu_slots, shares
 from benchmarks.metaschedule.machines import MACHINES
 from benchmarks.metaschedule.outcome import Outcome, Side
 from benchmarks.metaschedule.problems import Packing, problem
 from benchmarks.metaschedule.tuning import Plan, Progress, telling
+from heron_cli.accelerator.loader import load
+from heron_cli.backends.cuda.compile import to_source
+from heron_cli.backends.cuda.emit import KernelEmitter
 from heron_cli.operators import registry
 from heron_cli.operators.workload import make
+from heron_cli.session import make_task
+from heron_cli.space import TableSampler
+from heron_cli.trial import Candidate
 
 BYTES = {"input": "uint8", "weight": "int8", "accumulate": "int32", "output": "int32"}
 SMALL: list[tuple[str, dict[str, Any]]] = [
@@ -180,6 +188,51 @@ def test_cores_are_shared_by_workloads_and_a_gpus_by_parts() -> None:
     assert shares(list(range(16)), 8, 1) == [Slot(1, (2 * i, 2 * i + 1)) for i in range(8)]
     assert shares([0, 1], 8, 1) == [Slot(1, (0,)), Slot(1, (1,))]
     assert shares([0, 1, 2], 8, 2) == [Slot(2, (0, 1, 2))]
+
+
+def test_a_gpus_workloads_take_turns_on_as_few_gpus_as_are_as_soon_done() -> None:
+    cores = list(range(64))
+    assert gpu_slots(cores, 6, 4, 1) == [Slot(1, tuple(cores[i::3])) for i in range(3)]
+    assert gpu_slots(cores, 4, 4, 1) == [Slot(1, tuple(cores[i::4])) for i in range(4)]
+    assert gpu_slots(cores, 6, 1, 1) == [Slot(1, tuple(cores))]
+    assert gpu_slots(cores, 1, 4, 1) == [Slot(1, tuple(cores))]
+
+
+@given(st.integers(1, 5), st.lists(st.floats(0, 1), max_size=5))
+def test_every_workload_gets_an_equal_part_of_the_time_or_more(rounds: int, used: list[float]) -> None:
+    left = 100.0
+    for number, part in enumerate((*used, *[1.0] * rounds)[:rounds]):
+        mine = work.share(left, rounds - number)
+        assert mine >= 100.0 / rounds * (1 - 1e-9)
+        left -= part * mine
+
+
+def test_gpus_are_counted_among_those_that_are_visible(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert work.nth_gpu(2) == "2"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4, 6,7")
+    assert [work.nth_gpu(i) for i in range(3)] == ["4", "6", "7"]
+
+
+@pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc")
+def test_after_a_kernel_of_herons_tvm_still_compiles_for_the_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What TVM would load is a fat binary with machine code for the target, not a placeholder."""
+    import tvm
+
+    machine = MACHINES["tensorcore"]
+    task = make_task(make("gemm", {"m": 64, "n": 64, "k": 64}), load(machine.accelerator))
+    variant = task.variants[0]
+    values = variant.space.values(TableSampler(variant.space).sample(1, np.random.default_rng(0))[0])
+    nest = variant.nest(Candidate.of(variant.name, values))
+    to_source({"kernel": KernelEmitter(nest).emit("kernel").function}, task.accelerator.tvm_target)
+    monkeypatch.setenv("TVM_CUDA_COMPILE_MODE", "nvcc")
+    with machine.tvm_target(1):
+        image = bytes(tvm.get_global_func("tvm_callback_cuda_compile")('extern "C" __global__ void f() {}'))
+    magic, _, header = struct.unpack_from("<IHH", image)
+    kind, _, before, _ = struct.unpack_from("<HHIQ", image, header)
+    (capability,) = struct.unpack_from("<I", image, header + 28)
+    assert (magic, kind, capability) == (0xBA55ED50, 2, 90)  # of a fat binary; machine code; sm_90
+    assert image[header + before :][:4] == b"\x7fELF"
 
 
 @pytest.mark.slow

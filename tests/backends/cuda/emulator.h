@@ -318,6 +318,9 @@ HERON void heron_copy_8(void* t, const void* f, int ok) { emu::copy(t, f, 8, ok)
 HERON void heron_copy_4(void* t, const void* f, int ok) { emu::copy(t, f, 4, ok); }
 HERON void heron_copy_2(void* t, const void* f, int ok) { emu::touch(), emu::perform({t, f, 2, ok != 0}); }
 HERON void heron_copy_1(void* t, const void* f, int ok) { emu::touch(), emu::perform({t, f, 1, ok != 0}); }
+HERON void heron_copy_16_if(void* t, const void* f, int ok, int go) { if (go) heron_copy_16(t, f, ok); }
+HERON void heron_copy_8_if(void* t, const void* f, int ok, int go) { if (go) heron_copy_8(t, f, ok); }
+HERON void heron_copy_4_if(void* t, const void* f, int ok, int go) { if (go) heron_copy_4(t, f, ok); }
 HERON void heron_copy_commit() { emu::self->groups.push_back(std::move(emu::self->open)); emu::self->open.clear(); }
 template <int N> HERON void heron_copy_wait() {
   auto& groups = emu::self->groups;

@@ -12,11 +12,12 @@ from heron_cli.accelerator.model import Intrinsic
 from heron_cli.backends.base import BuildError
 from heron_cli.backends.cuda import probe
 from heron_cli.backends.cuda.backend import backend
-from heron_cli.backends.cuda.compile import resources, to_cubin, whole_source
+from heron_cli.backends.cuda.compile import resources, to_cubin, to_source, whole_source
 from heron_cli.backends.cuda.emit import KernelEmitter
 from heron_cli.elements import BYTES
 from heron_cli.operators.workload import DTypes
 from heron_cli.schedule.task import Task
+from heron_cli.space import TableSampler
 from heron_cli.trial import Candidate
 
 TARGETS = ("tensorcore-sm75", "tensorcore-sm80", "tensorcore-sm89", "tensorcore-sm90")
@@ -58,6 +59,48 @@ def test_bounds_are_the_kernels_alone() -> None:
     source = whole_source(emitted, "", hopper=True, cluster=4)
     assert "__cluster_dims__(1, 4, 1) __launch_bounds__(64, 1) heron_kernel(" in source
     assert "__launch_bounds__(256) heron_kernel_pack(" in source
+
+
+def test_what_others_compile_with_is_put_back() -> None:
+    """Other TVM code of this process, such as MetaSchedule's, compiles after heron emitted a kernel."""
+    import tvm
+
+    name = "tvm_callback_cuda_compile"
+    usual = tvm.get_global_func(name)
+    tvm.register_global_func(name, lambda code: b"of others", override=True)
+    try:
+        task = Task(workload("gemm", m=64, n=32, k=64), accelerator("tensorcore-sm80"))
+        nest = task.variants[0].nest(Candidate.of(task.variants[0].name, pick(task.variants[0], 0)))
+        emitted = KernelEmitter(nest).emit("heron_kernel").function
+        assert "heron_kernel" in to_source({"heron_kernel": emitted}, task.accelerator.tvm_target)
+        assert bytes(tvm.get_global_func(name)("")) == b"of others"
+    finally:
+        tvm.register_global_func(name, usual, override=True)
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+def test_products_go_on_across_the_end_of_a_stage(asynchronous: bool) -> None:
+    """Where steps are even and registers suffice, the barrier stands between products, after all copies."""
+    task = Task(workload("gemm", m=256, n=256, k=256), accelerator("tensorcore-sm80"))
+    variant, wrapped = task.variants[0], 0
+    rows = TableSampler(variant.space).sample(24, np.random.default_rng(0))
+    for values in map(variant.space.values, rows):
+        emitter = KernelEmitter(variant.nest(Candidate.of(variant.name, values)), asynchronous)
+        source = to_source(
+            {"heron_kernel": emitter.emit("heron_kernel").function}, task.accelerator.tvm_target
+        )
+        loop = source[source.index("for (int turn") :]
+        before, after = loop.split("heron_barrier", 1)
+        held = 4 * values["tile.i"] * values["tile.j"] + 2 * (4 * values["tile.i"] + 2 * values["tile.j"])
+        if "heron_mma(" not in before:
+            assert not asynchronous or values["step.k"] % 2 or held > 120
+            continue
+        wrapped += 1
+        assert asynchronous and values["step.k"] % 2 == 0
+        inside = after[: after.index("}")]
+        assert "heron_copy_16(" not in loop and "heron_copy_16_if(" not in inside
+        assert 0 < inside.index("heron_fragment_4(") < inside.index("heron_mma(")
+    assert (wrapped > 4) == asynchronous
 
 
 @pytest.mark.cubin

@@ -40,7 +40,12 @@ DIRECT = {"store": 1}
 PHASES = {"height": 5, "width": 6, "in_channels": 16, "out_channels": 40, "kernel": 1, "stride": 2}
 STAYING = {"teams.grid": 2}
 FEW = str(Path(__file__).parent / "two-processors.yaml")
+# several warps, and steps in even numbers: the loop of mma.sync that goes on across the end of a stage
+TOGETHER = {"warp.i": 2, "warp.j": 2, "step.k": 2}
 FAST = [
+    Case(SM80, "gather", workload("gemm", m=70, n=72, k=256), {**TOGETHER, "depth.stage": 3}),
+    Case(SM80, "gather", workload("gemm", m=70, n=72, k=256), TOGETHER, late=False),
+    Case(SM80, "gather", conv(in_channels=64), {"warp.flat_m": 2, "warp.o": 2, "step.ci": 2}),
     Case(SM80, "gather", workload("gemm", m=70, n=40, k=72), {"tile.i": 2, "depth.stage": 3}),
     Case(SM80, "gather", workload("gemm", BRAIN, "bias=1,residual=1,low=0", m=33, n=17, k=50), late=False),
     Case(SM80, "gather", workload("gemm", SIGNED, m=40, n=24, k=96), {"step.k": 2}),

@@ -51,7 +51,10 @@ class CudaBackend:
             nest = task.variant(candidate.variant).nest(candidate)
         except InputError as error:
             raise BuildError(str(error)) from error
-        emitted = KernelEmitter(nest).emit(SYMBOL)
+        target = task.accelerator.tvm_target
+        arch = str(target.get("arch", "sm_80"))
+        asynchronous = int(arch.removeprefix("sm_").rstrip("af")) >= 80
+        emitted = KernelEmitter(nest, asynchronous).emit(SYMBOL)
         functions = {SYMBOL: emitted.function}
         geometry, form = emitted.geometry, emitted.packed
         launch: dict[str, Any] = {
@@ -67,8 +70,6 @@ class CudaBackend:
         if form is not None:
             functions[f"{SYMBOL}_pack"], extents = pack.emit(f"{SYMBOL}_pack", geometry, form)
             launch |= {"pack_blocks": extents["blockIdx.x"], "pack_threads": extents["threadIdx.x"]}
-        target = task.accelerator.tvm_target
-        arch = str(target.get("arch", "sm_80"))
         hopper = geometry.grouped or geometry.cluster > 1 or nest.overlap
         source = whole_source(
             to_source(functions, target),

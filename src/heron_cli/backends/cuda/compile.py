@@ -6,7 +6,9 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from heron_cli.errors import InputError
 
 _DEVICE = Path(__file__).parent / "device"
 _BOUNDS = re.compile(r"__launch_bounds__\((\d+)\)( heron_kernel\()")  # not of the function that packs
+_COMPILES, _TURNS = "tvm_callback_cuda_compile", threading.Lock()
 _SHARED = re.compile(r"(extern __shared__ __align__\(\d+\) uchar )(\w+)\[\];")
 
 
@@ -45,16 +48,21 @@ def to_source(functions: Mapping[str, Any], target: Mapping[str, Any]) -> str:
         raise BuildError(f"{type(error).__name__}: {lines[-1] if lines else 'no message'}"[:300]) from error
 
 
-class _only_source:
-    """Keeps TVM from compiling what it emits: where a driver is installed it would, with its own options."""
+@contextmanager
+def _only_source() -> Iterator[None]:
+    """Keeps TVM from compiling what it emits: where a driver is installed it would, with its own options.
 
-    def __enter__(self) -> None:
-        import tvm
+    What compiles for others in this process is put back. All threads share the registry: they take turns.
+    """
+    import tvm
 
-        tvm.register_global_func("tvm_callback_cuda_compile", lambda code: b"/", override=True)
-
-    def __exit__(self, *_: object) -> None:
-        return None
+    with _TURNS:
+        usual = tvm.get_global_func(_COMPILES)
+        tvm.register_global_func(_COMPILES, lambda code: b"/", override=True)
+        try:
+            yield
+        finally:
+            tvm.register_global_func(_COMPILES, usual, override=True)
 
 
 def whole_source(emitted: str, instruction: str, *, hopper: bool, cluster: int, blocks: int = 1) -> str:

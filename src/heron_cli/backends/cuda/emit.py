@@ -49,10 +49,10 @@ class Emitted:
 
 
 class KernelEmitter:
-    """Emits the kernel of one nest. Use `emit`."""
+    """Emits the kernel of one nest. Use `emit`. `asynchronous`: whether the GPU has cp.async (from 8.0)."""
 
-    def __init__(self, nest: Nest) -> None:
-        self.geometry = Geometry(nest)
+    def __init__(self, nest: Nest, asynchronous: bool = True) -> None:
+        self.geometry, self.asynchronous = Geometry(nest), asynchronous
         self.einsum = nest.einsum
         form = packed(self.geometry)
         constant = self.einsum.weight.constant
@@ -109,7 +109,7 @@ class KernelEmitter:
         at = Position(thread % geometry.nest.lanes, member % down, member // down)
         tile = self._tile(block, ranks)
         if self.bulk is None:
-            ring = Ring(geometry, self.loaders, self.products, self.shared, self._wait())
+            ring = Ring(geometry, self.loaders, self.products, self.shared, self._wait(), self.asynchronous)
             multiplied = ring.emit(at, thread, ranks["k"], *tile, self._active(tile))
             statements += [*multiplied, *self._leave(at, tile)]
         else:

@@ -41,7 +41,7 @@ class Pairs:
 
 
 class FragmentProducts:
-    """Emits the products of one stage, fragments of the next step read while this one is multiplied."""
+    """Emits the products of a stage; fragments of a step are read while those before are multiplied."""
 
     def __init__(self, geometry: Geometry, rows: Loader, columns: Loader) -> None:
         self.geometry, self.rows, self.columns = geometry, rows, columns
@@ -60,26 +60,40 @@ class FragmentProducts:
         zero = tir.unrolled("i", 4 * self.m * self.n, lambda i: tir.store(self.sums, i, tir.zero(kind)))
         return [*(tir.allocate_register(buffer) for buffer in (*self.a, *self.b, self.sums)), zero]
 
+    @property
+    def held(self) -> int:
+        """Registers of sums and fragments."""
+        return 4 * self.m * self.n + len(self.a) * (4 * self.m + 2 * self.n)
+
     def multiply(self, shared: Any, base: Any, at: Position) -> list[Any]:
         """All products of the stage at byte `base`."""
-        statements = self._fragments(0, shared, base, at)
+        statements = self.read(0, shared, base, at)
         for step in range(self.steps):
             if step + 1 < self.steps:
-                statements += self._fragments(step + 1, shared, base, at)
-            a, b = self.a[step % 2], self.b[step % 2]
-            for i in range(self.m):
-                for j in range(self.n):
-                    sums = tir.address(self.sums, 4 * (i * self.n + j))
-                    statements.append(
-                        tir.device(INSTRUCTION, sums, tir.address(a, 4 * i), tir.address(b, 2 * j))
-                    )
+                statements += self.read(step + 1, shared, base, at)
+            statements += self.product(step)
         return statements
+
+    def product(self, step: int) -> list[Any]:
+        """The products of a step, whose fragments were read."""
+        a, b = self.a[step % 2], self.b[step % 2]
+        return [
+            tir.device(
+                INSTRUCTION,
+                tir.address(self.sums, 4 * (i * self.n + j)),
+                tir.address(a, 4 * i),
+                tir.address(b, 2 * j),
+            )
+            for i in range(self.m)
+            for j in range(self.n)
+        ]
 
     def finish(self) -> list[Any]:
         """Nothing is under way after the last stage."""
         return []
 
-    def _fragments(self, step: int, shared: Any, base: Any, at: Position) -> list[Any]:
+    def read(self, step: int, shared: Any, base: Any, at: Position) -> list[Any]:
+        """The fragments of a step of the stage at byte `base`."""
         second = base + self.geometry.aligned(self.geometry.operand_bytes("m"))
         found = []
         for i in range(self.m):

@@ -106,6 +106,16 @@ class Loader:
             if not (self.access.dims[i].coefficient(self.k_axis) and len(self.access.dims[i].terms) == 1)
         )
 
+    @property
+    def held(self) -> int:
+        """Registers of what `setup` computes."""
+        return self.pieces * (2 + int(self._ragged_rows()) + len(self.coordinates))
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether copies are wide enough for cp.async."""
+        return self.plan.vector * self.item >= 4
+
     # --- code -----------------------------------------------------------------------------------------------
 
     def declare(self) -> list[Any]:
@@ -129,8 +139,20 @@ class Loader:
                 statements.append(tir.store(buffer, j, coordinate(self.access.dims[i], parts)))
         return statements
 
-    def copy(self, shared: Any, base: Any, thread: Any, taps: Mapping[str, Any], start: Any) -> list[Any]:
-        """Fill the stage at byte `base` with k from `start` on, at some taps."""
+    def copy(
+        self,
+        shared: Any,
+        base: Any,
+        thread: Any,
+        taps: Mapping[str, Any],
+        start: Any,
+        go: Any = None,
+    ) -> list[Any]:
+        """Fill the stage at byte `base` with k from `start` on, at some taps, a statement for each piece.
+
+        `go`: a condition of every copy by itself, so that they can stand between other statements; copies are
+        `asynchronous` then.
+        """
         statements = []
         moved = {**taps, self.k_axis: start}
         step = sum(
@@ -156,12 +178,11 @@ class Loader:
             at = tir.load(self.offsets, j) + step
             safe = at if ok is None else tir.select(ok, at, 0)
             bytes_ = self.plan.vector * self.item
-            statement = tir.device(
-                f"heron_copy_{bytes_}",
-                tir.address(shared, base + tir.load(self.places, j)),
-                tir.address(self.data, safe),
-                tir.flag(ok),
-            )
+            to, source = tir.address(shared, base + tir.load(self.places, j)), tir.address(self.data, safe)
+            if go is None:
+                statement = tir.device(f"heron_copy_{bytes_}", to, source, tir.flag(ok))
+            else:
+                statement = tir.device(f"heron_copy_{bytes_}_if", to, source, tir.flag(ok), tir.flag(go))
             if left_over and j == self.pieces - 1:
                 within = row < self.rows if self.plan.way == "along-k" else column < self.depth
                 statement = tir.branch(within, statement)

@@ -36,6 +36,22 @@ HERON void heron_copy_4(heron_place to, const void* from, int ok) {
   asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(to.at), "l"(from), "r"(ok ? 4 : 0)
                : "memory");
 }
+// The same, where `go` is not 0: predicated, as a branch would part the products that stand around it.
+HERON void heron_copy_16_if(heron_place to, const void* from, int ok, int go) {
+  asm volatile("{.reg .pred p; setp.ne.b32 p, %3, 0; @p cp.async.cg.shared.global.L2::128B [%0], [%1], 16, %2;}" ::"r"(to.at),
+               "l"(from), "r"(ok ? 16 : 0), "r"(go)
+               : "memory");
+}
+HERON void heron_copy_8_if(heron_place to, const void* from, int ok, int go) {
+  asm volatile("{.reg .pred p; setp.ne.b32 p, %3, 0; @p cp.async.ca.shared.global [%0], [%1], 8, %2;}" ::"r"(to.at),
+               "l"(from), "r"(ok ? 8 : 0), "r"(go)
+               : "memory");
+}
+HERON void heron_copy_4_if(heron_place to, const void* from, int ok, int go) {
+  asm volatile("{.reg .pred p; setp.ne.b32 p, %3, 0; @p cp.async.ca.shared.global [%0], [%1], 4, %2;}" ::"r"(to.at),
+               "l"(from), "r"(ok ? 4 : 0), "r"(go)
+               : "memory");
+}
 HERON void heron_copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 template <int N>
 HERON void heron_copy_wait() {
