@@ -129,7 +129,7 @@ def _content(item: Intrinsic | Memory | Level) -> dict[str, object]:
 
 
 def _target(value: str | int | float | bool | Sequence[str | int | float | bool]) -> TargetValue:
-    return tuple(value) if isinstance(value, list) else value  # type: ignore[return-value]
+    return value if isinstance(value, str | int | float | bool) else tuple(value)
 
 
 def _intrinsic(keys: IntrinsicKeys, origin: Origin) -> Intrinsic:

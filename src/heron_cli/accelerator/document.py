@@ -61,7 +61,7 @@ class IntrinsicKeys(Strict):
     )
     scope: f.Scope = Field("thread", description="who executes it together")
     lanes: f.Positive | None = Field(None, description="threads that execute it together", examples=[32])
-    shape: f.list_of(ShapeKeys) = Field(  # type: ignore[valid-type]
+    shape: f.Several[ShapeKeys] = Field(
         description="its extents, or a list of them where the hardware has several",
         examples=[{"m": 1, "n": 16, "k": 4}],
     )

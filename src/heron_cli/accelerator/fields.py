@@ -87,6 +87,12 @@ class _OrSingle:
         return {"anyOf": [whole["items"], whole]}
 
 
+Several = Annotated[
+    list[T], Field(min_length=1), BeforeValidator(_listed), AfterValidator(_distinct), _OrSingle
+]
+"""As `list_of`, of a type that is known ahead."""
+
+
 def list_of(item: Any, *, least: int = 1) -> Any:
     """A list of different items; a single one may be written without brackets."""
     size = Field(min_length=least)

@@ -51,7 +51,7 @@ class _LimitedLoader(yaml.SafeLoader):
         self.count = 0
 
     def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML's stubs leave it out
         self.depth += 1
         self.count += 1
         try:
@@ -61,7 +61,7 @@ class _LimitedLoader(yaml.SafeLoader):
                 raise self.refuse(event, f"over {MOST} values; {self.kind.what} needs a few hundred")
             if not isinstance(event, yaml.AliasEvent) and event.tag is not None:
                 raise self.refuse(event, f"the tag '{event.tag}' is not supported; write the value plainly")
-            return super().compose_node(parent, index)  # type: ignore[arg-type]
+            return super().compose_node(parent, index)  # type: ignore[arg-type]  # the stubs ask for an int
         finally:
             self.depth -= 1
 

@@ -40,7 +40,7 @@ class Application(LazyGroup):
         except BrokenPipeError:  # the reader of our output has gone: `heron records list | head`
             sys.stderr.close()
             sys.exit(1)
-        except Exception as error:
+        except Exception as error:  # what nobody foresaw ends in one line and an exit code, too
             _trace(state["debug"])
             message, code = describe(error)
             complain(message)

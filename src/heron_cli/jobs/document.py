@@ -83,10 +83,10 @@ class Document(Strict):
     )
     name: f.Label = Field(description="the job's name", examples=["nightly"])
     description: f.Text = Field("", description="one line for people", validate_default=False)
-    accelerators: f.list_of(f.Text) = Field(  # type: ignore[valid-type]
+    accelerators: f.Several[f.Text] = Field(
         description="accelerators by name or YAML file", examples=[["vta"]]
     )
-    workloads: f.list_of(Workloads) = Field(  # type: ignore[valid-type]
+    workloads: f.Several[Workloads] = Field(
         description="files of workloads; each is tuned for each accelerator", examples=[["starter"]]
     )
     budget: BudgetKeys = Field(description="what the job may spend", examples=[{"time": "10m"}])

@@ -48,7 +48,7 @@ def add_features(poster: Poster) -> None:
     points = product([const(1), *(poster.factor(v, axis) for v in unrolled for axis in rows)])
     vectors = product([const(1), *(poster.factor(v, lane) for v in unrolled if lane is not None)])
     space.derive("feature.accumulators", points * vectors)
-    batched = bool(template.tensorize.axes.get("batch"))
+    batched = template.tensorize.batched
     loads = _made(poster, unrolled) * vectors if batched else points + vectors
     space.derive("feature.loads", loads)
     space.derive("feature.loads_per_kilo", loads * 1000 // (points * vectors))

@@ -143,6 +143,11 @@ class Nest:
         return lane_of(self.intrinsic)
 
     @property
+    def batched(self) -> bool:
+        """Whether lanes are a batch: each has an input and weights of its own."""
+        return bool(self.intrinsic.get("batch"))
+
+    @property
     def trailing(self) -> str | None:
         """The axis that must trail in the input."""
         return trailing_of(self.intrinsic)

@@ -25,6 +25,11 @@ class Tensorize:
         return lane_of(self.axes)
 
     @property
+    def batched(self) -> bool:
+        """Whether lanes are a batch: each has an input and weights of its own."""
+        return bool(self.axes.get("batch"))
+
+    @property
     def trailing(self) -> str | None:
         """The axis that must trail in the input, of which the instruction reads neighbours."""
         return trailing_of(self.axes)

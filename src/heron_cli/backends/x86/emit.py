@@ -46,7 +46,7 @@ class KernelEmitter:
         if constant:
             data[1] = tir.argument("weight", self.weight.dtype, self.weight.elements, 64)
         self.input, self.given, *added, output = (buffer for _, buffer in data)
-        form = LaneTile if self.nest.intrinsic.get("batch") else RegisterTile
+        form = LaneTile if self.nest.batched else RegisterTile
         self.tile = form(self.nest, self.weight, self.stage, self.cases, Finish(self.nest, added), output)
         panels = self.weight.entire(self.given) if constant else None
         return forms.function(symbol, data, self._whole(Reads(Source.user(self.input, einsum.input), panels)))

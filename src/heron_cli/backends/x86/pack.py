@@ -43,7 +43,7 @@ class PackedWeight:
         lane, group = nest.lane, nest.intrinsic["k"]
         assert lane is not None and group is not None
         self.lane, self.group = lane, group
-        self.filled = nest.intrinsic.get("batch") is not None
+        self.filled = nest.batched
         names = einsum.weight.names()
         parts = {part.name for axis in einsum.axes for part in axis.parts if part.name in names}
         self.outer = [

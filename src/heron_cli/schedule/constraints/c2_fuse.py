@@ -9,13 +9,11 @@ from heron_cli.schedule.primitives import Bind
 from heron_cli.space import any_of, at_least, at_most, equal, minimum, product
 
 _PER_THREAD = 64
-_FEW_CALLS = 8192
-"""Of the intrinsic, one a cycle: to wake another thread takes about a third of that."""
 
 
 class LoopFuse(ConstraintRule):
-    """The iterations of a bound level: every thread gets one where the work allows, or one gets all; none
-    gets a flood.
+    """The iterations of a bound level: every thread gets one where the work allows, none gets a flood. Of
+    little work one thread may do all.
     """
 
     name = "C2 loop fuse"
@@ -39,7 +37,8 @@ class LoopFuse(ConstraintRule):
             tiles = space.derive(f"{bind.level}.tiles", minimum(template.threads, every))
             why = f"{template.threads} threads share the iterations of {bind.level}"
             shared, each = at_least(fused, tiles), why
-            if prod(template.split(axis.name).blocks for axis in template.einsum.axes) <= _FEW_CALLS:
+            calls = prod(template.split(axis.name).blocks for axis in template.einsum.axes)
+            if calls <= template.accelerator.limits.get("single_thread_calls", 0):
                 shared, each = any_of(equal(fused, 1), shared), f"{why}, or one does them all"
             space.require(f"{self.name} {bind.level}", shared, where, each)
             if bind.at_most is None:

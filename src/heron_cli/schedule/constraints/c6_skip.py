@@ -5,6 +5,7 @@ from __future__ import annotations
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.einsum import Edge
 from heron_cli.schedule.nest import SKIP
+from heron_cli.schedule.primitives import Place
 from heron_cli.space import (
     Boolean,
     Expression,
@@ -22,7 +23,9 @@ from heron_cli.space import (
 
 
 class SkippedTaps(ConstraintRule):
-    """The innermost padded window is unrolled by tile; other padded axes are tested in their tap's loop."""
+    """Padded windows of which each tile knows the taps are unrolled by tile; other padded axes are tested in
+    their tap's loop.
+    """
 
     name = "C6 skipped taps"
 
@@ -31,8 +34,6 @@ class SkippedTaps(ConstraintRule):
         template, place = poster.template, poster.template.place
         if place is None or SKIP not in place.positions:
             return
-        index = place.positions.index(SKIP)
-        chosen = Var(f"place.{place.stage}") if len(place.positions) > 1 else None
         edges = template.static_edges
         for i in template.einsum.outside():
             dim = template.einsum.input.dims[i]
@@ -41,12 +42,9 @@ class SkippedTaps(ConstraintRule):
             for name, _ in dim.terms:
                 axis = template.einsum.axis(name)
                 if axis.group != "k":
-                    condition: Boolean = equal(poster.factor(template.split(name).inner, name), 1)
-                    if chosen is not None:
-                        condition = any_of(different(chosen, index), condition)
                     poster.space.require(
                         f"{self.name} {name}",
-                        condition,
+                        _where_skipped(place, equal(poster.factor(template.split(name).inner, name), 1)),
                         f"axis {name}",
                         f"taps of {name} are left out for a whole tile, so a tile holds one {name}",
                     )
@@ -58,12 +56,9 @@ class SkippedTaps(ConstraintRule):
             if edge.tap != covered:
                 continue
             split = template.split(edge.tap)
-            condition = at_least(poster.factor(split.inner, edge.tap), split.blocks)
-            if chosen is not None:
-                condition = any_of(different(chosen, index), condition)
             poster.space.require(
                 f"{self.name} {edge.tap}",
-                condition,
+                _where_skipped(place, at_least(poster.factor(split.inner, edge.tap), split.blocks)),
                 f"axis {edge.tap}",
                 f"which rows of {edge.tap} the intrinsic takes is known where all of them are unrolled",
             )
@@ -71,12 +66,9 @@ class SkippedTaps(ConstraintRule):
         if limit is None:
             return
         code = poster.space.derive("skip.instructions", self._instructions(poster))
-        condition = at_most(code, limit)
-        if chosen is not None:
-            condition = any_of(different(chosen, index), condition)
         poster.space.require(
             f"{self.name} code",
-            condition,
+            _where_skipped(place, at_most(code, limit)),
             template.accelerator.where("limits.unrolled"),
             f"every tap of {taps} and every edge of {ends} has a body of its own",
         )
@@ -89,7 +81,7 @@ class SkippedTaps(ConstraintRule):
         sizes = [_sum_of_sizes(poster, a.name) for a in template.einsum.spatial if a.name not in apart]
         points = [self._points(poster, edge) for edge in edges]
         unrolled = {edge.tap for edge in edges}
-        if template.tensorize.axes.get("batch"):  # every tap is straight code
+        if template.tensorize.batched:  # every tap is straight code
             unrolled = {axis.name for axis in template.einsum.reduction}
         # steps along the axis that the intrinsic covers are those of its taps
         taps = [axis.extent for axis in template.einsum.reduction if axis.name in unrolled - {covered}]
@@ -107,6 +99,13 @@ class SkippedTaps(ConstraintRule):
         base = const(split.blocks) // tiles  # blocks of a short tile
         bodies = minimum(tiles, ceil_div(left, base) + ceil_div(right, base) + 2)
         return bodies * poster.factor(split.inner, edge.axis)
+
+
+def _where_skipped(place: Place, condition: Boolean) -> Boolean:
+    """The condition, of candidates that leave taps out instead of copying the input."""
+    if len(place.positions) == 1:
+        return condition
+    return any_of(different(Var(f"place.{place.stage}"), place.positions.index(SKIP)), condition)
 
 
 def _sum_of_sizes(poster: Poster, axis: str) -> Expression:

@@ -63,7 +63,6 @@ class PlaceInput(ScheduleRule):
         group, trailing = tensorize.axes["k"], tensorize.trailing
         if group is None or trailing is None or einsum.input.stride(trailing) != 1:
             return False
-        batched = tensorize.axes.get("batch") is not None
-        known = [edge.dim for edge in template.static_edges if batched and edge.tap == group]
+        known = [edge.dim for edge in template.static_edges if tensorize.batched and edge.tap == group]
         padded = [dim for i in einsum.outside() if (dim := einsum.input.dims[i]).coefficient(group)]
         return all(dim in known for dim in padded)

@@ -29,7 +29,7 @@ class PrefetchOperands(ScheduleRule):
     def _found(self, template: Template) -> list[Prefetch]:
         einsum, lane = template.einsum, template.tensorize.lane
         worth = {
-            "weight": not template.tensorize.axes.get("batch"),  # a batch has few weights, which stay near
+            "weight": not template.tensorize.batched,  # a batch has few weights, which stay near
             "output": lane is not None and einsum.output.stride(lane) == 1,
             "input": any(einsum.moves(axis, einsum.input) for axis in einsum.spatial),
         }

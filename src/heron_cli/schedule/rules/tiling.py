@@ -72,7 +72,7 @@ class MultiLevelTiling(ScheduleRule):
         if level.order in ("free", "mixed"):
             spatial = [[*batch, *m[:i], *n, *m[i:]] for i in range(len(m), -1, -1)] if n else spatial
             first = template.tensorize.axes["k"]
-            if first in k and len(k) > 1 and not template.tensorize.axes.get("batch"):
+            if first in k and len(k) > 1 and not template.tensorize.batched:
                 reduction.append([first, *(axis for axis in k if axis != first)])
         places = range(len(spatial[0]) + 1) if level.order == "mixed" and k else [len(spatial[0])]
         found = [(*s[:i], *r, *s[i:]) for s in spatial for r in reduction for i in places]
