@@ -378,7 +378,7 @@ def test_a_run_stops_once_it_is_close_enough_to_the_bound() -> None:
 
     best = search(trials=40).best
     assert best is not None and best.cost is not None
-    bounded = changed(problem(*VARIANTS), lower_bound=best.cost / 1.5)
+    bounded = changed(problem(*VARIANTS), bound=Bound(best.cost / 1.5))
     runner = FakeRunner(VARIANTS)
 
     def run(gap: float | None) -> TuneResult:

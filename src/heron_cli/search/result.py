@@ -19,7 +19,7 @@ class Budget:
 
     `seconds` of wall time count from the start of this process's part; the trial under way and the final
     ranking are finished beyond it. None means no limit; one must be given. `gap` ends it earlier, after the
-    round in which the best came within this share of the problem's lower bound (0.05: 5 % above it).
+    round in which the best came within this share of the problem's bound (0.05: 5 % above it).
     """
 
     trials: int | None = None
@@ -42,6 +42,20 @@ class Stopped(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """A cost that no kernel is below, in the unit of the measurements, and what it is known `by`.
+
+    "model": proven of a machine that is one; else "measured peak", or whatever it is that decides.
+    """
+
+    cost: float
+    by: str = "model"
+
+    def __str__(self) -> str:
+        return "the model's bound" if self.by == "model" else f"the bound of the {self.by}"
+
+
+@dataclass(frozen=True, slots=True)
 class TuneResult:
     """What came of tuning one workload.
 
@@ -56,14 +70,14 @@ class TuneResult:
     resumed: int
     stopped: Stopped
     seconds_spent: Mapping[str, float]
-    lower_bound: float | None = None
+    bound: Bound | None = None
 
     @property
     def over_bound(self) -> float | None:
-        """The best cost as a multiple of the analytic model's lower bound; None without either."""
-        if self.best is None or self.best.cost is None or not self.lower_bound:
+        """The best cost as a multiple of the bound; None without either."""
+        if self.best is None or self.best.cost is None or self.bound is None or self.bound.cost <= 0:
             return None
-        return self.best.cost / self.lower_bound
+        return self.best.cost / self.bound.cost
 
     @property
     def trials(self) -> int:
