@@ -55,7 +55,7 @@ def machine_bound(task: Task, settings: Settings) -> Bound | str:
     if not isinstance(backend, Peaked):
         return "the roofline needs a level that fills memories, and limits.bus_bytes"
     if settings.runner is not RunnerKind.LOCAL:
-        return f"it takes the peak of the machine that measures, which is not asked by {settings.runner}"
+        return f"the peak is known of this machine alone, and runner {settings.runner} takes no times here"
     if missing := obstacles(task.accelerator):
         return missing[0]
     least = work(task.einsum)
