@@ -11,10 +11,11 @@ import pytest
 from heron_cli.errors import InputError, NoValidTrialError, SpaceEmptyError
 from heron_cli.records import Purpose, Query, Record, Store
 from heron_cli.search import events
+from heron_cli.search.bound import Bound
 from heron_cli.search.driver import tune
 from heron_cli.search.problem import VariantSpace
 from heron_cli.search.protocol import Method, method_names, register
-from heron_cli.search.result import Bound, Budget, Stopped, TuneResult
+from heron_cli.search.result import Budget, Stopped, TuneResult
 from heron_cli.trial import Candidate, Measurement, Status, Trial
 
 from .toy import FakeRunner, problem, small_variant, variant

@@ -25,7 +25,7 @@ from heron_cli.errors import InputError
 from heron_cli.operators.workload import load_file, make
 from heron_cli.schedule.task import Task
 from heron_cli.schedule.work import Work, work
-from heron_cli.search.result import Bound
+from heron_cli.search.bound import Bound
 from heron_cli.session import RunnerKind, Settings
 from heron_cli.session.bounds import machine_bound, roof, with_machine_bound
 from heron_cli.trial import Candidate, Measurement, Status

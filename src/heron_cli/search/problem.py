@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..trial import Candidate, Measurement
-from .result import Bound
+from .bound import Bound
 
 Rows = npt.NDArray[np.int64]  # [candidates, knobs], the columns in the order of the space's knobs
 Table = npt.NDArray[np.float64]  # [candidates, features]

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from ..records import Record
 from ..trial import Status
+from .bound import Bound
 
 _REASONS_SHOWN = 5
 
@@ -39,20 +40,6 @@ class Stopped(StrEnum):
     EXHAUSTED = "exhausted"  # every candidate of the space was tried
     GAP = "gap"  # the best is as close to the lower bound as was asked for
     DEVICE_LOST = "device-lost"  # a whole round came back without having been measured
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """A cost that no kernel is below, in the unit of the measurements, and what it is known `by`.
-
-    "model": proven of a machine that is one; else "measured peak", or whatever it is that decides.
-    """
-
-    cost: float
-    by: str = "model"
-
-    def __str__(self) -> str:
-        return "the model's bound" if self.by == "model" else f"the bound of the {self.by}"
 
 
 @dataclass(frozen=True, slots=True)

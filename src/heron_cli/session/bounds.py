@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from heron_cli.errors import InputError
-from heron_cli.search.result import Bound
+from heron_cli.search.bound import Bound
 
 from .settings import RunnerKind, Settings
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from heron_cli.accelerator.model import Accelerator
     from heron_cli.operators.workload import Workload
     from heron_cli.schedule.task import Task, Variant
+    from heron_cli.search.bound import Bound
     from heron_cli.search.prior import Prior
     from heron_cli.search.problem import PlainProblem, Sampler, VariantSpace
-    from heron_cli.search.result import Bound
     from heron_cli.space import CpBackend, Evaluator, Rows, Space
 
 _FEATURES = ("feature.", "roofline.")  # how schedule/ names what it derives for the cost model
@@ -85,7 +85,7 @@ def _model_bound(task: Task, bounds: Sequence[int | None]) -> Bound | None:
     """The least of the variants' bounds in the unit of the measurements; None where one has none."""
     from heron_cli.backends import registry
     from heron_cli.backends.base import SimulatedBackend
-    from heron_cli.search.result import Bound
+    from heron_cli.search.bound import Bound
 
     known = [bound for bound in bounds if bound is not None]
     if len(known) < len(bounds):

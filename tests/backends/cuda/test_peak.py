@@ -8,7 +8,7 @@ from heron_cli.accelerator.loader import load
 from heron_cli.backends.base import Peak
 from heron_cli.backends.cuda import probe
 from heron_cli.backends.cuda.backend import backend
-from heron_cli.backends.cuda.driver import Device
+from heron_cli.backends.cuda.driver import CudaError, Device
 from heron_cli.operators.workload import make
 from heron_cli.schedule.task import Task
 
@@ -31,6 +31,16 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Device:
 def test_clocks_and_bandwidth_are_those_of_the_data_sheet(device: Device) -> None:
     assert device.clock == 1.98e9
     assert device.bandwidth == pytest.approx(3.35e12, rel=0.002)
+
+
+def test_what_a_driver_refuses_is_not_told(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Device, which: int) -> int:
+        raise CudaError("cuDeviceGetAttribute: invalid argument")
+
+    monkeypatch.setattr(Device, "attribute", refuse)
+    assert (device.clock, device.bandwidth) == (0, 0)
+    with pytest.raises(CudaError):
+        _ = device.processors
 
 
 def test_the_peak_is_that_of_the_data_sheet(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -92,12 +92,19 @@ class Device:
     @property
     def clock(self) -> int:
         """Hertz of the processors at most; 0 where the driver does not tell."""
-        return 1000 * self.attribute(_CLOCK)
+        return 1000 * self._told(_CLOCK)
 
     @property
     def bandwidth(self) -> int:
         """Bytes a second of the memory at most, two beats a cycle of its bus; 0 where it is not told."""
-        return 2 * 1000 * self.attribute(_MEMORY_CLOCK) * self.attribute(_BUS_BITS) // 8
+        return 2 * 1000 * self._told(_MEMORY_CLOCK) * self._told(_BUS_BITS) // 8
+
+    def _told(self, which: int) -> int:
+        """One of the device's numbers that nothing needs to run; 0 where the driver refuses it."""
+        try:
+            return self.attribute(which)
+        except CudaError:
+            return 0
 
     def synchronise(self) -> None:
         """Wait for all work of the stream. Raises CudaError for what went wrong in it."""
