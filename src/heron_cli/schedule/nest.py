@@ -110,7 +110,8 @@ class Nest:
     `resident` how many blocks share a processor's registers; `prefetch` how far ahead operands are asked for;
     `store` how results leave, `overlap` whether blocks may begin before the kernel before them has ended;
     `teams` how many teams of a block's threads take tiles in turn (0: a block computes one tile), `places`
-    how many blocks then stay; `pack` where a weight that is not packed in advance is packed.
+    how many blocks then stay; `pack` where a weight that is not packed in advance is packed; `cache` the
+    bytes of the cache that all processors share (0: not said).
     """
 
     einsum: Einsum
@@ -136,6 +137,7 @@ class Nest:
     teams: int = 0
     places: int = 0
     pack: str = ROOT
+    cache: int = 0
 
     @property
     def lane(self) -> str | None:

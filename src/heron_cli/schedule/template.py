@@ -189,4 +189,5 @@ class Template:
             self.accelerator.limits.get("processors", 0)
             * next((values[f"resident.{each.level}"] for each in self.all(Resident)), 1),
             self.pack.positions[values.get(PACKED, 0)] if self.pack else ROOT,
+            self.accelerator.limits.get("cache_bytes", 0),
         )

@@ -335,7 +335,7 @@ HERON void heron_fragment_2(void* t, const void* f) { emu::fragment(t, f, 2, fal
 HERON void heron_fragment_4_t(void* t, const void* f) { emu::fragment(t, f, 4, true); }
 HERON void heron_fragment_2_t(void* t, const void* f) { emu::fragment(t, f, 2, true); }
 HERON void heron_stage_2(void* t, const void* f) { memcpy(t, f, 8); }
-template <int N> HERON void heron_words(void* t, const void* f) {
+template <int N, bool Once = false> HERON void heron_words(void* t, const void* f) {
   emu::touch();
   if (((uintptr_t)f | (uintptr_t)t) % (4 * (N < 4 ? N : 4))) { fprintf(stderr, "misaligned words\n"); abort(); }
   memcpy(t, f, 4 * N);
@@ -357,7 +357,7 @@ template <typename T, typename Sum> inline void row_of(void* t, const void* f) {
 }
 HERON void heron_row(void* t, const void* f) { row_of<unsigned, unsigned>(t, f); }
 template <typename T, typename Sum> HERON void heron_row_as(void* t, const void* f) { row_of<T, Sum>(t, f); }
-template <int N, typename T, typename Sum> HERON void heron_narrow(void* t, const void* f) {
+template <int N, typename T, typename Sum, bool Once = false> HERON void heron_narrow(void* t, const void* f) {
   emu::touch();
   if ((uintptr_t)t % min(sizeof(T) * N, (size_t)16)) { fprintf(stderr, "misaligned store\n"); abort(); }
   for (int i = 0; i < N; ++i) ((T*)t)[i] = (T)((const Sum*)f)[i];
@@ -392,6 +392,7 @@ template <int N> HERON void heron_registers_keep() {}
 template <int N> HERON void heron_registers_take() {}
 #define HERON_BULK(RANK, PARAMETERS, ...)                                                                                          \
   HERON void heron_box_##RANK(void* t, void* g, unsigned long long m, PARAMETERS) { emu::bulk(t, g, m, -1, {__VA_ARGS__}, {}); }           \
+  HERON void heron_box_##RANK##_once(void* t, void* g, unsigned long long m, PARAMETERS) { emu::bulk(t, g, m, -1, {__VA_ARGS__}, {}); }    \
   HERON void heron_box_##RANK##_to(void* t, void* g, unsigned long long m, int k, PARAMETERS) { emu::bulk(t, g, m, k, {__VA_ARGS__}, {}); }
 #define P1 int a
 #define P2 P1, int b

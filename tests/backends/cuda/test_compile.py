@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from heron_cli.schedule.task import Task
 from heron_cli.space import TableSampler
 from heron_cli.trial import Candidate
 
+SM90, FEW = "tensorcore-sm90", str(Path(__file__).parent / "two-processors.yaml")
 TARGETS = ("tensorcore-sm75", "tensorcore-sm80", "tensorcore-sm89", "tensorcore-sm90")
 INSTRUCTIONS = [(target, each) for target in TARGETS for each in accelerator(target).intrinsics]
 
@@ -101,6 +103,25 @@ def test_products_go_on_across_the_end_of_a_stage(asynchronous: bool) -> None:
         assert "heron_copy_16(" not in loop and "heron_copy_16_if(" not in inside
         assert 0 < inside.index("heron_fragment_4(") < inside.index("heron_mma(")
     assert (wrapped > 4) == asynchronous
+
+
+@pytest.mark.parametrize(("n", "cached"), [(32, False), (32, True), (264, False)])
+def test_what_passes_once_through_a_smaller_cache_leaves_it_first(n: int, cached: bool) -> None:
+    """An operand does where one tile covers the other side, as no other reads it; the output always does."""
+    task = Task(workload("bmm", batch=2, m=140, n=n, k=64), accelerator(SM90 if cached else FEW))
+    variant, found = task.variant("gather-bulk-wgmma"), set()
+    for values in map(variant.space.values, TableSampler(variant.space).sample(40, np.random.default_rng(0))):
+        nest = variant.nest(Candidate.of(variant.name, values))
+        emitted = KernelEmitter(nest).emit("heron_kernel").function
+        source = to_source({"heron_kernel": emitted}, task.accelerator.tvm_target)
+        sides = (("j", 8, n), ("i", 64, 140))
+        covers = [values[f"tile.{a}"] * values[f"warp.{a}"] * unit >= extent for a, unit, extent in sides]
+        alone = [values[f"share.{a}"] == 1 for a, _, _ in sides]
+        once = not cached and any(map(all, zip(covers, alone, strict=True)))
+        found.add(once)
+        assert ("_once(" in source) == once
+        assert (", true>" in source) == (not cached)
+    assert found == ({False} if cached else {False, True})
 
 
 @pytest.mark.cubin

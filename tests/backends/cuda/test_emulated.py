@@ -70,6 +70,7 @@ FAST = [
     ),
     Case(SM90, "gather-bulk-wgmma", conv(batch=2, out_channels=40), DIRECT),
     Case(FEW, "gather-bulk-wgmma", workload("gemm", m=330, n=96, k=136), STAYING),
+    Case(FEW, "gather-bulk-wgmma", workload("bmm", batch=2, m=140, n=32, k=72), {"tile.j": 4}),
     Case(SM90, "gather-threads-mma", workload("conv2d_transpose", **PHASES), late=False),
 ]
 

@@ -156,8 +156,9 @@ class Epilogue:
         inner = [statement for op in self.einsum.epilogue for statement in self._step(op, values)]
         kind = _C_TYPES[self.output.dtype]
         to = tir.address(self.buffers["output"], flat(self.output, values))
-        words = f"heron_words<{self.vector * item_bytes(self.output.dtype) // 4}>"
-        call = words if narrow else f"heron_narrow<{self.vector}, {kind}, {self.kind}>"
+        once = ", true" if geometry.passes(self.output) else ""
+        words = f"heron_words<{self.vector * item_bytes(self.output.dtype) // 4}{once}>"
+        call = words if narrow else f"heron_narrow<{self.vector}, {kind}, {self.kind}{once}>"
         inner.append(tir.device(call, to, tir.address(self.values, 0)))
         condition = tir.both(*conditions)
         whole = tir.sequence([*statements, *inner])

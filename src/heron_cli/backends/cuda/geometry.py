@@ -7,6 +7,7 @@ from functools import cached_property
 from math import prod
 
 from heron_cli.backends.buffers import item_bytes
+from heron_cli.schedule.einsum import Access
 from heron_cli.schedule.nest import DIRECT, Nest
 
 LINE = 128  # bytes in which shared memory is swizzled, and that a warp reads without conflicts
@@ -176,6 +177,22 @@ class Geometry:
     def direct(self) -> bool:
         """Whether results leave from the registers of the threads that summed them."""
         return self.nest.store == DIRECT
+
+    # --- passing through the cache ------------------------------------------------------------------------
+
+    def passes(self, access: Access) -> bool:
+        """Whether an operand passes through the cache once, and is larger: it should push nothing else out.
+
+        The output is written once. An operand of the products is read once where one tile covers the other
+        side, and its elements belong to one window each.
+        """
+        if not 0 < self.nest.cache < prod(access.shape()) * item_bytes(access.dtype):
+            return False
+        if access.name == "output":
+            return True
+        other = "n" if access.name == "input" else "m"
+        read_by = self.grid(other) * self.shared(other)
+        return access.name in ("input", "weight") and read_by == 1 and (access.constant or not self.taps)
 
     # --- shared memory ------------------------------------------------------------------------------------
 

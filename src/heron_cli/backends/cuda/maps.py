@@ -98,7 +98,8 @@ class TensorMap:
     def call(self, multicast: bool) -> str:
         """The device function that copies."""
         kind = "column" if self.boxes.windows else "box"
-        return f"heron_{kind}_{len(self._sides())}{'_to' if multicast else ''}"
+        how = "_to" if multicast else "_once" if kind == "box" and self.geometry.passes(self.access) else ""
+        return f"heron_{kind}_{len(self._sides())}{how}"
 
     def begin(self, first: Any, share: Any) -> Mapping[str, Any]:
         """The iterators of the row at which this block's copies begin."""

@@ -119,9 +119,17 @@ HERON void heron_stage_2(heron_place to, const void* from) {
   const unsigned* x = (const unsigned*)from;
   asm volatile("st.shared.v2.u32 [%0], {%1, %2};" ::"r"(to.at), "r"(x[0]), "r"(x[1]) : "memory");
 }
-template <int N>
-HERON void heron_words(void* to, const void* from) {  // N 32-bit words, aligned to min(N, 4) of them
-  if constexpr (N % 4 == 0) {
+// N 32-bit words to global memory, aligned to min(N, 4) of them. `Once`: the first to leave the cache (st.cs).
+template <int N, bool Once = false>
+HERON void heron_words(void* to, const void* from) {
+  if constexpr (Once && N % 4 == 0) {
+#pragma unroll
+    for (int i = 0; i < N / 4; ++i) {
+      const uint4 x = ((const uint4*)from)[i];
+      asm volatile("st.global.cs.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"((uint4*)to + i), "r"(x.x), "r"(x.y), "r"(x.z), "r"(x.w)
+                   : "memory");
+    }
+  } else if constexpr (N % 4 == 0) {
 #pragma unroll
     for (int i = 0; i < N / 4; ++i) ((uint4*)to)[i] = ((const uint4*)from)[i];
   } else if constexpr (N == 2) {
@@ -241,13 +249,13 @@ HERON void heron_row_as(void* to, const void* from) {
   for (int i = 0; i < 4; ++i) ((unsigned*)to)[i] = x[i][0];
 }
 // N sums, rounded to type T, to global memory.
-template <int N, typename T, typename Sum>
+template <int N, typename T, typename Sum, bool Once = false>
 HERON void heron_narrow(void* to, const void* from) {
   alignas(16) T x[N];
 #pragma unroll
   for (int i = 0; i < N; ++i) x[i] = (T)((const Sum*)from)[i];
   if constexpr (sizeof(T) * N >= 4) {
-    heron_words<(int)(sizeof(T) * N / 4)>(to, x);
+    heron_words<(int)(sizeof(T) * N / 4), Once>(to, x);
   } else {
 #pragma unroll
     for (int i = 0; i < N; ++i) ((T*)to)[i] = x[i];

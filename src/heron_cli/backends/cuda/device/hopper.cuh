@@ -189,3 +189,27 @@ HERON void heron_column_5_to(heron_place to, heron_place gate, unsigned long lon
                "l"(map), "r"(gate.at), "h"((unsigned short)blocks), "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4), "h"((unsigned short)o0), "h"((unsigned short)o1), "h"((unsigned short)o2)
                : "memory");
 }
+
+// The same, of what is not needed again: it is the first to leave the cache.
+HERON unsigned long long heron_once() {
+  unsigned long long policy;
+  asm("createpolicy.fractional.L2::evict_first.b64 %0, 1.0;" : "=l"(policy));
+  return policy;
+}
+#define HERON_BOX_ONCE(RANK, PLACES, PARAMETERS, ...)                                                                    \
+  HERON void heron_box_##RANK##_once(heron_place to, heron_place gate, unsigned long long map, PARAMETERS) {             \
+    asm volatile("cp.async.bulk.tensor." #RANK                                                                           \
+                 "d.shared::cluster.global.tile.mbarrier::complete_tx::bytes.L2::cache_hint [%0], [%1, {" PLACES "}], "  \
+                 "[%2], %3;" ::"r"(to.at), "l"(map), "r"(gate.at), "l"(heron_once()), __VA_ARGS__                        \
+                 : "memory");                                                                                            \
+  }
+#define HERON_AT_1 int c0
+#define HERON_AT_2 HERON_AT_1, int c1
+#define HERON_AT_3 HERON_AT_2, int c2
+#define HERON_AT_4 HERON_AT_3, int c3
+#define HERON_AT_5 HERON_AT_4, int c4
+HERON_BOX_ONCE(1, "%4", HERON_AT_1, "r"(c0))
+HERON_BOX_ONCE(2, "%4, %5", HERON_AT_2, "r"(c0), "r"(c1))
+HERON_BOX_ONCE(3, "%4, %5, %6", HERON_AT_3, "r"(c0), "r"(c1), "r"(c2))
+HERON_BOX_ONCE(4, "%4, %5, %6, %7", HERON_AT_4, "r"(c0), "r"(c1), "r"(c2), "r"(c3))
+HERON_BOX_ONCE(5, "%4, %5, %6, %7, %8", HERON_AT_5, "r"(c0), "r"(c1), "r"(c2), "r"(c3), "r"(c4))
