@@ -17,9 +17,7 @@ GRID = 4096
 """A sub-expression is evaluated on every combination of its knobs' values up to this many."""
 VALUES = 1024
 """More distinct values than this are kept as an interval only."""
-
-
-_CLOSE = 1 << 16
+_CLOSE = 1 << 16  # values no further apart than this are sooner marked than sorted
 
 
 class Ranges:
