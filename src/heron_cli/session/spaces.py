@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from heron_cli.errors import InputError, SpaceEmptyError
@@ -51,6 +52,7 @@ def problem(task: Task, settings: Settings, prior: Prior | None = None) -> Plain
     from heron_cli.search.problem import PlainProblem
     from heron_cli.space import CpBackend, CpSampler, TableSampler
 
+    import_module("heron_cli.space.cp_solve")  # loads OR-Tools, once a process: that is not solving
     started = time.monotonic()
     kept: list[VariantSpace] = []
     bounds: list[int | None] = []
