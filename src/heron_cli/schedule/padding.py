@@ -27,7 +27,8 @@ class Window:
         stride, step = self.dim.coefficient(self.row), self.dim.coefficient(self.tap)
         found = 0
         for tile in range(tiling.tiles):
-            first, size = tiling.first_block(tile), tiling.tile_blocks(tile)
+            first = tiling.start(tiling.first_block(tile))
+            size = min(tiling.tile_blocks(tile) * tiling.unit, tiling.extent - first)
             for tap in range(self.taps):
                 low = first * stride + tap * step + self.dim.offset
                 found += size * (low < self.dim.extent and low + (size - 1) * stride >= 0)

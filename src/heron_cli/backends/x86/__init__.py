@@ -118,13 +118,16 @@ def _mnemonic(task: Task, candidate: Candidate) -> str:
 def _refusal(nest: Nest) -> str | None:
     """Why no code is generated for an intrinsic or epilogue; the loops around it may be anything."""
     from heron_cli.backends.buffers import item_bytes
+    from heron_cli.backends.x86 import matrix
 
-    if nest.intrinsic["m"] or not nest.lane or not nest.intrinsic["k"]:
-        return (
-            f"{nest.instruction}: the x86 back end takes intrinsics of one row, of several lanes and inputs"
-        )
+    if not nest.lane or not nest.intrinsic["k"]:
+        return f"{nest.instruction}: the x86 back end takes intrinsics of several lanes and inputs"
     depth = nest.tilings[nest.intrinsic["k"]].unit * item_bytes(nest.einsum.input.dtype)
-    if depth != 4:
+    if nest.intrinsic["m"]:
+        refusal = matrix.refusal(nest)
+        if refusal:
+            return f"{nest.instruction}: {refusal}"
+    elif depth != 4:
         return f"{nest.instruction}: a lane takes {depth} bytes; the x86 back end has words of 4"
     beyond = [access for access in (*nest.einsum.finishing, nest.einsum.output) if access.dtype == "bfloat16"]
     if beyond:

@@ -53,12 +53,16 @@ class Cases:
         self.edges = {edge.axis: edge for edge in nest.edges}
 
     def start(self, axis: str, tile: Any) -> Any:
-        """First iteration of a tile; for the axis of lanes, its first block."""
+        """First iteration of a tile, whose last block may be shifted back; for the axis of lanes, its first block."""
         tiling = self.nest.tilings[axis]
         block = tile * tiling.base
         if tiling.longer:
             block = block + tir.minimum(tile, tiling.longer)
-        return block if axis == self.nest.lane else block * tiling.unit
+        if axis == self.nest.lane:
+            return block
+        if tiling.extent % tiling.unit == 0:
+            return block * tiling.unit
+        return tir.minimum(block * tiling.unit, max(tiling.extent - tiling.unit, 0))
 
     def _row(self, axis: str, tile: int) -> tuple[int, Table]:
         tiling = self.nest.tilings[axis]

@@ -14,6 +14,7 @@ from heron_cli.backends.tools import ToolError, run_tool
 
 _STACK_VECTOR = re.compile(r"\(%rsp[^)]*\)[^\n]*%[yz]mm|%[yz]mm[^\n]*\(%rsp[^)]*\)")
 _FRAME_VECTOR = re.compile(_STACK_VECTOR.pattern.replace("%rsp", "%rbp"))
+_MATRICES = re.compile(r"\bldtilecfg\b")
 _FRAME = re.compile(r"mov +%rsp,%rbp")  # elsewhere rbp is a register like any other
 
 
@@ -75,17 +76,20 @@ def inspect(code: bytes, instruction: str) -> dict[str, float]:
     """What the disassembly shows.
 
     `instructions`: how often the intrinsic occurs; `stack_vectors`: vector registers that are spilled or
-    reloaded; `code_bytes`: size of the object.
+    reloaded; `code_bytes`: size of the object; `matrix_shapes`: how often matrix registers are given their shape,
+    where they are.
     """
     with tempfile.TemporaryDirectory(prefix="heron-") as folder:
         path = Path(folder) / "kernel.o"
         path.write_bytes(code)
         listing = run_tool("objdump", ["-d", "--no-show-raw-insn", path])
     framed = len(_FRAME_VECTOR.findall(listing)) if _FRAME.search(listing) else 0
+    shapes = len(_MATRICES.findall(listing))
     return {
         "instructions": float(listing.count(instruction)),
         "stack_vectors": float(len(_STACK_VECTOR.findall(listing)) + framed),
         "code_bytes": float(len(code)),
+        **({"matrix_shapes": float(shapes)} if shapes else {}),
     }
 
 

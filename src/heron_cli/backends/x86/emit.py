@@ -13,6 +13,7 @@ from heron_cli.backends.x86 import forms, inline
 from heron_cli.backends.x86.cases import Cases
 from heron_cli.backends.x86.finish import Finish
 from heron_cli.backends.x86.lanes import LaneTile
+from heron_cli.backends.x86.matrix_tile import MatrixTile
 from heron_cli.backends.x86.pack import PackedWeight
 from heron_cli.backends.x86.packing import Packing
 from heron_cli.backends.x86.stage import InputStage, Source
@@ -46,7 +47,7 @@ class KernelEmitter:
         if constant:
             data[1] = tir.argument("weight", self.weight.dtype, self.weight.elements, 64)
         self.input, self.given, *added, output = (buffer for _, buffer in data)
-        form = LaneTile if self.nest.batched else RegisterTile
+        form = LaneTile if self.nest.batched else MatrixTile if self.nest.intrinsic["m"] else RegisterTile
         self.tile = form(self.nest, self.weight, self.stage, self.cases, Finish(self.nest, added), output)
         panels = self.weight.entire(self.given) if constant else None
         return forms.function(symbol, data, self._whole(Reads(Source.user(self.input, einsum.input), panels)))
@@ -54,7 +55,7 @@ class KernelEmitter:
     def _whole(self, reads: Reads) -> Any:
         """The loops, and what they call that TIR has no words for."""
         body = self._copied(ROOT, reads, {}, self._parallel, parallel=self.nest.threads > 1)
-        body = self.tile.dot.within(body)
+        body = self.tile.within(body)
         if self.streamed:
             body = inline.streaming(self.einsum.output.dtype, self.weight.width, body)
         return body
@@ -91,7 +92,7 @@ class KernelEmitter:
         serial = [loop for loop in nest.positions() if loop.level != level and self._spatial(loop.axis)]
 
         def body(index: Any) -> Any:
-            whole = share(index)
+            whole = self.tile.configured(share(index)) if nest.threads > 1 else share(index)
             return tir.sequence([whole, inline.fence()]) if self.streamed else whole
 
         def share(index: Any) -> Any:
@@ -103,7 +104,8 @@ class KernelEmitter:
                 tiles[axis] = 0 if extents[i] == 1 else value % extents[i] if wraps else value
             return self._copied(level or "", reads, tiles, lambda here: self._serial(here, tiles, serial))
 
-        return tir.loop("p", prod(extents), body, parallel=nest.threads > 1)
+        shares = tir.loop("p", prod(extents), body, parallel=nest.threads > 1)
+        return shares if nest.threads > 1 else self.tile.configured(shares)
 
     def _spatial(self, axis: str) -> bool:
         return self.einsum.axis(axis).group != "k"

@@ -34,6 +34,12 @@ def llvm_intrinsic(dtype: str, name: str, *arguments: Any) -> Any:
     return tirx.call_llvm_pure_intrin(dtype, name, *arguments)
 
 
+def instruction(name: str, *arguments: Any) -> Stmt:
+    """An LLVM intrinsic for its effect; it stays in order. Numbers are immediate bytes."""
+    given = [tirx.IntImm("int8", each) if isinstance(each, int) else each for each in arguments]
+    return tirx.Evaluate(tirx.call_llvm_intrin("void", name, *given))
+
+
 def shuffle(vectors: Sequence[Any], order: Sequence[int]) -> Any:
     """A vector of some elements of several vectors, which are numbered one after the other."""
     return tirx.Shuffle(list(vectors), [tir.number(place) for place in order])

@@ -28,7 +28,8 @@ def load(kernel: Kernel, *, threads: int) -> NativeKernel:
     """Link `kernel` and load it; its parallel loops will use `threads` threads (0: all CPUs).
 
     Raises InputError without a linker or, the first time ever, without a C compiler; RuntimeError (or its
-    subclass ToolError) when the object does not link or lacks the kernel's symbol.
+    subclass ToolError) when the object does not link, lacks the kernel's symbol or uses AMX that this process
+    may not use.
     """
     return NativeKernel(kernel, threads)
 
@@ -48,6 +49,8 @@ class NativeKernel:
         self.kernel = kernel
         self._threads = threads
         self._runtime = runtime()
+        if kernel.metrics.get("matrix_shapes"):
+            self._runtime.ask_for_matrices()
         with tempfile.TemporaryDirectory(prefix="heron-") as scratch:
             shared = Path(scratch) / "kernel.so"
             link(kernel.code, shared)

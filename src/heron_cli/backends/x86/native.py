@@ -34,6 +34,8 @@ class Runtime:
         self._repeat.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int64)
         self._error = self._library.heron_runtime_error
         self._error.restype = ctypes.c_char_p
+        self._cpu_has = self._library.heron_runtime_cpu_has
+        self._cpu_has.argtypes = (ctypes.c_char_p,)
         self._set_threads = self._library.heron_runtime_set_threads
         self._set_threads.argtypes = (ctypes.c_int32,)
 
@@ -50,6 +52,14 @@ class Runtime:
         """How many threads a parallel kernel uses from now on, the caller included; 0: all CPUs."""
         if self._set_threads(count) != 0:
             raise ValueError(f"thread count {count} is out of range")
+
+    def ask_for_matrices(self) -> None:
+        """Ask Linux to let this process use the matrix registers of AMX, which it saves for those that asked.
+
+        Raises RuntimeError where there are none or Linux refuses.
+        """
+        if self._cpu_has(b"amx_tile") != 1:
+            raise RuntimeError("this CPU has no AMX, or Linux does not let this process use it (arch_prctl)")
 
     def repeat(self, function: int, pointers: ctypes.Array[ctypes.c_void_p], count: int) -> float:
         """Seconds for `count` calls of the function at this address; negative when a call failed."""

@@ -1,7 +1,8 @@
 """The packed weight: where everything lies in it.
 
 Layout, outermost first: axes that the weight shares with the output other than the lanes, tile of lane
-blocks, reduction loops in the order of the nest, group of 4, lane block within the tile, lane, byte.
+blocks, reduction loops in the order of the nest, group of 4, lane block within the tile, lane, byte. Where the
+instruction has several rows, groups are longer, and words of 4 bytes lie outside the lanes.
 The last group is right-aligned when 4 does not divide the reduction: what it repeats has weight 0. Where
 lanes are a batch it is filled up with zeros instead, since every row of the input is read for itself.
 """
@@ -15,6 +16,7 @@ from typing import Any
 
 from heron_cli.backends import tir
 from heron_cli.backends.x86 import forms, inline
+from heron_cli.backends.x86.matrix import WORD
 from heron_cli.elements import BYTES
 from heron_cli.schedule.einsum import Axis
 from heron_cli.schedule.nest import Nest
@@ -57,6 +59,7 @@ class PackedWeight:
         self.groups = nest.tilings[group]
         self.width, self.depth = self.lanes.unit, self.groups.unit  # lanes of a vector, bytes of a lane
         self.vector = self.width * self.depth
+        self.word = WORD // BYTES[einsum.weight.dtype] if nest.intrinsic["m"] else self.depth
         lengths = [self.length(axis) for axis in self.reduction]
         self.steps = prod(lengths)
         self.stride = {axis.name: prod(lengths[i + 1 :]) for i, axis in enumerate(self.reduction)}
@@ -70,7 +73,8 @@ class PackedWeight:
 
     def _lanes(self) -> tuple[Any, ...]:
         lanes = self.lanes
-        return self.nest.einsum.axis(self.lane), lanes.base, lanes.longer, self.width, self.depth, self.filled
+        shape = (self.width, self.depth, self.word)
+        return self.nest.einsum.axis(self.lane), lanes.base, lanes.longer, *shape, self.filled
 
     def length(self, axis: Axis) -> int:
         """Steps of a reduction axis."""
@@ -137,6 +141,12 @@ class PackedWeight:
     def group_start(self, group: Any, last: bool) -> Any:
         """First iteration of a group of 4; the irregular last one ends with the axis or is filled up."""
         return self.groups.extent - self.depth if last and not self.filled else group * self.depth
+
+    def element(self, lane: Any, byte: Any) -> Any:
+        """Where the weight for one iteration of the group and one lane lies in a vector."""
+        if self.word == self.depth:
+            return lane * self.depth + byte
+        return byte // self.word * (self.width * self.word) + lane * self.word + byte % self.word
 
     def column(self, q: Any) -> Any:
         """First lane of a block; the last block is shifted back to end with the axis."""

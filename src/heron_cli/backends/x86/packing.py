@@ -131,28 +131,34 @@ class Packing:
             rows = [begin + b * byte for b in range(self.depth)]
             return interleave.blocks(source, rows, target, places, self.weight.dtype)
         (place,) = places
-        if byte == 1:  # the bytes of a lane lie side by side
-            return tir.loop(
-                "lane",
-                self.width,
-                lambda i: tir.store(
-                    target,
-                    place + i * self.depth,
-                    tir.load(source, begin + i * lane, self.depth),
-                    self.depth,
-                ),
-            )
-        if lane == 1:  # the lanes of a byte lie side by side
-            vectors = [tir.load(source, begin + b * byte, self.width) for b in range(self.depth)]
-            order = [b * self.width + i for i in range(self.width) for b in range(self.depth)]
-            return tir.store(target, place, forms.shuffle(vectors, order), self.vector)
-        return None
+        word = self.weight.word
+        if byte != 1 and lane != 1:
+            return None
+
+        def words(w: Any) -> Any:
+            """A word of every lane."""
+            here, there = place + w * (self.width * word), begin + w * (word * byte)
+            if byte == 1:  # the bytes of a lane lie side by side
+                return tir.loop(
+                    "lane",
+                    self.width,
+                    lambda i: tir.store(
+                        target, here + i * word, tir.load(source, there + i * lane, word), word
+                    ),
+                )
+            # the lanes of a byte lie side by side
+            vectors = [tir.load(source, there + b * byte, self.width) for b in range(word)]
+            order = [b * self.width + i for i in range(self.width) for b in range(word)]
+            return tir.store(target, here, forms.shuffle(vectors, order), self.width * word)
+
+        return tir.loop("word", self.depth // word, words)
 
     def _exact(self, source: Any, target: Any, place: Any, at: Mapping[str, Any], q: Any) -> Any:
         """A vector of one block, element by element."""
 
         def element(lane: Any, byte: Any) -> Any:
-            return tir.store(target, place + lane * self.depth + byte, self._value(source, at, q, lane, byte))
+            value = self._value(source, at, q, lane, byte)
+            return tir.store(target, place + self.weight.element(lane, byte), value)
 
         return tir.loop(
             "lane", self.width, lambda lane: tir.loop("byte", self.depth, lambda byte: element(lane, byte))

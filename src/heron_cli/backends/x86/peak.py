@@ -20,7 +20,7 @@ from heron_cli.accelerator.model import Accelerator, Intrinsic
 from heron_cli.backends import tir
 from heron_cli.backends.base import Kernel, Operand
 from heron_cli.backends.buffers import aligned_empty
-from heron_cli.backends.x86 import forms, inline
+from heron_cli.backends.x86 import forms, inline, matrix_peak
 from heron_cli.backends.x86.compile import compile_function, digest
 from heron_cli.backends.x86.dot import Dot
 from heron_cli.backends.x86.loader import load
@@ -39,7 +39,8 @@ def dot_of(intrinsic: Intrinsic) -> Dot:
     shape = max(intrinsic.shapes, key=_lanes)
     types = intrinsic.dtypes
     name = intrinsic.extra.get("llvm", "")
-    return Dot(name, _lanes(shape), shape["k"], types.accumulate, (types.input, types.weight))
+    elements = types.input, types.weight
+    return Dot(name, _lanes(shape), shape["k"], types.accumulate, elements, shape.get("m", 1))
 
 
 def _lanes(shape: Mapping[str, int]) -> int:
@@ -47,7 +48,7 @@ def _lanes(shape: Mapping[str, int]) -> int:
 
 
 def sums_of(accelerator: Accelerator) -> int:
-    """Sums that are kept in registers, beside an input, a weight and some to spare."""
+    """Sums (matrices of them, where an intrinsic has several rows) that are kept in registers, beside an input, a weight and some to spare."""
     held = [
         m.units["vectors"] for m in accelerator.memories if "accumulate" in m.holds and "vectors" in m.units
     ]
@@ -59,6 +60,8 @@ def build(dot: Dot, sums: int, target: Mapping[str, Any]) -> Kernel:
 
     Raises BuildError when the compiler refuses it.
     """
+    if dot.rows > 1:
+        return matrix_peak.build(SYMBOL, dot, sums, STEPS, target)
     carried, lanes = inline.carrier(dot.types[1]), dot.lanes
     words = tir.argument("input", "int32", lanes, 64)
     weights = tir.argument("weight", carried, lanes * dot.depth, 64)
@@ -122,7 +125,8 @@ class Peaks:
         if key not in self._kernels:
             self._kernels[key] = build(dot, sums, accelerator.tvm_target)
         tried = cores[:: ceil(len(cores) / _CORES)]
-        rate = _CALLS * STEPS * sums * dot.lanes * dot.depth / min(fastest(self._kernels[key], tried))
+        products = _CALLS * STEPS * sums * dot.rows * dot.lanes * dot.depth
+        rate = products / min(fastest(self._kernels[key], tried))
         self._best[key] = max(rate, self._best.get(key, 0.0))
         return self._best[key]
 

@@ -100,9 +100,13 @@ class InputStage:
             at = {**starts, **taps}
             low = tir.number(sum((at[name] * c for name, c in dim.terms), dim.offset))
             rows = [(name, c) for name, c in dim.terms if name not in self.taps]
-            reach = sum((case.size(name) - 1) * c for name, c in rows) if case is not None else 0
+            reach = sum((self._rows(case, name) - 1) * c for name, c in rows) if case is not None else 0
             tests += [low + reach >= 0, low < dim.extent]
         return tir.both(*tests)
+
+    def _rows(self, case: Case, axis: str) -> int:
+        """Iterations of an axis that a tile covers; lanes move no padded dimension."""
+        return case.size(axis) * self.nest.tilings[axis].unit
 
     # --- copying ------------------------------------------------------------------------------------
 

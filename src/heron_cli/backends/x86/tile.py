@@ -39,7 +39,7 @@ class Sums:
 
     case: Case
     starts: Mapping[str, Any]
-    points: Sequence[Mapping[str, int]]
+    points: Sequence[Mapping[str, Any]]
     registers: Sequence[Sequence[Any]]
 
     @property
@@ -70,15 +70,9 @@ class RegisterTile:
         """The tile with these indices."""
         spatial = [axis.name for axis in self.einsum.spatial]
         starts = {name: self.cases.start(name, tiles.get(name, 0)) for name in spatial}
-        points = self._points(case)
-        registers = [
-            [tir.register(f"acc{p}_{j}", self.accumulate, self.width) for j in range(case.size(self.lane))]
-            for p in range(len(points))
-        ]
+        points = self._points(case, starts)
+        registers, statements = self._cleared(points, case.size(self.lane))
         sums = Sums(case, starts, points, registers)
-        flat = [buffer for row in registers for buffer in row]
-        statements = [tir.allocate_register(buffer) for buffer in flat]
-        statements += [tir.store(b, 0, tir.zero(self.accumulate, self.width), self.width) for b in flat]
         panels = reads.panels
         assert panels is not None
 
@@ -98,9 +92,28 @@ class RegisterTile:
         statements.append(tir.bind("c", where, lambda c: self._write_back(sums, c)))
         return tir.sequence(statements)
 
-    def _points(self, case: Case) -> list[Mapping[str, int]]:
-        """The output points of a tile in row-major order of its m-like axes."""
-        points: list[Mapping[str, int]] = [{}]
+    def within(self, body: Any) -> Any:
+        """The kernel's body, in which the intrinsic may be used."""
+        return self.dot.within(body)
+
+    def configured(self, body: Any) -> Any:
+        """What one thread runs; vector registers need no preparation."""
+        return body
+
+    def _cleared(self, points: Sequence[Any], blocks: int) -> tuple[list[list[Any]], list[Any]]:
+        """A register for the sums of every vector of each point, and what sets them to zero."""
+        registers = [
+            [tir.register(f"acc{p}_{j}", self.accumulate, self.width) for j in range(blocks)]
+            for p in range(len(points))
+        ]
+        flat = [buffer for row in registers for buffer in row]
+        statements = [tir.allocate_register(buffer) for buffer in flat]
+        statements += [tir.store(b, 0, tir.zero(self.accumulate, self.width), self.width) for b in flat]
+        return registers, statements
+
+    def _points(self, case: Case, starts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """The output points of a tile that begins at `starts`, in row-major order of its m-like axes."""
+        points: list[Mapping[str, Any]] = [{}]
         for axis in self.einsum.spatial:
             if axis.name != self.lane:
                 points = [{**point, axis.name: i} for point in points for i in range(case.size(axis.name))]
@@ -119,27 +132,7 @@ class RegisterTile:
             return [] if depth else self.lines(sums, output, index, count)
 
         def steps(taps: Mapping[str, Any], groups: Sequence[Any], last: bool) -> Any:
-            """The dot products of some groups of four at fixed taps."""
-            statements: list[Any] = []
-            length = self.width * self.depth
-            for i, g in enumerate(groups):
-                begin = self.weight.group_start(g, last)
-                offset = source.offset({**taps, self.group: begin})
-                at = [w + self.weight.offset(taps, g, sums.blocks) + j * length for j in range(sums.blocks)]
-                weights = [tir.load(packed, place, length) for place in at]
-                statements += self.ahead.weights(packed, at, length)
-                for point, row in zip(sums.points, sums.registers, strict=True):
-                    if not sums.case.valid(point, taps):
-                        continue
-                    place = a + offset + source.offset(point)
-                    bytes4 = tir.load(source.buffer, place, self.depth)
-                    words = tir.broadcast(forms.reinterpret(bytes4, "int32"), self.width)
-                    for accumulator, vector in zip(row, weights, strict=True):
-                        value = self.dot.multiply(tir.load(accumulator, 0, self.width), words, vector)
-                        statements.append(tir.store(accumulator, 0, value, self.width))
-                    if i == 0:  # the groups of a step lie within few lines
-                        statements += self.ahead.inputs(source, place, sums.case)
-            return tir.sequence(statements) if statements else tir.nothing()
+            return self.products(source, packed, sums, (a, w), taps, groups, last)
 
         def taps_loop(rest: Sequence[Axis], taps: Mapping[str, Any], inner: Any, depth: int) -> Any:
             if not rest:
@@ -177,6 +170,38 @@ class RegisterTile:
                 loops, {}, lambda taps: groups_loop(lambda gs, last: steps(taps, gs, last), len(loops)), 0
             )
         return tir.when(tir.both(self.stage.tile_guard(starts), self.has_weight(starts, {}, None)), body)
+
+    def products(
+        self,
+        source: Source,
+        packed: Any,
+        sums: Sums,
+        begin: tuple[Any, Any],
+        taps: Mapping[str, Any],
+        groups: Sequence[Any],
+        last: bool,
+    ) -> Any:
+        """The dot products of some groups of four at fixed taps; operands of the tile begin at `begin`."""
+        a, w = begin
+        statements: list[Any] = []
+        length = self.width * self.depth
+        for i, g in enumerate(groups):
+            offset = source.offset({**taps, self.group: self.weight.group_start(g, last)})
+            at = [w + self.weight.offset(taps, g, sums.blocks) + j * length for j in range(sums.blocks)]
+            weights = [tir.load(packed, place, length) for place in at]
+            statements += self.ahead.weights(packed, at, length)
+            for point, row in zip(sums.points, sums.registers, strict=True):
+                if not sums.case.valid(point, taps):
+                    continue
+                place = a + offset + source.offset(point)
+                bytes4 = tir.load(source.buffer, place, self.depth)
+                words = tir.broadcast(forms.reinterpret(bytes4, "int32"), self.width)
+                for accumulator, vector in zip(row, weights, strict=True):
+                    value = self.dot.multiply(tir.load(accumulator, 0, self.width), words, vector)
+                    statements.append(tir.store(accumulator, 0, value, self.width))
+                if i == 0:  # the groups of a step lie within few lines
+                    statements += self.ahead.inputs(source, place, sums.case)
+        return tir.sequence(statements) if statements else tir.nothing()
 
     def lines(self, sums: Sums, output: Any, index: Any, count: int) -> list[Any]:
         """What is asked for in one of `count` iterations of the outermost loop of the sum, to be written."""
@@ -242,35 +267,36 @@ class RegisterTile:
         return sum((starts[name] * output.stride(name) for name in moving), output.offset())
 
     def _write_back(self, sums: Sums, c: Any) -> Any:
+        rows = zip(sums.points, sums.registers, strict=True)
+        return tir.sequence([self._finished(sums, c, point, list(enumerate(row))) for point, row in rows])
+
+    def _finished(self, sums: Sums, c: Any, point: Mapping[str, Any], row: Sequence[tuple[int, Any]]) -> Any:
+        """The epilogue and the stores of a point's vectors, which are numbered; `c` is the tile's first."""
         output, starts = self.einsum.output, sums.starts
         stride = output.stride(self.lane)
         first = starts[self.lane]  # in blocks
         valid = self.valid
-        streamed = self.nest.store == STREAMED
-        statements = []
-        for point, row in zip(sums.points, sums.registers, strict=True):
-            at = c + sum(output.stride(name) * i for name, i in point.items())
-            here = {name: starts[name] + point.get(name, 0) for name in starts if name != self.lane}
-            stores = []
-            for j, register in enumerate(row):
-                column = self.column(first + j)
-                before, buffer = self.finish.apply(register, here, column, valid)
-                stores += before
-                if streamed:
-                    stores.append(inline.stream(self.output, at + column, tir.load(buffer, 0, self.width)))
-                elif stride == 1 and valid == self.width:
-                    stores.append(
-                        tir.store(self.output, at + column, tir.load(buffer, 0, self.width), self.width)
-                    )
-                else:
-                    stores += [
-                        tir.store(self.output, at + (column + i) * stride, tir.load(buffer, i))
-                        for i in range(valid)
-                    ]
-            statements.append(tir.when(self._inside(starts, point), tir.sequence(stores)))
-        return tir.sequence(statements)
+        at = c + sum(output.stride(name) * i for name, i in point.items())
+        here = {name: starts[name] + point.get(name, 0) for name in starts if name != self.lane}
+        stores = []
+        for j, register in row:
+            column = self.column(first + j)
+            before, buffer = self.finish.apply(register, here, column, valid)
+            stores += before
+            if self.nest.store == STREAMED:
+                stores.append(inline.stream(self.output, at + column, tir.load(buffer, 0, self.width)))
+            elif stride == 1 and valid == self.width:
+                stores.append(
+                    tir.store(self.output, at + column, tir.load(buffer, 0, self.width), self.width)
+                )
+            else:
+                stores += [
+                    tir.store(self.output, at + (column + i) * stride, tir.load(buffer, i))
+                    for i in range(valid)
+                ]
+        return tir.when(self._inside(starts, point), tir.sequence(stores))
 
-    def _inside(self, starts: Mapping[str, Any], point: Mapping[str, int]) -> Any:
+    def _inside(self, starts: Mapping[str, Any], point: Mapping[str, Any]) -> Any:
         """The test 'this point lies in the image', None where all do."""
         tests = []
         for dim in self.einsum.cropped():

@@ -56,11 +56,13 @@ class PlaceInput(ScheduleRule):
     def _skippable(self, template: Template) -> bool:
         """Taps can be left out where the input is else read as it lies and only spatial edges are padded.
 
-        Where lanes are a batch, the intrinsic's own taps are left out one by one, if they are among those of
+        An intrinsic of several rows multiplies all of them. Where lanes are a batch, the intrinsic's own taps are left out one by one, if they are among those of
         which each tile knows what is padding.
         """
         einsum, tensorize = template.einsum, template.tensorize
         group, trailing = tensorize.axes["k"], tensorize.trailing
+        if tensorize.axes["m"] is not None:
+            return False
         if group is None or trailing is None or einsum.input.stride(trailing) != 1:
             return False
         known = [edge.dim for edge in template.static_edges if tensorize.batched and edge.tap == group]
