@@ -1,19 +1,18 @@
-"""Kernels of AMX: exact on matrix registers that are written in C, and made of the instructions themselves."""
+"""Kernels of AMX: exact where a handler in C executes its instructions, and on the hardware."""
 
 from __future__ import annotations
 
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from heron_cli.accelerator.loader import load
 from heron_cli.accelerator.model import Accelerator
-from heron_cli.backends.base import BuildError
-from heron_cli.backends.x86 import forms, peak
+from heron_cli.backends.base import BuildError, Kernel
+from heron_cli.backends.x86 import backend, host, peak
 from heron_cli.backends.x86.compile import merge
 from heron_cli.backends.x86.host import missing_flags
 from heron_cli.backends.x86.loader import load as load_kernel
@@ -44,7 +43,10 @@ SHAPES: list[tuple[str, dict[str, object]]] = [
     ("conv2d", {**PADDED, "height": 7, "width": 7, "batch": 2}),
     ("conv2d", {**PADDED, "in_channels": 3, "kernel": 5, "padding": 2}),
     ("conv2d", {**PADDED, "layout": "NCHW", "width": 21}),
-    ("conv1d", {"width": 50, "in_channels": 64, "out_channels": 20, "kernel": 3, "padding": 1, "dilation": 2}),
+    (
+        "conv1d",
+        {"width": 50, "in_channels": 64, "out_channels": 20, "kernel": 3, "padding": 1, "dilation": 2},
+    ),
     (
         "conv2d_transpose",
         {"height": 4, "width": 18, "in_channels": 65, "out_channels": 20, "kernel": 3, "stride": 2},
@@ -55,39 +57,35 @@ IDS = [f"{operator}-{i}" for i, (operator, _) in enumerate(SHAPES)]
 
 @dataclass(frozen=True)
 class Emulation:
-    """Builds kernels whose matrix registers are C code."""
+    """Runs kernels on CPUs without AMX: its instructions are executed by a signal handler (matrix.c)."""
 
-    code: bytes
+    handler: bytes
 
-    def job(self, workload: Workload, seed: int, threads: int, machine: Accelerator) -> Job:
-        target = {**machine.tvm_target, "mcpu": "x86-64-v3"}
-        task = Task(workload, replace(machine, tvm_target=target), threads)
+    def machine(self, name: str) -> Accelerator:
+        """The accelerator, with code that has AMX and nothing else that this CPU may lack."""
+        found = load(name)
+        target = {**found.tvm_target, "mcpu": "x86-64-v3", "mattr": ["+amx-tile", "+amx-int8", "+amx-bf16"]}
+        return replace(found, tvm_target=target)
+
+    def kernel(self, kernel: Kernel) -> Kernel:
+        """With the handler, and no need to ask Linux for anything."""
+        assert kernel.metrics["matrix_shapes"] == 1
+        return replace(kernel, code=merge([kernel.code, self.handler]), metrics={})
+
+    def job(self, workload: Workload, seed: int, threads: int, name: str) -> Job:
+        task = Task(workload, self.machine(name), threads)
         made = job_of(task, draw(task.variants[seed % len(task.variants)], seed), seed)
-        assert not made.kernel.metrics.get("matrix_shapes")
-        return replace(made, kernel=replace(made.kernel, code=merge([made.kernel.code, self.code])))
-
-
-def _called(name: str, *arguments: Any) -> Any:
-    """As `forms.instruction`, a call of the function in matrix.c."""
-    from tvm import tirx
-
-    given = [tirx.IntImm("int32", each) if isinstance(each, int) else each for each in arguments]
-    return tirx.Evaluate(tirx.call_extern("void", f"emulated_{name.rpartition('.')[2]}", *given))
+        # threads of the runtime's pool block signals, so that the caller does what several share
+        return replace(made, kernel=self.kernel(made.kernel), threads=1)
 
 
 @pytest.fixture(scope="module")
-def registers(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def emulation(tmp_path_factory: pytest.TempPathFactory) -> Emulation:
     target = tmp_path_factory.mktemp("matrix") / "matrix.o"
     source = Path(__file__).with_name("matrix.c")
     flags = ["-O2", "-march=x86-64-v3", "-ffp-contract=off", "-fPIC", "-Wall", "-Werror"]
     subprocess.run(["cc", *flags, "-c", source, "-o", target], check=True)
-    return target.read_bytes()
-
-
-@pytest.fixture
-def emulation(registers: bytes, monkeypatch: pytest.MonkeyPatch) -> Emulation:
-    monkeypatch.setattr(forms, "instruction", _called)
-    return Emulation(registers)
+    return Emulation(target.read_bytes())
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -97,7 +95,7 @@ def test_kernels_are_exact(
 ) -> None:
     for seed in range(4):
         workload = make(operator, shape, dtypes=MACHINES[name])
-        apart.run(emulation.job(workload, seed, 1 + seed % 2, load(name)))
+        apart.run(emulation.job(workload, seed, 1 + seed % 2, name))
 
 
 @pytest.mark.parametrize("epilogue", [{"bias": True, "low": 0}, {"bias": True, "residual": True}])
@@ -105,7 +103,7 @@ def test_epilogues(apart: Apart, emulation: Emulation, epilogue: dict[str, objec
     for seed, (operator, shape) in enumerate(SHAPES[1:10]):
         workload = make(operator, shape)
         added = resolve({name: (value, "here") for name, value in epilogue.items()}, workload.dtypes)
-        apart.run(emulation.job(replace(workload, epilogue=added), seed, 1, load("amx-int8")))
+        apart.run(emulation.job(replace(workload, epilogue=added), seed, 1, "amx-int8"))
 
 
 def test_requantisation(apart: Apart, emulation: Emulation) -> None:
@@ -113,17 +111,15 @@ def test_requantisation(apart: Apart, emulation: Emulation) -> None:
         workload = make(operator, shape)
         types = replace(workload.dtypes, output="int8")
         added = resolve({"bias": (True, "here"), "scale": (True, "here")}, types)
-        apart.run(emulation.job(replace(workload, dtypes=types, epilogue=added), seed, 2, load("amx-int8")))
+        apart.run(emulation.job(replace(workload, dtypes=types, epilogue=added), seed, 2, "amx-int8"))
 
 
 @pytest.mark.parametrize("name", MACHINES)
-def test_a_peak_multiplies_every_sum_in_every_step(
-    apart: Apart, emulation: Emulation, name: str
-) -> None:
-    machine = load(name)
+def test_a_peak_multiplies_every_sum_in_every_step(emulation: Emulation, name: str) -> None:
+    machine = emulation.machine(name)
     dot = peak.dot_of(machine.intrinsics[0])
-    kernel = peak.build(dot, 4, {**machine.tvm_target, "mcpu": "x86-64-v3"})
-    loaded = load_kernel(replace(kernel, code=merge([kernel.code, emulation.code])), threads=1)
+    kernel = peak.build(dot, 4, machine.tvm_target)
+    loaded = load_kernel(emulation.kernel(kernel), threads=1)
     operands = peak.buffers(kernel)
     loaded.call(operands)
     loaded.close()
@@ -196,5 +192,15 @@ def test_tiles_of_too_many_registers_are_refused_in_one_line() -> None:
     variant = task.variants[0]
     (row,), (lane,) = (variant.template.einsum.group(group) for group in ("m", "n"))
     candidate = draw(variant, 0, {f"register.{row.name}": (4,), f"register.{lane.name}": (2,)})
-    with pytest.raises(BuildError, match=r"llvm.x86.tdpbusd: the tile needs 11 matrix registers; there are 8"):
+    with pytest.raises(
+        BuildError, match=r"llvm.x86.tdpbusd: the tile needs 11 matrix registers; there are 8"
+    ):
         build(task, candidate)
+
+
+@pytest.mark.skipif(not missing_flags(["amx_tile"]), reason="this CPU has AMX")
+def test_a_refusal_of_linux_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "missing_flags", lambda flags: [])
+    (line,) = backend.unavailable({"cpu_flags": ["amx_tile", "amx_int8"]})
+    assert line.startswith("Linux does not let this process use AMX: ")
+    assert backend.unavailable({"cpu_flags": ["avx2"]}) == []

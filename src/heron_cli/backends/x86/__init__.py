@@ -35,11 +35,15 @@ class X86Backend:
         return toolchain
 
     def unavailable(self, requires: Mapping[str, Any]) -> list[str]:
-        """One line when CPU flags are missing."""
-        from heron_cli.backends.x86.host import missing_flags
+        """One line when CPU flags are missing, or Linux refuses what it gives only to those that ask."""
+        from heron_cli.backends.x86 import host
 
-        missing = missing_flags(requires.get("cpu_flags", ()))
-        return [f"this CPU lacks {', '.join(missing)}"] if missing else []
+        flags = requires.get("cpu_flags", ())
+        missing = host.missing_flags(flags)
+        if missing:
+            return [f"this CPU lacks {', '.join(missing)}"]
+        refused = host.matrices_refused() if "amx_tile" in flags else ""
+        return [refused] if refused else []
 
     def build(self, task: Task, candidate: Candidate, *, threads: int) -> Kernel:
         """Emit kernel and pack function and compile them into one object. Raises BuildError."""

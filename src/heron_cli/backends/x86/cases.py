@@ -53,7 +53,7 @@ class Cases:
         self.edges = {edge.axis: edge for edge in nest.edges}
 
     def start(self, axis: str, tile: Any) -> Any:
-        """First iteration of a tile, whose last block may be shifted back; for the axis of lanes, its first block."""
+        """First iteration of a tile, the last block shifted back; for the axis of lanes, its first block."""
         tiling = self.nest.tilings[axis]
         block = tile * tiling.base
         if tiling.longer:

@@ -76,8 +76,8 @@ def inspect(code: bytes, instruction: str) -> dict[str, float]:
     """What the disassembly shows.
 
     `instructions`: how often the intrinsic occurs; `stack_vectors`: vector registers that are spilled or
-    reloaded; `code_bytes`: size of the object; `matrix_shapes`: how often matrix registers are given their shape,
-    where they are.
+    reloaded; `code_bytes`: size of the object; `matrix_shapes`: how often matrix registers are given their
+    shape, where they are.
     """
     with tempfile.TemporaryDirectory(prefix="heron-") as folder:
         path = Path(folder) / "kernel.o"

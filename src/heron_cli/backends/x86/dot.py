@@ -12,8 +12,8 @@ from heron_cli.backends.x86 import forms, inline
 class Dot:
     """To each of `lanes` sums the products of `depth` elements of the input and as many of the weight.
 
-    `name` is LLVM's, `types` are those of input and weight. With several `rows` sums and inputs are matrices, which
-    `matrix.py` multiplies.
+    `name` is LLVM's, `types` are those of input and weight. With several `rows` sums and inputs are matrices,
+    which `matrix.py` multiplies.
     """
 
     name: str

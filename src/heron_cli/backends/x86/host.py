@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 from heron_cli.machine import Machine
 
+_ARCH_PRCTL, _REQUEST_STATE, _TILE_DATA = 158, 0x1023, 18  # asm/unistd_64.h, asm/prctl.h
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _KINDS = {"Data": "d", "Instruction": "i"}  # a unified cache has no letter
 
@@ -34,6 +37,17 @@ class Host(Machine):
 def missing_flags(required: Iterable[str]) -> list[str]:
     """Those of the `required` CPU flags that this machine does not have, in the order given."""
     return Host().missing_flags(required)
+
+
+def matrices_refused() -> str:
+    """Why Linux does not let this process use the matrix registers of AMX; empty if it does, from now on.
+
+    It gives them to processes that ask, and to those that they fork (Documentation/arch/x86/xstate.rst).
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(_ARCH_PRCTL, _REQUEST_STATE, _TILE_DATA) == 0:
+        return ""
+    return f"Linux does not let this process use AMX: {os.strerror(ctypes.get_errno())}"
 
 
 def _read(path: Path) -> str:

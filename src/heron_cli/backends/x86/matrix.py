@@ -132,9 +132,7 @@ def zero(register: int) -> Any:
 
 def load(register: int, buffer: Any, index: Any, stride: int) -> Any:
     """Fill a register with rows that begin at an element, `stride` bytes apart."""
-    return forms.instruction(
-        "llvm.x86.tileloadd64", register, tir.address(buffer, index), forms.wide(stride)
-    )
+    return forms.instruction("llvm.x86.tileloadd64", register, tir.address(buffer, index), forms.wide(stride))
 
 
 def store(register: int, buffer: Any, index: Any, stride: int) -> Any:

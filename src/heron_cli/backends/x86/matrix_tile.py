@@ -1,4 +1,4 @@
-"""A register tile of an intrinsic with several rows: a point is a block of rows, its sums fill a matrix register.
+"""A register tile of an intrinsic with several rows: a point is a block of them, its sums fill a register.
 
 Where a block would reach beyond its axis it is shifted back, so that every block has equally many rows; what
 two blocks have in common is computed and written twice.
@@ -78,7 +78,9 @@ class MatrixTile(RegisterTile):
                 for p, point in enumerate(sums.points)
             ]
             weights = [
-                matrix.load(self.registers.weight(j), packed, panel + j * self.weight.vector, matrix.ROW_BYTES)
+                matrix.load(
+                    self.registers.weight(j), packed, panel + j * self.weight.vector, matrix.ROW_BYTES
+                )
                 for j in range(sums.blocks)
             ]
             if self.registers.holds_weights:
@@ -116,7 +118,10 @@ class MatrixTile(RegisterTile):
                     here = {**point, row: point[row] + r}
                     value = tir.load(memory, r * self.width, self.width)
                     return tir.sequence(
-                        [tir.store(vector, 0, value, self.width), self._finished(sums, c, here, [(j, vector)])]
+                        [
+                            tir.store(vector, 0, value, self.width),
+                            self._finished(sums, c, here, [(j, vector)]),
+                        ]
                     )
 
                 statements.append(tir.loop("r", self.registers.rows, finished))

@@ -1,10 +1,10 @@
 """The packed weight: where everything lies in it.
 
 Layout, outermost first: axes that the weight shares with the output other than the lanes, tile of lane
-blocks, reduction loops in the order of the nest, group of 4, lane block within the tile, lane, byte. Where the
-instruction has several rows, groups are longer, and words of 4 bytes lie outside the lanes.
-The last group is right-aligned when 4 does not divide the reduction: what it repeats has weight 0. Where
-lanes are a batch it is filled up with zeros instead, since every row of the input is read for itself.
+blocks, reduction loops in the order of the nest, group of 4, lane block within the tile, lane, byte. Where
+the instruction has several rows, groups are longer, and words of 4 bytes lie outside the lanes. The last
+group is right-aligned when it does not divide the reduction: what it repeats has weight 0. Where lanes are a
+batch it is filled up with zeros instead, since every row of the input is read for itself.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def _lanes(shape: Mapping[str, int]) -> int:
 
 
 def sums_of(accelerator: Accelerator) -> int:
-    """Sums (matrices of them, where an intrinsic has several rows) that are kept in registers, beside an input, a weight and some to spare."""
+    """Sums that are kept in registers, beside an input, a weight and some to spare; with rows, matrices."""
     held = [
         m.units["vectors"] for m in accelerator.memories if "accumulate" in m.holds and "vectors" in m.units
     ]

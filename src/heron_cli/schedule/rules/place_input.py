@@ -56,8 +56,8 @@ class PlaceInput(ScheduleRule):
     def _skippable(self, template: Template) -> bool:
         """Taps can be left out where the input is else read as it lies and only spatial edges are padded.
 
-        An intrinsic of several rows multiplies all of them. Where lanes are a batch, the intrinsic's own taps are left out one by one, if they are among those of
-        which each tile knows what is padding.
+        An intrinsic of several rows multiplies all of them. Where lanes are a batch, the intrinsic's own taps
+        are left out one by one, if they are among those of which each tile knows what is padding.
         """
         einsum, tensorize = template.einsum, template.tensorize
         group, trailing = tensorize.axes["k"], tensorize.trailing
