@@ -34,4 +34,4 @@ def test_show(heron: Heron) -> None:
 
 def test_an_unknown_target_names_those_there_are(heron: Heron) -> None:
     said = complaint(heron("targets", "show", "nothing-like-it"))
-    assert "; known accelerators: avx-vnni, avx512-bf16, dlboost-avx2, dlboost, " in said
+    assert "; known accelerators: amx-bf16, amx-int8, avx-vnni, avx512-bf16, dlboost-avx2, dlboost, " in said

@@ -167,7 +167,7 @@ def test_packed_operand_is_the_weight() -> None:
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ("{m: 4, n: 16, k: 4}", "the x86 back end takes intrinsics of one row, of several lanes and inputs"),
+        ("{m: 4, n: 16, k: 4}", "the x86 back end takes several rows in AMX's instructions only"),
         ("{m: 1, n: 16, k: 8}", "a lane takes 8 bytes; the x86 back end has words of 4"),
     ],
 )

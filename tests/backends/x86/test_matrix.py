@@ -41,6 +41,7 @@ SHAPES: list[tuple[str, dict[str, object]]] = [
     ("conv2d", {**PADDED}),
     ("conv2d", {**PADDED, "stride": 2, "width": 37}),
     ("conv2d", {**PADDED, "height": 7, "width": 7, "batch": 2}),
+    ("conv2d", {**PADDED, "width": 12, "kernel": [1, 5], "dilation": [1, 7], "padding": [0, 14]}),
     ("conv2d", {**PADDED, "in_channels": 3, "kernel": 5, "padding": 2}),
     ("conv2d", {**PADDED, "layout": "NCHW", "width": 21}),
     (

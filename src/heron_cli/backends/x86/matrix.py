@@ -19,6 +19,7 @@ REGISTERS = 8
 ROWS, ROW_BYTES, WORD = 16, 64, 4
 """Of a register: rows, bytes in each, and bytes that are multiplied and summed together."""
 _PALETTE = 1
+_PRODUCTS = "llvm.x86.tdp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,8 @@ class Registers:
 
 def refusal(nest: Nest) -> str | None:
     """Why a nest whose intrinsic has several rows cannot be emitted."""
+    if not nest.instruction.startswith(_PRODUCTS):
+        return "the x86 back end takes several rows in AMX's instructions only"
     registers = Registers.of(nest)
     most = {"rows": ROWS, "lanes": ROW_BYTES // WORD, "bytes of a row": ROW_BYTES}
     asked = {"rows": registers.rows, "lanes": registers.lanes, "bytes of a row": registers.depth}

@@ -106,7 +106,8 @@ class InputStage:
 
     def _rows(self, case: Case, axis: str) -> int:
         """Iterations of an axis that a tile covers; lanes move no padded dimension."""
-        return case.size(axis) * self.nest.tilings[axis].unit
+        tiling = self.nest.tilings[axis]
+        return min(case.size(axis) * tiling.unit, tiling.extent)
 
     # --- copying ------------------------------------------------------------------------------------
 
