@@ -58,11 +58,8 @@ def _lacking(einsum: Einsum, accelerator: Accelerator) -> str:
     if not shapes:
         return f"{accelerator.name} has no intrinsic that computes matrix products"
     meanings: dict[Group, str] = {"n": "axis of weight and output alone", "k": "axis of the sum"}
-    if not accelerator.gathers:  # which completes rows
-        meanings["m"] = "axis of input and output alone, of more than one iteration"
     for dim, meaning in meanings.items():
-        axes = [axis for axis in einsum.group(dim) if dim != "m" or axis.extent > 1]
-        if not axes and all(shape[dim] > 1 for shape in shapes):
+        if not einsum.group(dim) and all(shape[dim] > 1 for shape in shapes):
             return f"the operator has no {dim}-like axis ({meaning}), so no matrix intrinsic covers it"
     return ""
 

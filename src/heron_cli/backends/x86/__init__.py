@@ -127,7 +127,7 @@ def _refusal(nest: Nest) -> str | None:
     if not nest.lane or not nest.intrinsic["k"]:
         return f"{nest.instruction}: the x86 back end takes intrinsics of several lanes and inputs"
     depth = nest.tilings[nest.intrinsic["k"]].unit * item_bytes(nest.einsum.input.dtype)
-    if nest.intrinsic["m"]:
+    if matrix.suits(nest):
         refusal = matrix.refusal(nest)
         if refusal:
             return f"{nest.instruction}: {refusal}"

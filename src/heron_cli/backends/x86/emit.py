@@ -9,7 +9,7 @@ from math import prod
 from typing import Any
 
 from heron_cli.backends import tir
-from heron_cli.backends.x86 import forms, inline
+from heron_cli.backends.x86 import forms, inline, matrix
 from heron_cli.backends.x86.cases import Cases
 from heron_cli.backends.x86.finish import Finish
 from heron_cli.backends.x86.lanes import LaneTile
@@ -47,7 +47,7 @@ class KernelEmitter:
         if constant:
             data[1] = tir.argument("weight", self.weight.dtype, self.weight.elements, 64)
         self.input, self.given, *added, output = (buffer for _, buffer in data)
-        form = LaneTile if self.nest.batched else MatrixTile if self.nest.intrinsic["m"] else RegisterTile
+        form = LaneTile if self.nest.batched else MatrixTile if matrix.suits(self.nest) else RegisterTile
         self.tile = form(self.nest, self.weight, self.stage, self.cases, Finish(self.nest, added), output)
         panels = self.weight.entire(self.given) if constant else None
         return forms.function(symbol, data, self._whole(Reads(Source.user(self.input, einsum.input), panels)))

@@ -41,9 +41,9 @@ class Registers:
     def of(cls, nest: Nest) -> Registers:
         """Those of the largest tiles of a nest, whose intrinsic has several rows."""
         row, lane, group = nest.intrinsic["m"], nest.lane, nest.intrinsic["k"]
-        assert row is not None and lane is not None and group is not None
+        assert lane is not None and group is not None
         sizes = [nest.tilings[axis.name].size for axis in nest.einsum.spatial if axis.name != lane]
-        rows = min(nest.tilings[row].unit, nest.tilings[row].extent)
+        rows = 1 if row is None else min(nest.tilings[row].unit, nest.tilings[row].extent)
         depth = nest.tilings[group].unit * BYTES[nest.einsum.input.dtype]
         return cls(prod(sizes), nest.tilings[lane].size, rows, nest.tilings[lane].unit, depth)
 
@@ -107,6 +107,11 @@ class Registers:
                 forms.instruction("llvm.x86.tilerelease"),
             ]
         )
+
+
+def suits(nest: Nest) -> bool:
+    """Whether the intrinsic of a nest has several rows, even if the operator has only one."""
+    return nest.shape.get("m", 1) > 1
 
 
 def refusal(nest: Nest) -> str | None:

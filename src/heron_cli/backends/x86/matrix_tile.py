@@ -19,13 +19,11 @@ from heron_cli.schedule.nest import STREAMED, Nest
 
 
 class MatrixTile(RegisterTile):
-    """Emits the tiles of a nest whose intrinsic covers rows of an m-like axis."""
+    """Emits the tiles of a nest whose intrinsic has several rows, which lie on an m-like axis."""
 
     def __init__(self, nest: Nest, *rest: Any) -> None:
         super().__init__(nest, *rest)
-        row = nest.intrinsic["m"]
-        assert row is not None
-        self.row = row
+        self.row = nest.intrinsic["m"]  # None where the operator has a single row
         self.registers = matrix.Registers.of(nest)
 
     def within(self, body: Any) -> Any:
@@ -38,14 +36,14 @@ class MatrixTile(RegisterTile):
 
     def _points(self, case: Case, starts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         """The blocks of rows, as how far each lies from the tile's first."""
-        return [
-            {**point, self.row: self._shifted(point[self.row], starts[self.row])}
-            for point in super()._points(case, starts)
-        ]
+        row, points = self.row, super()._points(case, starts)
+        if row is None:
+            return points
+        return [{**point, row: self._shifted(row, point[row], starts[row])} for point in points]
 
-    def _shifted(self, block: int, start: Any) -> Any:
+    def _shifted(self, row: str, block: int, start: Any) -> Any:
         """Rows from a tile's first to those of a block; the last block ends with the axis."""
-        tiling = self.nest.tilings[self.row]
+        tiling = self.nest.tilings[row]
         first = block * tiling.unit
         if not block or tiling.extent % tiling.unit == 0:
             return first
@@ -69,7 +67,8 @@ class MatrixTile(RegisterTile):
         """The products of some groups at fixed taps."""
         a, w = begin
         statements: list[Any] = []
-        pitch = source.offset({self.row: 1}) * BYTES[self.einsum.input.dtype]
+        apart = 0 if self.row is None else source.offset({self.row: 1})
+        pitch = apart * BYTES[self.einsum.input.dtype]
         for g in groups:
             first = a + source.offset({**taps, self.group: self.weight.group_start(g, last)})
             panel = w + self.weight.offset(taps, g, sums.blocks)
@@ -115,7 +114,7 @@ class MatrixTile(RegisterTile):
                 statements.append(matrix.store(register, memory, 0, self.width * BYTES[self.accumulate]))
 
                 def finished(r: Any, point: Mapping[str, Any] = point, j: int = j) -> Any:
-                    here = {**point, row: point[row] + r}
+                    here = point if row is None else {**point, row: point[row] + r}
                     value = tir.load(memory, r * self.width, self.width)
                     return tir.sequence(
                         [
@@ -136,7 +135,7 @@ class MatrixTile(RegisterTile):
 
     def _matrices(self, sums: Sums, c: Any) -> list[Any]:
         output, first = self.einsum.output, sums.starts[self.lane]
-        pitch = output.stride(self.row) * BYTES[output.dtype]
+        pitch = 0 if self.row is None else output.stride(self.row) * BYTES[output.dtype]
         return [
             matrix.store(
                 register,

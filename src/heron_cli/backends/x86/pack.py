@@ -15,8 +15,7 @@ from math import prod
 from typing import Any
 
 from heron_cli.backends import tir
-from heron_cli.backends.x86 import forms, inline
-from heron_cli.backends.x86.matrix import WORD
+from heron_cli.backends.x86 import forms, inline, matrix
 from heron_cli.elements import BYTES
 from heron_cli.schedule.einsum import Axis
 from heron_cli.schedule.nest import Nest
@@ -59,7 +58,7 @@ class PackedWeight:
         self.groups = nest.tilings[group]
         self.width, self.depth = self.lanes.unit, self.groups.unit  # lanes of a vector, bytes of a lane
         self.vector = self.width * self.depth
-        self.word = WORD // BYTES[einsum.weight.dtype] if nest.intrinsic["m"] else self.depth
+        self.word = matrix.WORD // BYTES[einsum.weight.dtype] if matrix.suits(nest) else self.depth
         lengths = [self.length(axis) for axis in self.reduction]
         self.steps = prod(lengths)
         self.stride = {axis.name: prod(lengths[i + 1 :]) for i, axis in enumerate(self.reduction)}

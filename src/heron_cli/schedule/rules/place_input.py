@@ -61,7 +61,7 @@ class PlaceInput(ScheduleRule):
         """
         einsum, tensorize = template.einsum, template.tensorize
         group, trailing = tensorize.axes["k"], tensorize.trailing
-        if tensorize.axes["m"] is not None:
+        if tensorize.shape.get("m", 1) > 1:
             return False
         if group is None or trailing is None or einsum.input.stride(trailing) != 1:
             return False

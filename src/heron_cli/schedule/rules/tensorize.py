@@ -46,7 +46,9 @@ class TensorizeRule(ScheduleRule):
                     dim: _best(einsum, dim, shape[dim], least, scattered=lanes)
                     for dim in _DIMS[intrinsic.computes]
                 }
-                if any(axis is None and shape[dim] > 1 for dim, axis in axes.items()):
+                # where tails overlap an instruction of several rows computes fewer, so that one will do
+                needed = [dim for dim in axes if dim != "m" or template.accelerator.tails != "overlap"]
+                if any(axes[dim] is None and shape[dim] > 1 for dim in needed):
                     continue
                 waste, distance = 1.0, 0
                 for dim, axis in axes.items():
