@@ -25,15 +25,20 @@ def best_known(runs: Sequence[Run], goals: Mapping[str, int | None]) -> dict[str
     return found
 
 
-def comparison(runs: Sequence[Run], best: Mapping[str, float], optima: Mapping[str, int | None]) -> list[str]:
-    """Curves of every bed, trials to 95 %, and the bars."""
+def comparison(
+    runs: Sequence[Run],
+    best: Mapping[str, float],
+    optima: Mapping[str, int | None],
+    units: Mapping[str, str] | None = None,
+) -> list[str]:
+    """Curves of every bed, and its best; `units` by bed, where they are neither cycles nor seconds."""
     lines: list[str] = []
     for bed in dict.fromkeys(run.bed for run in runs):
         mine = [run for run in runs if run.bed == bed]
         seeds = len({run.seed for run in mine})
         lines += ["", f"### {bed}, {seeds} seeds", "", *_curves(mine, best[bed])]
         kind = "of the whole space (recorded)" if optima.get(bed) else "found by any run"
-        unit = "cycles" if best[bed] > 1 else "s"
+        unit = (units or {}).get(bed, "cycles" if best[bed] > 1 else "s")
         lines += ["", f"Best {kind}: {best[bed]:,.6g} {unit}."]
     return lines
 
@@ -100,6 +105,16 @@ def _cell(runs: Sequence[Run], best: float, share: float = SHARE) -> str:
     failed = sum(run.reaches(best / share) is None for run in runs)
     text = f"{geomean([trials_to(run, best, share) for run in runs]):.1f}"
     return f"{text} ({failed} of {len(runs)} never)" if failed else text
+
+
+def rarity(runs: Sequence[Run], best: Mapping[str, float]) -> list[str]:
+    """How rare good points are, by the runs of constrained random search."""
+    result = ["| space | uniform draws within 5 % of the best known |", "|---|---|"]
+    for bed in dict.fromkeys(run.bed for run in runs):
+        costs = [cost for run in runs if (run.bed, run.method) == (bed, "random") for cost in run.costs]
+        good = sum(cost <= best[bed] / SHARE for cost in costs)
+        result.append(f"| {bed} | {good} of {len(costs)} |")
+    return result
 
 
 def bars(

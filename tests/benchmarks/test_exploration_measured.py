@@ -159,7 +159,9 @@ def test_methods_share_points_and_a_table_replays_them(tmp_path: Path, machines:
     assert len(set(measured)) == len(measured) < sum(len(run.costs) for run in runs)
     with Points(tmp_path / "p.db") as points:
         assert recorded.write(tmp_path / "t.npz", BED, points) == len(measured)
+        known = {candidate: each.reason for candidate, each in points.all(BED.key)}
     table = recorded.read(tmp_path / "t.npz", BED)
+    assert {candidate: each.reason for candidate, each in table.items()} == known
     for run in runs:
         history = search(BED.problem(), run.method, run.seed, run.budget, Recorded(table))
         again = [trial.measurement.seconds or float("inf") for trial in history]
