@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks import sections
 from benchmarks.exploration import dlboost, recorded, report, runs
 from benchmarks.exploration.beds import X86_BEDS
-from benchmarks.exploration.contestants import SEEDED, UNSEEDED, CgaUnrefined
+from benchmarks.exploration.contestants import SEEDED, UNSEEDED, CgaOffered, CgaUnrefined
 from benchmarks.exploration.measured import MeasuredBed
 from benchmarks.exploration.objectives import CgaRanking
 from benchmarks.exploration.regression import Floats, Regression
@@ -31,7 +31,7 @@ from heron_cli.session.spaces import bare_spaces
 from heron_cli.trial import Measurement
 
 TITLE = "## DL Boost, on a regression"
-WITH_SEEDS = ("cga", "ga-repair", *SEEDED)
+WITH_SEEDS = ("cga", CgaOffered.name, "ga-repair", *SEEDED)
 WITHOUT = (*UNSEEDED, CgaUnrefined.name, CgaRanking.name, "model-random", "random")
 METHODS = tuple(dict.fromkeys((*dlboost.COMPARED, *WITH_SEEDS, *WITHOUT)))
 

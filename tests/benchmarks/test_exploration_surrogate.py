@@ -13,7 +13,8 @@ from benchmarks.exploration.dlboost_surrogate import DlBoostSurrogate
 from benchmarks.exploration.regression import Floats, Regression
 from benchmarks.exploration.runs import Runs
 from benchmarks.exploration.statistics import Run
-from heron_cli.trial import Measurement, Status
+from heron_cli.search.protocol import get_method
+from heron_cli.trial import Measurement, Status, Trial
 
 BED = DlBoostSurrogate("dlboost", "gemm 16×4096×1024")
 
@@ -95,3 +96,21 @@ def test_the_section_is_written_from_the_runs(tmp_path: Path, monkeypatch: pytes
     assert "needs 1/2.0: **missed**" in text  # random: 4 for never, cga: 2
     assert "0 of 2 |" in text
     assert "1,000 ps" in text
+
+
+def test_seeds_that_are_only_offered_must_convince_the_model() -> None:
+    problem = DlBoostSurrogate("dlboost", "conv2d 28² 128→128").problem
+    seeds = {variant.candidate(row) for variant in problem.variants for row in variant.rows(variant.seeds)}
+    placed: dict[str, list[int]] = {}
+    for method in ("cga", "cga-offered"):
+        proposer, history = get_method(method)(problem, 0), list[Trial]()
+        for number in range(2):
+            batch = proposer.propose(16, history, number)
+            placed.setdefault(method, []).append(sum(each in seeds for each in batch))
+            # a machine on which the seeds are bad
+            history += [
+                Trial(each, Measurement(Status.OK, cycles=9 if each in seeds else 3)) for each in batch
+            ]
+    assert placed["cga"] == [12, 12]
+    assert placed["cga-offered"][0] == 12
+    assert placed["cga-offered"][1] < 6
