@@ -10,22 +10,16 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import machine
-from benchmarks.exploration import dlboost, dlboost_surrogate, hard, report, runs
+from benchmarks.exploration import dlboost, dlboost_surrogate, hard, report, runs, seconds
 from benchmarks.exploration.beds import HELD_OUT, VTA_BEDS, Bed, unavailable
 from benchmarks.exploration.contestants import ABLATIONS, CHANGES, METHODS, SEEDED, UNSEEDED
 from benchmarks.exploration.validity import built, validity
-from heron_cli import session
-from heron_cli.records import Store
-from heron_cli.search.spent import Spent
-from heron_cli.session import Settings
 
 RESULTS = Path(__file__).parents[1] / "results" / "exploration.md"
 PARTS = ("vta", "hard", "transfer", "dlboost-surrogate")
-SOLVER_BAR = 0.05  # of the wall time
 TRANSFER_LAYERS = ("C3", "C5", "C6", "C8", "C11", "C12")
 
 
@@ -164,49 +158,13 @@ def main() -> None:
         "",
         *built(),
         "",
-        "## Where the time goes",
-        "",
-        *_seconds(beds[:1], (64, options.trials)),
+        *seconds.section(beds, (64, options.trials), seeds=3),
         "",
     ]
     options.out.write_text("\n".join(lines))
 
 
 _LABELS = {"CPU", "cores", "system", "Python", "packages", "heron"}
-
-
-def _seconds(beds: list[Bed], budgets: Sequence[int]) -> list[str]:
-    """The phases of real runs: building and simulating programs instead of looking cycles up."""
-    lines = ["| run | solve | model | build | simulate | solver's share |", "|---|---|---|---|---|---|"]
-    for bed, trials in ((bed, trials) for bed in beds for trials in budgets):
-        started = time.monotonic()
-        with Store.in_memory() as store:
-            found = session.tune(bed.task, store, Settings(trials=trials, transfer=False)).seconds_spent
-        wall = time.monotonic() - started
-        cells = [f"{found[name]:.1f} s" for name in ("solve", "model", "build", "measure")]
-        share = found["solve"] / wall
-        cells.append(f"{share:.1%}, bar {'met' if share < SOLVER_BAR else '**missed**'}")
-        lines.append(f"| {bed.name}, {trials} trials | " + " | ".join(cells) + " |")
-    lines += [
-        "",
-        f"The bar is {SOLVER_BAR:.0%} of the wall time. Making the problem (proof that it has a point,",
-        "bound, seeds) is part of `solve`. This machine is modelled and answers in milliseconds: the",
-        "worst case for the solver's share. No hardware was measured.",
-        "",
-        "The driver alone for 256 trials with costs from the recorded table, in seconds of the processor, as",
-        "other work ran on the machine:",
-        "",
-        "| method | trials per second | solve | model |",
-        "|---|---|---|---|",
-    ]
-    for method in ("cga", "cga-unseeded", "model-random", "random"):
-        spent, started = Spent(time.process_time), time.process_time()
-        trials = len(beds[0].search(method, 0, 256, spent=spent, near=None))
-        wall = time.process_time() - started
-        found = spent.seconds()
-        cells = [f"{found[name] / trials * 1e3:.2f} ms a trial" for name in ("solve", "model")]
-        lines.append(f"| {method} | {trials / wall:.0f} | " + " | ".join(cells) + " |")
-    return lines
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from heron_cli.records import cost_of
 from heron_cli.trial import Candidate, Measurement, Status
 
 SEARCHED = "python -m benchmarks.exploration.dlboost"
-_PACE = re.compile(r"a fixed piece of work took ([0-9.]+) times as long")  # as measure/worker.py remarks
+_PACE = re.compile(r"a fixed piece of work took ([0-9.]+) times as long")
+_CORRECTED = "which is made up for"  # as measure/worker.py remarks, both
 
 
 def path_of(bed: MeasuredBed) -> Path:
@@ -65,11 +66,12 @@ def read(path: Path, bed: MeasuredBed) -> dict[Candidate, Measurement]:
 
 def pace(found: Measurement) -> float | None:
     """How much longer than at best a fixed piece of work took beside the measurement; 1 where nothing was
-    remarked, None where it is not known (timing cut short, or another candidate's).
+    remarked or what disturbed it was made up for, None where it is not known (timing cut short, or another
+    candidate's).
     """
     told = _PACE.search(found.reason)
     if told is None:
-        return None if found.reason else 1.0
+        return 1.0 if not found.reason or found.reason.endswith(_CORRECTED) else None
     return float(told.group(1))
 
 

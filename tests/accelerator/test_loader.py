@@ -95,6 +95,7 @@ def test_goes_to_another_process_and_hashes_by_content(edited: Edited) -> None:
         ("register.m * register.n +", "(register.m*register.n)+", True),
         (", order: fixed", "", True),
         ("shape: {m: 1, n: 16, k: 4}", "shape: [{k: 4, m: 1, n: 16}]", True),
+        ("stages:", "peak: {uint8: 64}\nstages:", True),
         ("1 MiB", "2 MiB", False),
         ("order: free", "order: fixed", False),
         ("at_most: 4", "at_most: 8", False),

@@ -53,6 +53,7 @@ def test_noise_is_not_explained() -> None:
         ("", 1.0),
         ("timing disturbed: a fixed piece of work took 1.39 times as long as at best", 1.39),
         ("timing disturbed: other processes took the processor away", None),
+        ("timing disturbed: by a kernel beside it 1.24 times, which is made up for", 1.0),
         ("timing cut short: over 2 times the best", None),
     ],
 )

@@ -15,7 +15,7 @@ from .conftest import Heron, Process, complaint
 
 GEMM = ["gemm", "--target", "dlboost", "--shape", "m=17,n=40,k=24"]
 KEYS = {"name", "operator", "shape", "target", "trials", "valid", "invalid", "best"}
-KEYS |= {"lower_bound", "seconds_spent"}
+KEYS |= {"lower_bound", "bound_by", "seconds_spent"}
 
 pytestmark = pytest.mark.vnni
 

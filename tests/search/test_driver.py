@@ -11,6 +11,7 @@ import pytest
 from heron_cli.errors import InputError, NoValidTrialError, SpaceEmptyError
 from heron_cli.records import Purpose, Query, Record, Store
 from heron_cli.search import events
+from heron_cli.search.bound import Bound
 from heron_cli.search.driver import tune
 from heron_cli.search.problem import VariantSpace
 from heron_cli.search.protocol import Method, method_names, register
@@ -378,7 +379,7 @@ def test_a_run_stops_once_it_is_close_enough_to_the_bound() -> None:
 
     best = search(trials=40).best
     assert best is not None and best.cost is not None
-    bounded = changed(problem(*VARIANTS), lower_bound=best.cost / 1.5)
+    bounded = changed(problem(*VARIANTS), bound=Bound(best.cost / 1.5))
     runner = FakeRunner(VARIANTS)
 
     def run(gap: float | None) -> TuneResult:
@@ -391,6 +392,30 @@ def test_a_run_stops_once_it_is_close_enough_to_the_bound() -> None:
     assert soon.stopped is Stopped.GAP
     assert 0 < soon.trials < 40
     assert soon.over_bound is not None and soon.over_bound <= 10.0
+
+
+def test_a_bound_is_measured_again_before_it_ends_a_run() -> None:
+    """The machine was disturbed at first, so that the bound seemed near; it cannot rise again."""
+    from dataclasses import replace as changed
+
+    best = search(trials=40).best
+    assert best is not None and best.cost is not None
+    bounds = iter([Bound(best.cost / 8, "measured peak"), Bound(best.cost / 4, "measured peak")])
+    asked: list[Bound] = []
+
+    def again() -> Bound:
+        asked.append(next(bounds, Bound(best.cost / 2)))  # type: ignore[operator]
+        return asked[-1]
+
+    bounded = changed(problem(*VARIANTS), bound=Bound(best.cost, "measured peak"), measure_bound=again)
+    budget = Budget(trials=40, gap=0.5)
+    found = tune(
+        bounded, "random", FakeRunner(VARIANTS), Store.in_memory(), budget, batch=8, versions=VERSIONS
+    )
+    assert (found.stopped, found.trials) == (Stopped.TRIALS, 40)
+    assert len(asked) == 2  # when it would have stopped, and in the end
+    assert found.bound == Bound(best.cost / 8, "measured peak")
+    assert str(found.bound) == "the bound of the measured peak"
 
 
 def test_a_clock_that_is_set_back_reorders_nothing() -> None:

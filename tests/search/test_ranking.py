@@ -19,9 +19,9 @@ def tiles(records: list[Record]) -> list[int]:
     return [record.trial.candidate.values["tile"] for record in records]
 
 
-def test_only_the_close_ones_and_at_most_four() -> None:
-    assert tiles(rivals([record(1, 1.06), record(2, 1.04), record(3, 1.0), record(4, None)])) == [3, 2]
-    assert tiles(rivals([record(tile, 1.0 + tile / 1000) for tile in range(10)])) == [0, 1, 2, 3]
+def test_only_the_close_ones_and_at_most_eight() -> None:
+    assert tiles(rivals([record(1, 1.12), record(2, 1.08), record(3, 1.0), record(4, None)])) == [3, 2]
+    assert tiles(rivals([record(tile, 1.0 + tile / 1000) for tile in range(10)])) == list(range(8))
 
 
 def test_no_program_twice() -> None:

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
 
 from heron_cli.space import Evaluator, SpaceBuilder, at_most, divides, equal, product
 from heron_cli.space import tables as tables_module
-from heron_cli.space.tables import Table, group, set_bits
+from heron_cli.space.tables import group
 
 
 def test_the_factors_of_an_axis_share_a_table_and_a_lone_knob_has_its_own(small):
@@ -63,23 +61,3 @@ def test_an_unsatisfiable_table_is_empty():
     space = builder.build()
     assert group(space).combinations == 0
     assert not Evaluator(space).valid(np.array([[2, 4]])).any()
-
-
-@given(st.integers(1, 600), st.integers(0, 1 << 16))
-def test_set_bits_are_found_by_their_number(rows: int, seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    table = Table(("a", "b"), rng.integers(0, 4, (rows, 2)))
-    choices = rng.integers(0, 5, (6, 2, 2))  # 4 is a value that no row has
-    kept = rng.random((6, 2)) < 0.5
-    fits = [
-        [all(not kept[i, c] or row[c] in choices[i, :, c] for c in range(2)) for row in table.rows]
-        for i in range(6)
-    ]
-    words = table.fitting(choices, kept)
-    counts = np.bitwise_count(words).sum(axis=1, dtype=np.int64)
-    assert counts.tolist() == [sum(each) for each in fits]
-    ranks = rng.integers(0, np.maximum(counts, 1)[:, None], size=(6, 9))
-    found = set_bits(words, ranks)
-    for i, mask in enumerate(fits):
-        if any(mask):
-            assert found[i].tolist() == np.flatnonzero(mask)[ranks[i]].tolist()

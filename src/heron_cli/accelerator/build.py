@@ -86,6 +86,7 @@ def build(document: Document, expressions: Expressions, root: Tree) -> Accelerat
         ),
         limits=FrozenMap(document.limits),
         estimate=FrozenMap(document.estimate),
+        peak=FrozenMap(document.peak),
         rules=rules,
         digest=hashlib.sha256(canonical.encode()).hexdigest(),
         file=root.origin.file,

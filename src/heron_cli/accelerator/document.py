@@ -244,4 +244,8 @@ class Document(Strict):
     estimate: dict[f.Identifier, f.Positive] = Field(
         default={}, description="how fast the machine is, roughly: what the first candidates are chosen by"
     )
+    peak: dict[f.Dtype, f.Positive] = Field(
+        default={},
+        description="products that one processor ends in a cycle at most, by the input's type, as documented",
+    )
     rules: list[RuleKeys] = Field(default=[], description="further constraints")

@@ -134,7 +134,8 @@ class Accelerator:
     """A whole accelerator. Two are equal, and hash alike, when their digests are equal.
 
     `digest` is the sha256 of the content that decides which programs there are: not of comments, layout,
-    descriptions, reasons, sources and the estimate, nor of whether keys came from another file by `extends`.
+    descriptions, reasons, sources, the estimate and the peak, nor of whether keys came from another file by
+    `extends`.
     `origins` maps dotted names ("memories.l2.capacity", "limits.threads") to where they are written.
     """
 
@@ -154,6 +155,7 @@ class Accelerator:
     prefetch: Mapping[str, tuple[int, ...]]  # operand -> how far ahead, to try; 0 is not at all
     limits: Mapping[str, int]
     estimate: Mapping[str, int]
+    peak: Mapping[str, int]  # type of the input -> products that one processor ends in a cycle at most
     rules: tuple[Rule, ...]
     digest: str
     file: str

@@ -109,6 +109,33 @@ class OwnDevice(Protocol):
         """What the device is called, as records name it; empty where there is none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """What a machine cannot exceed, all of its cores or processors that a kernel runs on together.
+
+    `products` a second, and `bandwidth` in bytes a second of the memory behind the caches, which keep at most
+    `cached` bytes from one call to the next; None where it is not known. `source` says how these numbers are
+    known, in one word: "measured", "documented".
+    """
+
+    products: float
+    source: str
+    bandwidth: float | None = None
+    cached: int = 0
+
+
+@runtime_checkable
+class Peaked(Protocol):
+    """A back end that knows how fast its machine can be at most."""
+
+    def peak(self, task: Any, cores: Sequence[int]) -> Peak | str:
+        """The peak for the task's element types, of these cores where it is the host that computes.
+
+        Otherwise one line of why it is not known. For a machine that is here. May measure for some
+        milliseconds, and then answers with the best that this process has seen.
+        """
+
+
 @runtime_checkable
 class Disassembling(Protocol):
     """A back end that can say of which instructions a kernel is made."""

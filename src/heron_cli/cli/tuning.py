@@ -131,6 +131,6 @@ def line(task: Task, result: TuneResult) -> str:
 
         flops = registry.get(task.workload.operator).flops(task.workload)
         rate = f", {flops / seconds / 1e9:,.1f} GOP/s"
-    bound = "" if result.over_bound is None else f", {result.over_bound:.2f}× the model's bound"
+    bound = "" if result.over_bound is None else f", {result.over_bound:.2f}× {result.bound}"
     place = "" if result.best.id is None else f"; record {result.best.id}"
     return f"{task.workload.name}: {cost(result.best)}{rate}{bound}; {tried}{place}"

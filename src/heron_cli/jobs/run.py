@@ -204,7 +204,7 @@ class _Desk:
     def _open(self, part: _Part) -> Search:
         search = session.open_search(part.task, self._store, self._settings, part.note, self._clock)
         part.search = search
-        part.progress.bound = search.problem.lower_bound or 0.0
+        part.progress.bound = 0.0 if search.bound is None else search.bound.cost
         best = search.journal.incumbent
         part.progress.add(len(search.journal.own), None if best is None else best.cost)
         return search

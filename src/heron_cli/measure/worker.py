@@ -19,10 +19,11 @@ from heron_cli.errors import HeronError
 from heron_cli.measure import system
 from heron_cli.measure.arena import Guarded
 from heron_cli.measure.channel import Channel
+from heron_cli.measure.companion import Companion
 from heron_cli.measure.desk import Desk
 from heron_cli.measure.limits import Limits
 from heron_cli.measure.text import of_exception, one_line
-from heron_cli.measure.timing import Timing, TimingError, TimingOptions, interleave, time_kernel
+from heron_cli.measure.timing import Repeat, Timing, TimingError, TimingOptions, interleave, time_kernel
 from heron_cli.measure.verify import ReferenceFiles, Verifier
 from heron_cli.measure.yardstick import Yardstick, interfered, watched
 from heron_cli.trial import Status
@@ -83,6 +84,8 @@ class Bench:
     def __init__(self, setup: WorkerSetup, desk: Desk) -> None:
         self._setup, self._desk, self._pid = setup, desk, os.getpid()
         self._yardstick = Yardstick()
+        self._companion: Companion | None = None
+        self._kept: _Prepared | None = None  # what the companion is made of
         self._watch = (system.preemptions,) if setup.timing.host else ()
         self._key = ""
         self._inputs: list[Guarded] = []
@@ -100,7 +103,9 @@ class Bench:
                     ready[index] = self._prepare(index, kernel)
                     if not job.interleaved:
                         outcomes[index] = self._time(index, ready[index], job.incumbent)
-                        self._guard("the closing", ready.pop(index).loaded.close)
+                        prepared = ready.pop(index)
+                        if prepared is not self._kept:
+                            self._guard("the closing", prepared.loaded.close)
                 except _FaultError as fault:
                     outcomes[index] = fault.outcome
             if job.interleaved:
@@ -116,6 +121,9 @@ class Bench:
         if job.reference.key == self._key:
             return
         self._desk.phase("copying the operands", self._setup.limits.load_seconds)
+        if self._kept is not None:
+            self._kept.loaded.close()
+        self._kept = self._companion = None
         inputs, expected = job.reference.load()
         self._verifier = Verifier(expected)
         self._inputs = [Guarded.holding(values) for values in inputs]
@@ -148,19 +156,42 @@ class Bench:
     def _time(self, index: int, prepared: _Prepared, incumbent: float | None) -> Outcome:
         options = self._setup.timing
 
+        def repeat(calls: int) -> float:
+            return prepared.loaded.repeat(prepared.buffers, calls)
+
         def once() -> Timing:
             self._desk.phase("the timing", self._setup.limits.timing_seconds, index)
-            return time_kernel(
-                lambda calls: prepared.loaded.repeat(prepared.buffers, calls),
-                options,
-                incumbent,
-                *self._watch,
-            )
+            return time_kernel(repeat, options, incumbent, *self._watch)
 
-        timing = self._guard("the timing", lambda: watched(once, self._yardstick) if options.host else once())
+        if not options.host:
+            timing = self._guard("the timing", once)
+        else:
+            timing = self._guard("the timing", lambda: self._steady(index, repeat, once))
+        if timing.corrected:  # the companion may have written last
+            self._output.poison()
+            self._guard("the last call", lambda: prepared.loaded.call(prepared.buffers))
         self._guard("the timing", lambda: prepared.loaded.fetch(prepared.buffers))
         self._check(" after repeated calls")
+        if options.host and not timing.gave_up:
+            self._accompany(prepared, repeat, timing)
         return Outcome(Status.OK, self._remark(timing), timing)
+
+    def _accompany(self, prepared: _Prepared, repeat: Repeat, timing: Timing) -> None:
+        """Keep the first kernel that came out right to time others beside; it overwrites the output."""
+        companion = self._companion
+        if companion is None:
+            self._kept, self._companion = prepared, Companion(repeat, timing, disturbed=interfered(timing))
+        elif not interfered(timing):
+            self._guard("the timing", lambda: companion.settle(self._setup.timing, *self._watch))
+
+    def _steady(self, index: int, repeat: Repeat, once: Callable[[], Timing]) -> Timing:
+        """A timing on the host's processor: where it is disturbed, beside a kernel that meets the same."""
+        companion, options = self._companion, self._setup.timing
+        timing = watched(once, self._yardstick, tries=2 if companion is None else 1)
+        if companion is None or timing.gave_up or not interfered(timing):
+            return timing
+        self._desk.phase("the timing beside another kernel", self._setup.limits.timing_seconds, index)
+        return companion.beside(repeat, timing.seconds, options, *self._watch)
 
     def _compare(self, ready: dict[int, _Prepared]) -> dict[int, Outcome]:
         """Time kernels side by side; each is checked again after that."""
@@ -201,6 +232,8 @@ class Bench:
     def _remark(self, timing: Timing) -> str:
         if timing.gave_up:
             return f"timing cut short: over {self._setup.timing.give_up_ratio:g} times the best"
+        if timing.corrected:
+            return f"timing disturbed: by a kernel beside it {timing.pace:.2f} times, which is made up for"
         if timing.disturbed:
             return "timing disturbed: other processes took the processor away"
         if interfered(timing):

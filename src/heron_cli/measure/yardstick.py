@@ -14,7 +14,6 @@ import numpy as np
 from heron_cli.measure.timing import Timing
 
 LIMIT = 1.15  # times the best pace; what is beyond counts as interference
-_TRIES = 2
 _ROUNDS = 3
 _ELEMENTS = 16_384  # 128 KiB: within a core's own cache
 _CALLS = 8
@@ -44,13 +43,13 @@ class Yardstick:
         return self._clock() - began
 
 
-def watched(measure: Callable[[], Timing], yardstick: Yardstick) -> Timing:
-    """A timing between two looks at the yardstick, once more if it was disturbed; the steadier one counts.
+def watched(measure: Callable[[], Timing], yardstick: Yardstick, tries: int = 2) -> Timing:
+    """A timing between two looks at the yardstick, again if it was disturbed; the steadier one counts.
 
     `Timing.pace` says what the yardstick showed. A kernel that was dropped as clearly slower is not repeated.
     """
     kept: Timing | None = None
-    for _ in range(_TRIES):
+    for _ in range(tries):
         before = yardstick.take()
         timing = measure()
         timing = replace(timing, pace=max(before, yardstick.take()))

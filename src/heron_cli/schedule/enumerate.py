@@ -5,13 +5,14 @@ Facts about small ranges are checked by trying every value: TVM's simplifier may
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heron_cli.schedule.access import NotAnEinsum, kind_of, name_of
+from heron_cli.schedule.einsum import Dim
 
 Values = NDArray[Any]
 
@@ -41,6 +42,28 @@ def variables(expression: Any) -> Iterator[str]:
         child = getattr(expression, side, None)
         if child is not None and not isinstance(child, int | float):
             yield from variables(child)
+
+
+def components(names: Iterable[frozenset[str]]) -> list[frozenset[str]]:
+    """Sets that share a name joined, until none do."""
+    found: list[frozenset[str]] = []
+    for each in names:
+        touching = [other for other in found if other & each]
+        found = [other for other in found if not other & each]
+        found.append(each.union(*touching))
+    return found
+
+
+def grid(names: Iterable[str], extents: Mapping[str, int]) -> dict[str, Values]:
+    """All values of some iterators, as arrays that broadcast to all of their combinations."""
+    ordered = sorted(names)
+    axes = np.ix_(*(np.arange(extents[name]) for name in ordered))
+    return dict(zip(ordered, axes, strict=True))
+
+
+def coordinates(dim: Dim, at: Mapping[str, Values]) -> Values:
+    """The coordinate along a dimension for arrays of its iterators' values, which broadcast."""
+    return sum((at[name] * c for name, c in dim.terms), np.asarray(dim.offset))
 
 
 _OPERATIONS: dict[str, Any] = {

@@ -10,7 +10,7 @@ import numpy as np
 
 from heron_cli.schedule.access import NotAnEinsum, kind_of
 from heron_cli.schedule.einsum import Dim
-from heron_cli.schedule.enumerate import Values, evaluate, variables
+from heron_cli.schedule.enumerate import components, coordinates, evaluate, grid, variables
 
 _MOST = 1 << 24  # points that are tried
 
@@ -21,20 +21,20 @@ def check(stage: str, condition: Any, dims: Sequence[Dim], extents: Mapping[str,
     `condition` None always holds. Parts that share no variable are checked apart, each by trying all values.
     """
     parts = [] if condition is None else list(_conjuncts(condition))
-    edges = [dim for dim in dims if _leaves(dim, extents)]
+    edges = [dim for dim in dims if dim.leaves(extents)]
     names = [frozenset(variables(part)) for part in parts]
     names += [frozenset(name for name, _ in dim.terms) for dim in edges]
-    for together in _components(names):
+    for together in components(names):
         if prod(extents[name] for name in together) > _MOST:
             raise NotAnEinsum(f"stage {stage} has a guard over more than {_MOST:,} points")
-        at = _grid(sorted(together), extents)
+        at = grid(together, extents)
         allowed, exists = (np.asarray(True) for _ in range(2))
         for part in parts:
             if together.issuperset(variables(part)):
                 allowed = np.logical_and(allowed, evaluate(part, at))
         for dim in edges:
             if together.issuperset(name for name, _ in dim.terms):
-                place = sum((at[name] * c for name, c in dim.terms), np.asarray(dim.offset))
+                place = coordinates(dim, at)
                 exists = np.logical_and(exists, (place >= 0) & (place < dim.extent))
         if not np.equal(allowed, exists).all():
             raise NotAnEinsum(f"stage {stage} guards something else than the data's range")
@@ -46,22 +46,3 @@ def _conjuncts(condition: Any) -> Iterator[Any]:
         yield from _conjuncts(condition.b)
     else:
         yield condition
-
-
-def _leaves(dim: Dim, extents: Mapping[str, int]) -> bool:
-    low, high = dim.span(extents)
-    return low < 0 or high >= dim.extent
-
-
-def _components(names: Sequence[frozenset[str]]) -> list[frozenset[str]]:
-    found: list[frozenset[str]] = []
-    for each in names:
-        touching = [other for other in found if other & each]
-        found = [other for other in found if not other & each]
-        found.append(each.union(*touching))
-    return found
-
-
-def _grid(names: Sequence[str], extents: Mapping[str, int]) -> dict[str, Values]:
-    axes = np.ix_(*(np.arange(extents[name]) for name in names))
-    return dict(zip(names, axes, strict=True))

@@ -10,10 +10,11 @@ changes the program most: where the input lies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from heron_cli.distinct import first_of_each
 from heron_cli.schedule.primitives import Split
 from heron_cli.schedule.roofline import BOUND, CYCLES
 from heron_cli.schedule.template import Template
@@ -70,34 +71,26 @@ def _near_optima(
     template: Template, space: Space, solver: CpBackend, sampler: TableSampler
 ) -> list[dict[str, int]]:
     rng = np.random.default_rng(0)
-    drawn = np.unique(sampler.sample(DRAWN, rng), axis=0)
-    pool = rng.permutation(drawn)
+    drawn = sampler.sample(DRAWN, rng)
+    pool = rng.permutation(drawn[first_of_each(drawn)])
     estimates = Evaluator(space).evaluate(Var(CYCLES), pool)
     order = np.argsort(estimates, kind="stable")
     better = _better(space, solver, int(estimates[order[0]]) - 1)
     columns = [space.names.index(name) for name in _shape(template, space)]
-    ranked = [*better, *pool[order]]
-    return [space.values(row) for row in _of_different(ranked, columns, SEEDS)]
+    ranked = np.concatenate([better, pool[order]])
+    return [space.values(row) for row in ranked[np.sort(first_of_each(ranked[:, columns]))[:SEEDS]]]
 
 
-def _better(space: Space, solver: CpBackend, limit: int) -> Iterator[Rows]:
-    """The proven optimum, or the best that CP-SAT finds in its time, where it is at most `limit`."""
+def _better(space: Space, solver: CpBackend, limit: int) -> Rows:
+    """The proven optimum, or the best that CP-SAT finds in its time, where it is at most `limit`: [1, knobs],
+    else no row.
+    """
+    nothing = np.empty((0, len(space.knobs)), np.int64)
     try:
         optimum = solver.minimise(Var(CYCLES), effort=EFFORT, at_most=limit)
     except SolverTimeoutError:
-        return
-    if optimum is not None:
-        yield space.row(optimum.values)
-
-
-def _of_different(rows: Sequence[Rows], columns: Sequence[int], count: int) -> Iterator[Rows]:
-    """The first `count` rows that differ in these columns."""
-    seen: set[bytes] = set()
-    for row in rows:
-        shape = row[list(columns)].tobytes()
-        if len(seen) < count and shape not in seen:
-            seen.add(shape)
-            yield row
+        return nothing
+    return nothing if optimum is None else space.row(optimum.values)[None, :]
 
 
 def _by_place(

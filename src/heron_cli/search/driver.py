@@ -90,6 +90,7 @@ class Search:
     ) -> None:
         """The seconds of `budget` count from here."""
         self.problem, self.budget, self.batch = problem, budget, batch
+        self.bound = problem.bound
         self.on_event, self.clock = on_event, clock
         spent = Spent(clock)
         spent.add("solve", problem.solve_seconds)
@@ -119,6 +120,7 @@ class Search:
         Raises NoValidTrialError when there is no verified kernel (after the event `Finished`).
         """
         self._rank(runner)
+        self._renew_bound()
         self.close()
         stopped = self.stopped or Stopped.TIME
         result = TuneResult(
@@ -129,7 +131,7 @@ class Search:
             resumed=self.journal.resumed,
             stopped=stopped,
             seconds_spent=self.method.spent.seconds(),
-            lower_bound=self.problem.lower_bound,
+            bound=self.bound,
         )
         self.on_event(Finished(result))
         if result.best is None:
@@ -214,10 +216,22 @@ class Search:
         self.method.spent.add("measure", measurement.run_seconds)
 
     def _close(self) -> bool:
-        """Whether the incumbent is within the budget's gap of the lower bound."""
-        gap, bound, incumbent = self.budget.gap, self.problem.lower_bound, self.journal.incumbent
+        """Whether the incumbent is within the budget's gap of the bound, also when that is renewed."""
+        if not self._within_gap():
+            return False
+        self._renew_bound()
+        return self._within_gap()
+
+    def _within_gap(self) -> bool:
+        gap, bound, incumbent = self.budget.gap, self.bound, self.journal.incumbent
         cost = None if incumbent is None else incumbent.cost
-        return gap is not None and bound is not None and cost is not None and cost <= bound * (1 + gap)
+        return gap is not None and bound is not None and cost is not None and cost <= bound.cost * (1 + gap)
+
+    def _renew_bound(self) -> None:
+        """Ask for the bound again, since a machine that was disturbed seems slower than it is."""
+        again = self.problem.bound_again()
+        if again is not None and (self.bound is None or again.cost < self.bound.cost):
+            self.bound = again
 
     def _late(self) -> bool:
         limit, moment = self.budget.seconds, self.clock()

@@ -15,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from ..distinct import first_of_each
 from ..records import cost_of
 from ..trial import Trial
 from .by_variant import Taken, VariantMethod
@@ -161,25 +162,3 @@ def merge(rows: Rows, scores: Floats) -> tuple[Rows, Floats]:
     first = first_of_each(rows)
     order = first[np.argsort(scores[first], kind="stable")]
     return rows[order], scores[order]
-
-
-def first_of_each(rows: Rows) -> npt.NDArray[np.int64]:
-    """Where each distinct row comes first, in the order of their values.
-
-    As `numpy.unique` of rows finds it, which compares them byte by byte; here they become few integers.
-    """
-    if not len(rows):
-        return np.empty(0, np.int64)
-    low = rows.min(axis=0)
-    spans = (rows.max(axis=0) - low + 1).tolist()
-    keys, room = [np.zeros(len(rows), np.int64)], 1
-    for column, span in enumerate(spans):
-        if room * span > 1 << 62:
-            keys.append(np.zeros(len(rows), np.int64))
-            room = 1
-        keys[-1] = keys[-1] * span + (rows[:, column] - low[column])
-        room *= span
-    order = np.lexsort(keys[::-1])
-    new = np.ones(len(rows), bool)
-    new[1:] = np.any([key[order[1:]] != key[order[:-1]] for key in keys], axis=0)
-    return order[new]

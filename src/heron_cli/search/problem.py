@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..trial import Candidate, Measurement
+from .bound import Bound
 
 Rows = npt.NDArray[np.int64]  # [candidates, knobs], the columns in the order of the space's knobs
 Table = npt.NDArray[np.float64]  # [candidates, features]
@@ -174,8 +175,11 @@ class Problem(Protocol):
         """The ways to schedule it; at least one, names distinct."""
 
     @property
-    def lower_bound(self) -> float | None:
-        """A cost that no kernel can beat, in the unit of the measurements; None when not known."""
+    def bound(self) -> Bound | None:
+        """A cost that no kernel is below; None when not known."""
+
+    def bound_again(self) -> Bound | None:
+        """The bound once more: one that rests on something measured can only sink."""
 
     @property
     def solve_seconds(self) -> float:
@@ -192,8 +196,13 @@ class PlainProblem:
     digest: str
     variants: Sequence[VariantSpace]
     definition: Mapping[str, Any] = field(default_factory=dict)
-    lower_bound: float | None = None
+    bound: Bound | None = None
     solve_seconds: float = 0.0
+    measure_bound: Callable[[], Bound | None] | None = None
+
+    def bound_again(self) -> Bound | None:
+        """See `Problem`."""
+        return self.bound if self.measure_bound is None else self.measure_bound()
 
 
 class Runner(Protocol):

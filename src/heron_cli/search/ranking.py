@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from ..records import Record
 from ..trial import Candidate
 
-RIVALS = 4
-MARGIN = 0.05  # as close as this, relative, the order of two single trials means little
+RIVALS = 8
+MARGIN = 0.1  # as close as this, relative, the order of two of many single trials means little
 
 
 def rivals(trials: Sequence[Record]) -> list[Record]:
-    """The fastest trial and at most three others within 5 % of it, no program twice; fastest first.
+    """The fastest trial and at most seven others within 10 % of it, no program twice; fastest first.
 
     Trials that ran but were not verified take part, for the ranking verifies them. Empty when there is
     nothing to decide: a single verified trial, or none.

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from ..records import Record
 from ..trial import Status
+from .bound import Bound
 
 _REASONS_SHOWN = 5
 
@@ -19,7 +20,7 @@ class Budget:
 
     `seconds` of wall time count from the start of this process's part; the trial under way and the final
     ranking are finished beyond it. None means no limit; one must be given. `gap` ends it earlier, after the
-    round in which the best came within this share of the problem's lower bound (0.05: 5 % above it).
+    round in which the best came within this share of the problem's bound (0.05: 5 % above it).
     """
 
     trials: int | None = None
@@ -56,14 +57,14 @@ class TuneResult:
     resumed: int
     stopped: Stopped
     seconds_spent: Mapping[str, float]
-    lower_bound: float | None = None
+    bound: Bound | None = None
 
     @property
     def over_bound(self) -> float | None:
-        """The best cost as a multiple of the analytic model's lower bound; None without either."""
-        if self.best is None or self.best.cost is None or not self.lower_bound:
+        """The best cost as a multiple of the bound; None without either."""
+        if self.best is None or self.best.cost is None or self.bound is None or self.bound.cost <= 0:
             return None
-        return self.best.cost / self.lower_bound
+        return self.best.cost / self.bound.cost
 
     @property
     def trials(self) -> int:

@@ -18,6 +18,7 @@ def tuned(task: Task, result: TuneResult | None) -> dict[str, Any]:
     """One entry of the document of `tune --json`; `result` is None where tuning came to nothing."""
     from heron_cli.search.spent import PHASES
 
+    bound = result.bound if result else None
     return {
         "name": task.workload.name,
         "operator": task.workload.operator,
@@ -26,7 +27,8 @@ def tuned(task: Task, result: TuneResult | None) -> dict[str, Any]:
         "trials": result.trials if result else 0,
         "valid": result.valid if result else 0,
         "invalid": result.invalid if result else 0,
-        "lower_bound": result.lower_bound if result else None,
+        "lower_bound": bound.cost if bound else None,
+        "bound_by": bound.by if bound else None,
         "best": best(result.best) if result and result.best else None,
         "seconds_spent": dict(result.seconds_spent) if result else dict.fromkeys(PHASES, 0.0),
     }

@@ -22,8 +22,8 @@ class Settings:
     """How to tune.
 
     `trials` or `seconds` bounds each workload; `gap` ends it once the best is within that share of the
-    analytic model's bound; `transfer` warms up from
-    the records of other workloads; `fixed` gives knobs the one value to try.
+    bound of any kernel; `transfer` warms up from the records of other workloads; `fixed` gives knobs the one
+    value to try.
     """
 
     trials: int | None = 64

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from heron_cli.errors import InputError, SpaceEmptyError
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from heron_cli.accelerator.model import Accelerator
     from heron_cli.operators.workload import Workload
     from heron_cli.schedule.task import Task, Variant
+    from heron_cli.search.bound import Bound
     from heron_cli.search.prior import Prior
-    from heron_cli.search.problem import Problem, Sampler, VariantSpace
+    from heron_cli.search.problem import PlainProblem, Sampler, VariantSpace
     from heron_cli.space import CpBackend, Evaluator, Rows, Space
 
 _FEATURES = ("feature.", "roofline.")  # how schedule/ names what it derives for the cost model
@@ -39,7 +41,7 @@ def make_task(workload: Workload, accelerator: Accelerator, threads: int = 1) ->
     return task
 
 
-def problem(task: Task, settings: Settings, prior: Prior | None = None) -> Problem:
+def problem(task: Task, settings: Settings, prior: Prior | None = None) -> PlainProblem:
     """What the search works on: the variants that have a point, with `settings.fixed` posted as constraints;
     `prior` is what is known from other workloads.
 
@@ -50,6 +52,7 @@ def problem(task: Task, settings: Settings, prior: Prior | None = None) -> Probl
     from heron_cli.search.problem import PlainProblem
     from heron_cli.space import CpBackend, CpSampler, TableSampler
 
+    import_module("heron_cli.space.cp_solve")  # loads OR-Tools, once a process: that is not solving
     started = time.monotonic()
     kept: list[VariantSpace] = []
     bounds: list[int | None] = []
@@ -75,23 +78,24 @@ def problem(task: Task, settings: Settings, prior: Prior | None = None) -> Probl
         digest=task.accelerator.digest,
         variants=kept,
         definition=definition(task.workload),
-        lower_bound=_lower_bound(task, bounds),
+        bound=_model_bound(task, bounds),
         solve_seconds=time.monotonic() - started,
     )
 
 
-def _lower_bound(task: Task, bounds: Sequence[int | None]) -> float | None:
+def _model_bound(task: Task, bounds: Sequence[int | None]) -> Bound | None:
     """The least of the variants' bounds in the unit of the measurements; None where one has none."""
     from heron_cli.backends import registry
     from heron_cli.backends.base import SimulatedBackend
+    from heron_cli.search.bound import Bound
 
     known = [bound for bound in bounds if bound is not None]
     if len(known) < len(bounds):
         return None
     if isinstance(registry.get(task.accelerator.backend), SimulatedBackend):
-        return float(min(known))
+        return Bound(float(min(known)))
     clock = task.accelerator.clock
-    return None if clock is None else min(known) / clock
+    return None if clock is None else Bound(min(known) / clock)
 
 
 def variants_with(task: Task, values: Mapping[str, int]) -> list[tuple[Variant, Space]]:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from heron_cli.errors import InputError, NoValidTrialError
+from heron_cli.errors import NoValidTrialError
 
+from .bounds import with_machine_bound
 from .remote import ray_runner, rpc_runner, versions_of
 from .settings import RunnerKind, Settings
 from .spaces import problem
@@ -75,12 +76,7 @@ def _asked(task: Task, store: Store, settings: Settings, on_event: OnEvent | Non
     prior = prior_for(task, store) if settings.transfer else None
     if prior is not None and on_event is not None:
         on_event(WarmedUp(prior.trials, len(prior.workloads)))
-    searched = problem(task, settings, prior)
-    if settings.gap is not None and searched.lower_bound is None:
-        raise InputError(
-            f"--stop-at-gap: no bound is known for {task.workload.name} on {task.accelerator.name}; "
-            "the roofline needs a level that fills memories, and limits.bus_bytes"
-        )
+    searched = with_machine_bound(problem(task, settings, prior), task, settings)
     return searched, Budget(settings.trials, settings.seconds, settings.gap)
 
 

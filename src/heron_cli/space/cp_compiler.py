@@ -164,11 +164,10 @@ class Compiler:
         raise TypeError(f"cannot compile {type(node).__name__}")
 
     def _tabulated(self, node: Expression, name: str) -> cp_model.IntVar:
-        values = self._ranges.grid(node, [name]).tolist()
+        values = self._ranges.grid(node).tolist()
         knob = Var(name)
         result = self._auxiliary(node)
-        arguments = self._ranges.grid(knob, [name]).tolist()
-        values = values if len(values) == len(arguments) else values * len(arguments)
+        arguments = self._ranges.grid(knob).tolist()
         self.model.add_allowed_assignments(
             [self.integer(knob), result], list(zip(arguments, values, strict=True))
         )

@@ -111,7 +111,7 @@ class IntervalAnalysis:
         high: Bound = 1.0
         for factor in factors:
             low, high = _multiply((low, high), self.of(factor))
-        if self._caps and np.min(low) >= 0:
+        if self._caps and (low if isinstance(low, float) else np.min(low)) >= 0:
             high = np.minimum(high, self._capped(factors))
         return low, high
 
@@ -234,6 +234,8 @@ def _truth(surely: npt.ArrayLike, maybe: npt.ArrayLike) -> Range:
 
 
 def _multiply(a: Range, b: Range) -> Range:
+    if isinstance(a[0], float) and isinstance(b[0], float) and a[0] >= 0 and b[0] >= 0:
+        return a[0] * b[0], a[1] * b[1]  # most factors are single numbers and not negative
     corners = (a[0] * b[0], a[0] * b[1], a[1] * b[0], a[1] * b[1])
     low = np.minimum(np.minimum(corners[0], corners[1]), np.minimum(corners[2], corners[3]))
     high = np.maximum(np.maximum(corners[0], corners[1]), np.maximum(corners[2], corners[3]))

@@ -1,8 +1,8 @@
 """Staged rejection: combinations of table rows, filtered by one coupling condition after the other.
 
-Sub-expressions over one table alone are computed once per table and then only gathered. The conditions run
-in the order that rejects most for the least work, and each sees only what the earlier ones left. The outcome
-does not depend on that order.
+Conditions over few combinations are looked up (`lookup.py`). The others run after these in the order that
+rejects most for the least work, and each sees only what the earlier ones left; sub-expressions over one table
+alone are computed once per table and then only gathered. The outcome does not depend on that order.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from heron_cli.space.columns import Column, Columns
 from heron_cli.space.expression import Boolean, Const, Node, Var
+from heron_cli.space.lookup import lookups
 from heron_cli.space.resolve import support
 from heron_cli.space.space import Rows, Space
 from heron_cli.space.tables import Grouping
@@ -34,8 +35,9 @@ class Proposals:
         self._space = space
         self._table_of = {name: k for k, table in enumerate(grouping.tables) for name in table.names}
         self._local: dict[Node, Column] = {}
-        self._stages: tuple[Boolean, ...] = tuple(grouping.coupling)
         self._risky = grouping.risky
+        self._lookups, left = lookups(grouping, self.local_column)
+        self._stages: tuple[Boolean, ...] = tuple(left)
         self.acceptance = 0.0
         self._prepare()
         if grouping.combinations:
@@ -70,7 +72,7 @@ class Proposals:
 
         `extra` adds tests on trees: each gets the tree's column and the positions it belongs to.
         """
-        alive = np.arange(len(drawn[0]))
+        alive = self._looked_up(drawn)
         reader = self._reader(drawn, alive)
         for k, condition in enumerate(self._stages):
             mask = np.broadcast_to(reader.of(condition), len(alive))
@@ -88,6 +90,13 @@ class Proposals:
             alive = alive[test(column, alive)]
             reader = self._reader(drawn, alive)
         return alive
+
+    def _looked_up(self, drawn: Sequence[Indices]) -> Indices:
+        """The positions of the proposals that the look-ups allow, ascending."""
+        allowed = np.ones(len(drawn[0]), np.bool_)
+        for lookup in self._lookups:
+            allowed &= lookup.holds(drawn)
+        return np.flatnonzero(allowed)
 
     def rows(self, drawn: Sequence[Indices], chosen: Indices) -> Rows:
         """The rows of the chosen proposals, in the column order of the space."""
@@ -155,7 +164,8 @@ class Proposals:
         """Sort the stages by rejection per unit of work, as a fixed pilot sample shows them."""
         pilot = self.random(_PILOT, np.random.default_rng(0), [None] * len(self.grouping.tables))
         reader = self._reader(pilot, np.arange(_PILOT))
-        alive = np.ones(_PILOT, bool)
+        alive = np.zeros(_PILOT, bool)
+        alive[self._looked_up(pilot)] = True
         left = list(self._stages)
         ordered: list[Boolean] = []
         done: set[Node] = set()

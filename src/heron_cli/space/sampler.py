@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,10 +13,11 @@ from heron_cli.space.columns import Column
 from heron_cli.space.cpsat import CpBackend
 from heron_cli.space.expression import Const, Node, Var
 from heron_cli.space.faults import SolverBugError, SolverTimeoutError
+from heron_cli.space.fitting import Fitting
 from heron_cli.space.proposals import Indices, Mask, Proposals
 from heron_cli.space.protocol import FREE, Kept, Restriction, restriction_of
 from heron_cli.space.space import Rows, Space
-from heron_cli.space.tables import group, set_bits
+from heron_cli.space.tables import group
 
 BATCH = 1 << 15
 """Most proposals judged at a time: more would leave the cache."""
@@ -115,26 +117,20 @@ class TableSampler:
         """Which children a proposal satisfied, the rows of these, and which children have a row at all in
         every table.
         """
-        count = len(choices)
-        able = np.ones(count, bool)
-        drawn: list[Indices] = []
-        for table in self._grouping.tables:
-            columns = [self.space.names.index(name) for name in table.names]
-            fitting = table.fitting(choices[:, :, columns], kept[:, columns])
-            sizes = np.bitwise_count(fitting).sum(axis=1, dtype=np.int64)
-            able &= sizes > 0
-            place = rng.integers(0, np.maximum(sizes, 1)[:, None], size=(count, tries))
-            # where a child has no row any will do
-            drawn.append(np.minimum(set_bits(fitting, place), len(table) - 1).ravel())
+        drawn, able = self._fitting.draw(choices, kept, tries, rng)
         if not able.any():
             return able, np.empty((0, len(self.space.knobs)), np.int64), able
         alive = self._proposals.survivors(drawn)
         winners, first = np.unique(alive // tries, return_index=True)
-        solved = np.zeros(count, bool)
+        solved = np.zeros(len(able), bool)
         solved[winners] = True
         solved &= able
         chosen = alive[first[able[winners]]]
         return solved, self._proposals.rows(drawn, chosen), able
+
+    @cached_property
+    def _fitting(self) -> Fitting:
+        return Fitting(self._grouping.tables, self.space.names)
 
     def _plan(self, restrict: Restriction) -> _Plan:
         kept: list[Mask | None] = [None] * len(self._grouping.tables)

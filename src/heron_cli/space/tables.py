@@ -29,14 +29,6 @@ WORTHWHILE = 0.8
 """An inequality that keeps more than this share of a product of tables does not join them."""
 
 
-_WORD = 64
-Words = npt.NDArray[np.uint64]
-_FEW = 4  # words of a row that are sooner unpacked than counted
-_NTH = np.array(
-    [([i for i in range(8) if byte >> i & 1] + [0] * 8)[:8] for byte in range(256)], np.int64
-)  # the place of a byte's n-th set bit
-
-
 @dataclass(frozen=True)
 class Table:
     """The tuples of some knobs that satisfy every constraint on these knobs alone; rows are distinct."""
@@ -63,73 +55,11 @@ class Table:
             return self.rows[:, self.names.index(node.name)]
         return None
 
-    def fitting(self, choices: Rows, kept: npt.NDArray[np.bool_]) -> Words:
-        """Which rows have in every `kept` [n, columns] column one of its `choices` [n, several, columns];
-        a bit a row, the first in the lowest bit of the first word, [n, words].
-        """
-        found = np.tile(self._every, (len(kept), 1))
-        for column, (values, having) in enumerate(self._having):
-            some = np.flatnonzero(kept[:, column])
-            wanted = choices[some, :, column]
-            place = np.minimum(np.searchsorted(values, wanted), len(values) - 1)
-            place[values[place] != wanted] = len(values)
-            found[some] &= np.bitwise_or.reduce(having[place], axis=1)
-        return found
-
-    @cached_property
-    def _every(self) -> Words:
-        """A bit for every row."""
-        return _packed(np.ones((1, len(self)), np.bool_))
-
-    @cached_property
-    def _having(self) -> list[tuple[npt.NDArray[np.int64], Words]]:
-        """For each column its values, ascending, and which rows have each [values + 1, words].
-
-        No row has the last.
-        """
-        result = []
-        for column in self.rows.T:
-            values = np.unique(column)
-            having = np.append(column == values[:, None], np.zeros((1, len(self)), np.bool_), axis=0)
-            result.append((values, _packed(having)))
-        return result
-
     @cached_property
     def box(self) -> dict[str, Range]:
         """The least and the greatest value of each knob."""
         low, high = self.rows.min(axis=0).tolist(), self.rows.max(axis=0).tolist()
         return {name: (float(a), float(b)) for name, a, b in zip(self.names, low, high, strict=True)}
-
-
-def _packed(mask: npt.NDArray[np.bool_]) -> Words:
-    """The last axis as bits of words, filled up with at least one zero."""
-    padded = np.pad(mask, ((0, 0), (0, _WORD - mask.shape[1] % _WORD)))
-    return np.packbits(padded, axis=1, bitorder="little").view("<u8")
-
-
-def set_bits(words: Words, ranks: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Where in row i of `words` [n, words] its set bits number `ranks` [n, several] are, counted from 0.
-
-    A rank beyond the last bit gives any place.
-    """
-    if words.shape[1] <= _FEW:
-        bits = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")
-        places: npt.NDArray[np.int64] = np.append(np.nonzero(bits)[1], 0)
-        sizes = bits.sum(axis=1, dtype=np.int64)
-        at = np.minimum((np.cumsum(sizes) - sizes)[:, None] + ranks, len(places) - 1)
-        return np.asarray(places[at], np.int64)
-    ends = np.cumsum(np.bitwise_count(words), axis=None, dtype=np.int64)
-    targets = ranks + np.append(0, ends)[: ends.size : words.shape[1], None]
-    flat = np.minimum(np.searchsorted(ends, targets, side="right"), ends.size - 1)
-    word = words.reshape(-1)[flat]
-    targets -= ends[flat] - np.bitwise_count(word)
-    octets = word[..., None].view(np.uint8)
-    sums = np.cumsum(np.bitwise_count(octets), axis=-1, dtype=np.int64)
-    octet = np.minimum((sums <= targets[..., None]).sum(axis=-1), 7)[..., None]
-    value = np.take_along_axis(octets, octet, -1)
-    targets = targets[..., None] - np.take_along_axis(sums, octet, -1) + np.bitwise_count(value)
-    within = (8 * octet + _NTH[value, np.clip(targets, 0, 7)])[..., 0]
-    return np.asarray(flat % words.shape[1] * _WORD + within, np.int64)
 
 
 @dataclass(frozen=True)

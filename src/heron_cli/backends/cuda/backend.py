@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from heron_cli.backends.base import BuildError, Kernel, LoadedKernel, Operand
+from heron_cli.backends.base import BuildError, Kernel, LoadedKernel, Operand, Peak
 from heron_cli.measure.timing import TimingOptions
 
 if TYPE_CHECKING:
@@ -37,6 +37,19 @@ class CudaBackend:
         from heron_cli.backends.cuda.probe import gpu
 
         return gpu().name
+
+    def peak(self, task: Task, cores: Sequence[int]) -> Peak | str:
+        """What the accelerator states of a processor, at this GPU's highest clocks; L2 keeps what it can."""
+        from heron_cli.backends.cuda.probe import gpu
+
+        found, dtype = gpu(), task.einsum.input.dtype
+        each = task.accelerator.peak.get(dtype)
+        if each is None:
+            return f"the accelerator states no peak for {dtype}"
+        if not found.clock:
+            return f"the driver does not tell the clock of {found.name}"
+        products = float(each * found.processors * found.clock)
+        return Peak(products, "documented", found.bandwidth or None, found.l2_bytes)
 
     def build(self, task: Task, candidate: Candidate, *, threads: int) -> Kernel:
         """Emit kernel and pack function and compile them into one cubin. Raises BuildError."""

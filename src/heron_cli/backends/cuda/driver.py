@@ -13,6 +13,7 @@ from typing import Any
 
 _SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 _MAJOR, _MINOR, _PROCESSORS, _L2 = 75, 76, 16, 38  # CU_DEVICE_ATTRIBUTE_…
+_CLOCK, _MEMORY_CLOCK, _BUS_BITS = 13, 36, 37  # the clocks in kHz, at most
 _RELAXED = 2  # CU_STREAM_CAPTURE_MODE_RELAXED
 _OVERLAP = 6  # CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
 
@@ -87,6 +88,23 @@ class Device:
     def l2_bytes(self) -> int:
         """Size of the L2 cache."""
         return self.attribute(_L2)
+
+    @property
+    def clock(self) -> int:
+        """Hertz of the processors at most; 0 where the driver does not tell."""
+        return 1000 * self._told(_CLOCK)
+
+    @property
+    def bandwidth(self) -> int:
+        """Bytes a second of the memory at most, two beats a cycle of its bus; 0 where it is not told."""
+        return 2 * 1000 * self._told(_MEMORY_CLOCK) * self._told(_BUS_BITS) // 8
+
+    def _told(self, which: int) -> int:
+        """One of the device's numbers that nothing needs to run; 0 where the driver refuses it."""
+        try:
+            return self.attribute(which)
+        except CudaError:
+            return 0
 
     def synchronise(self) -> None:
         """Wait for all work of the stream. Raises CudaError for what went wrong in it."""

@@ -16,12 +16,16 @@ from heron_cli.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A GPU. `capability` without its dot; `reason` says why there is none, and is empty otherwise."""
+    """A GPU. `capability` without its dot; `clock` in hertz and `bandwidth` in bytes a second at most, 0
+    where the driver does not tell; `reason` says why there is no GPU, and is empty otherwise.
+    """
 
     name: str = ""
     capability: int = 0
     processors: int = 0
     l2_bytes: int = 0
+    clock: int = 0
+    bandwidth: int = 0
     reason: str = ""
 
 
@@ -60,7 +64,14 @@ def main() -> None:
 
     try:
         device = Device()
-        answer = Gpu(device.name, device.capability, device.processors, device.l2_bytes)
+        answer = Gpu(
+            device.name,
+            device.capability,
+            device.processors,
+            device.l2_bytes,
+            device.clock,
+            device.bandwidth,
+        )
     except CudaError as error:
         answer = Gpu(reason=str(error))
     print(json.dumps(asdict(answer)))

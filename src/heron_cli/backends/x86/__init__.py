@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from heron_cli.backends.base import Kernel, LoadedKernel
+    from heron_cli.backends.base import Kernel, LoadedKernel, Peak
     from heron_cli.backends.x86.pack import PackedWeight
+    from heron_cli.backends.x86.peak import Peaks
     from heron_cli.backends.x86.toolchain import X86Toolchain
     from heron_cli.schedule.nest import Nest
     from heron_cli.schedule.task import Task
@@ -24,6 +25,7 @@ class X86Backend:
 
     def __init__(self) -> None:
         self._packs: dict[Any, bytes] = {}
+        self._peaks: Peaks | None = None
 
     @property
     def toolchain(self) -> X86Toolchain:
@@ -82,6 +84,23 @@ class X86Backend:
             symbol = f"{SYMBOL}_pack"
             self._packs[layout] = compile_function(symbol, Packing(weight).function(symbol), target, level=1)
         return self._packs[layout]
+
+    def peak(self, task: Task, cores: Sequence[int]) -> Peak | str:
+        """Products on registers, of the intrinsics that take the task's elements; nothing of memories.
+
+        Operands of kernels that are timed lie in caches; no loop is sure to reach what these give at most.
+        """
+        from heron_cli.backends.base import BuildError, Peak
+        from heron_cli.backends.x86.peak import Peaks
+        from heron_cli.schedule.rules.tensorize import takes
+
+        accelerator = task.accelerator
+        usable = [each for each in accelerator.intrinsics if takes(each, task.einsum)]
+        self._peaks = self._peaks or Peaks()
+        try:
+            return Peak(self._peaks.products(accelerator, usable, cores), "measured")
+        except BuildError as error:
+            return f"the peak cannot be measured: {error}"
 
     def load(self, kernel: Kernel, *, threads: int) -> LoadedKernel:
         """Link and load. Does not import TVM."""

@@ -54,8 +54,7 @@ class KernelEmitter:
     def _whole(self, reads: Reads) -> Any:
         """The loops, and what they call that TIR has no words for."""
         body = self._copied(ROOT, reads, {}, self._parallel, parallel=self.nest.threads > 1)
-        if self.tile.inlined:
-            body = inline.multiplying(self.tile.multiplication(), body)
+        body = self.tile.dot.within(body)
         if self.streamed:
             body = inline.streaming(self.einsum.output.dtype, self.weight.width, body)
         return body

@@ -114,7 +114,7 @@ class LaneTile(RegisterTile):
                 for point, panel in uses[rows]:
                     accumulator = sums.registers[point][j]
                     weights = tir.load(packed, panel + j * length, length)
-                    value = self.multiply(tir.load(accumulator, 0, self.width), words, weights)
+                    value = self.dot.multiply(tir.load(accumulator, 0, self.width), words, weights)
                     statements.append(tir.store(accumulator, 0, value, self.width))
         return tir.sequence(statements) if statements else tir.nothing()
 

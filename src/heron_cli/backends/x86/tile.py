@@ -14,6 +14,7 @@ from heron_cli.backends import tir
 from heron_cli.backends.x86 import forms, inline
 from heron_cli.backends.x86.ahead import Ahead
 from heron_cli.backends.x86.cases import Case, Cases
+from heron_cli.backends.x86.dot import Dot
 from heron_cli.backends.x86.finish import Finish
 from heron_cli.backends.x86.pack import PackedWeight, Panels
 from heron_cli.backends.x86.stage import InputStage, Source
@@ -58,18 +59,12 @@ class RegisterTile:
         self.lane, self.group = weight.lane, weight.group
         self.width, self.depth = weight.width, weight.depth
         self.accumulate = self.einsum.accumulate
-        self.types = (self.einsum.input.dtype, self.einsum.weight.dtype)
-        self.inlined = any(inline.carrier(dtype) != dtype for dtype in self.types)
+        types = (self.einsum.input.dtype, self.einsum.weight.dtype)
+        self.dot = Dot(nest.instruction, self.width, self.depth, self.accumulate, types)
         covered = {self.lane, self.group}
         self.left_out = [d for d in self.einsum.left_out() if not covered & {name for name, _ in d.terms}]
         self.ahead = Ahead(nest, self.lane, self.width)
         self.valid = min(self.width, nest.tilings[self.lane].extent)  # lanes that are real
-
-    def multiplication(self) -> str:
-        """LLVM IR that tiles with `inlined` call."""
-        return inline.multiplication(
-            self.nest.instruction, self.width, self.depth, self.accumulate, self.types
-        )
 
     def emit(self, reads: Reads, tiles: Mapping[str, Any], case: Case) -> Any:
         """The tile with these indices."""
@@ -140,7 +135,7 @@ class RegisterTile:
                     bytes4 = tir.load(source.buffer, place, self.depth)
                     words = tir.broadcast(forms.reinterpret(bytes4, "int32"), self.width)
                     for accumulator, vector in zip(row, weights, strict=True):
-                        value = self.multiply(tir.load(accumulator, 0, self.width), words, vector)
+                        value = self.dot.multiply(tir.load(accumulator, 0, self.width), words, vector)
                         statements.append(tir.store(accumulator, 0, value, self.width))
                     if i == 0:  # the groups of a step lie within few lines
                         statements += self.ahead.inputs(source, place, sums.case)
@@ -214,14 +209,6 @@ class RegisterTile:
         if tiling.extent % self.depth:
             statements.append(inner([tiling.blocks - 1], True))
         return tir.sequence(statements)
-
-    def multiply(self, sums: Any, words: Any, weights: Any) -> Any:
-        """One instruction: to each lane, the products of a word of the input and one of weights."""
-        dtype = f"{self.accumulate}x{self.width}"
-        if self.inlined:
-            return inline.multiply(dtype, sums, words, forms.reinterpret(weights, f"int32x{self.width}"))
-        vector = forms.reinterpret(words, f"{self.einsum.input.dtype}x{self.width * self.depth}")
-        return forms.llvm_intrinsic(dtype, self.nest.instruction, sums, vector, weights)
 
     def has_weight(self, starts: Mapping[str, Any], taps: Mapping[str, Any], last: str | None) -> Any:
         """The test 'the weight is not zero here' for a loop over tap `last` or for the tile (None).

@@ -26,7 +26,7 @@ DEFAULT_TRIALS = 64
     "gap",
     callback=percent,
     metavar="PERCENT",
-    help="Stop once the best is within this of the analytic model's bound: 5%.",
+    help="Stop once the best is within this of the bound of any kernel: 5%.",
 )
 @click.option(
     "--transfer/--no-transfer",

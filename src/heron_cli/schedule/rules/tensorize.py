@@ -36,7 +36,7 @@ class TensorizeRule(ScheduleRule):
     def _choices(self, template: Template) -> list[tuple[float, int, Tensorize]]:
         einsum, found = template.einsum, []
         for intrinsic in template.intrinsics:
-            if not _takes(intrinsic, einsum):
+            if not takes(intrinsic, einsum):
                 continue
             for shape in intrinsic.shapes:
                 lanes = intrinsic.computes == "dot"  # each of its inputs is read for itself
@@ -63,12 +63,12 @@ class TensorizeRule(ScheduleRule):
     def _refusal(self, template: Template) -> str:
         einsum, accelerator = template.einsum, template.accelerator
         asked = f"{einsum.input.dtype} × {einsum.weight.dtype} → {einsum.accumulate}"
-        takes = ", ".join(
+        known = ", ".join(
             f"{i.name}: {i.dtypes.input} × {i.dtypes.weight} → {i.dtypes.accumulate}"
             for i in template.intrinsics
         )
-        if not any(_takes(intrinsic, einsum) for intrinsic in template.intrinsics):
-            return f"{accelerator.name} has no intrinsic for {asked} (it has {takes})"
+        if not any(takes(intrinsic, einsum) for intrinsic in template.intrinsics):
+            return f"{accelerator.name} has no intrinsic for {asked} (it has {known})"
         needed: tuple[tuple[Group, str], ...] = (
             ("n", "axis of weight and output alone"),
             ("k", "axis of the sum"),
@@ -79,7 +79,8 @@ class TensorizeRule(ScheduleRule):
         return f"the reduction is shorter than the intrinsics of {accelerator.name} allow without padding"
 
 
-def _takes(intrinsic: Intrinsic, einsum: Einsum) -> bool:
+def takes(intrinsic: Intrinsic, einsum: Einsum) -> bool:
+    """Whether the intrinsic has the einsum's element types."""
     types = intrinsic.dtypes
     return (types.input, types.weight, types.accumulate) == (
         einsum.input.dtype,

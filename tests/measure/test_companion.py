@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from measure_fakes import OPERANDS, FakeBackend, reference
+from test_timing import Kernel
+
+from heron_cli.backends.base import Kernel as Built
+from heron_cli.measure import worker
+from heron_cli.measure.companion import Companion
+from heron_cli.measure.limits import Limits
+from heron_cli.measure.timing import Timing, TimingOptions
+from heron_cli.measure.verify import References
+from heron_cli.measure.worker import Bench, Job, WorkerSetup
+from heron_cli.trial import Status
+
+OPTIONS = TimingOptions()
+QUICK = TimingOptions(
+    warmup_seconds=1e-4, slice_seconds=1e-4, floor_seconds=1e-4, close_floor_seconds=1e-4, most_seconds=0.002
+)
+
+
+class Weather:
+    """What slows every kernel down alike: slices of ever another pace, some of them in a row."""
+
+    def __init__(self, paces: list[float], stay: int) -> None:
+        self._paces = itertools.chain.from_iterable(itertools.repeat(p, stay) for p in itertools.cycle(paces))
+
+    def kernel(self, seconds: float) -> Kernel:
+        return Kernel(seconds, self._paces)
+
+
+def quiet(seconds: float) -> Timing:
+    return Timing(seconds, 0.0, 7, 1)
+
+
+@given(
+    st.lists(st.floats(1.0, 3.0), min_size=1, max_size=9), st.integers(60, 400), st.floats(1e-6, 2e-3),
+    st.floats(0.5, 1.5),
+)  # fmt: skip
+def test_what_slows_both_is_made_up_for(paces: list[float], stay: int, seconds: float, ratio: float) -> None:
+    weather = Weather(paces, stay)
+    companion = Companion(weather.kernel(seconds), quiet(seconds), disturbed=False)
+    timing = companion.beside(weather.kernel(seconds * ratio), seconds * ratio, OPTIONS)
+    # the pace changes at most once within so few slices, so that medians may fall on either side of it
+    change = max(paces) / min(paces) if len(paces) > 1 else 1.0
+    assert seconds * ratio / change <= timing.seconds * (1 + 1e-9)
+    assert timing.seconds <= seconds * ratio * change * (1 + 1e-9)
+    assert timing.corrected and timing.pace >= 1
+    if len(set(paces)) == 1:
+        assert timing.seconds == pytest.approx(seconds * ratio)
+        assert timing.pace == pytest.approx(paces[0])
+
+
+def test_a_companion_first_met_in_a_bad_moment_is_timed_again_in_a_good_one() -> None:
+    companion = Companion(Kernel(1e-3), quiet(2e-3), disturbed=True)
+    companion.settle(OPTIONS)
+    assert companion.best == pytest.approx(1e-3)
+    kernel = Kernel(5e-4)
+    settled = Companion(kernel, quiet(1e-3), disturbed=False)
+    settled.settle(OPTIONS)
+    assert (settled.best, kernel.slices) == (1e-3, [])
+
+
+def test_its_best_is_the_least_that_was_seen() -> None:
+    companion = Companion(Kernel(1e-3), quiet(2e-3), disturbed=False)
+    assert companion.beside(Kernel(3e-3), 3e-3, OPTIONS).seconds == pytest.approx(3e-3)
+    assert companion.best == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize(("seconds", "most"), [(0.25, 8), (1.0, 8), (1e-4, 160)])
+def test_long_kernels_take_few_turns(seconds: float, most: int) -> None:
+    kernel = Kernel(seconds)
+    Companion(Kernel(seconds), quiet(seconds), disturbed=False).beside(kernel, seconds, OPTIONS)
+    assert len(kernel.slices) <= most
+
+
+@pytest.fixture
+def bench(library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A bench in this process on a machine that is disturbed from the third look on."""
+    monkeypatch.setattr(worker, "_left_process", lambda: False)
+
+    class Desk:
+        phases: list[str] = []  # noqa: RUF012  of one bench
+
+        def phase(self, label: str, seconds: float, detail: int = 0) -> None:
+            self.phases.append(label)
+
+    bench = Bench(WorkerSetup(FakeBackend(library), 1, QUICK, Limits()), Desk())  # type: ignore[arg-type]
+    looks = itertools.chain([1.0, 1.0], itertools.repeat(2.0))
+    bench._yardstick.take = lambda: next(looks)  # type: ignore[method-assign]
+    files = References(reference, tmp_path).get(OPERANDS)
+
+    def run(name: str, incumbent: float | None = None) -> Any:
+        kernel = Built(name.partition(":")[0], OPERANDS, b"", name)
+        (found,) = bench.run(Job((kernel,), files, incumbent))
+        return found, bench
+
+    return run
+
+
+def test_where_something_disturbs_kernels_are_timed_beside_the_first(bench: Any) -> None:
+    first, made = bench("good")
+    assert first.timing is not None and not first.timing.corrected
+    second, _ = bench("good:again")
+    assert second.status is Status.OK and second.timing.corrected
+    assert "beside" in second.reason and made._desk.phases.count("the timing beside another kernel") == 1
+
+
+def test_a_kernel_that_goes_wrong_later_is_found_though_the_first_wrote_last(bench: Any) -> None:
+    bench("good")
+    found, _ = bench("accumulates")
+    assert found.status is Status.WRONG_RESULT and found.reason.endswith("after repeated calls")
+    again, _ = bench("good:again")
+    assert again.status is Status.OK
+
+
+def test_neither_is_it_missed_where_the_first_was_timed_again_in_a_good_moment(bench: Any) -> None:
+    _, made = bench("good")
+    made._companion._disturbed = True
+    made._yardstick.take = lambda: 1.0
+    found, _ = bench("accumulates")
+    assert found.status is Status.WRONG_RESULT and made._companion._disturbed
+    assert bench("good:again")[0].status is Status.OK and not made._companion._disturbed
+
+
+def test_a_slow_kernel_is_not_timed_beside_another(bench: Any) -> None:
+    bench("good")
+    found, _ = bench("good:slow", incumbent=1e-12)
+    assert found.timing.gave_up and not found.timing.corrected
