@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.exploration import objectives, report, runs
 from benchmarks.exploration.beds import Bed, LenientBed
 from benchmarks.exploration.statistics import Run
-from benchmarks.exploration.surrogate import SurrogateBed
+from benchmarks.exploration.surrogate import TICK, SurrogateBed
 
 NARROW = ("C2", "C9", "C6")
 SURROGATES = ("gemm", "conv2d_transpose", "bmm", "conv3d")
@@ -50,7 +50,7 @@ def lines(work: Path) -> list[str]:
     held = [run for run in kept if run.bed in HELD_OUT]
     regressions = [bed for bed in known if isinstance(bed, SurrogateBed)]
     explained = ", ".join(f"{bed.layer} {bed.truth.regression.explained():.0%}" for bed in regressions)
-    units = {bed.name: "ps" for bed in regressions}
+    ticks = {bed.name: TICK for bed in regressions}
     failing = [run for run in models if "without" in run.bed]
     ranked = [run for run in models if "without" not in run.bed]
     return [
@@ -80,7 +80,7 @@ def lines(work: Path) -> list[str]:
         *report.needed(kept, best, (*SEEDED, *BLIND, "cga-unseeded"), "cga"),
         "",
         "Share of the best known after so many trials:",
-        *report.comparison(kept, best, {}, units),
+        *report.comparison(kept, best, {}, ticks),
         "",
         "## Cost models compared",
         "",

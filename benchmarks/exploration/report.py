@@ -29,17 +29,19 @@ def comparison(
     runs: Sequence[Run],
     best: Mapping[str, float],
     optima: Mapping[str, int | None],
-    units: Mapping[str, str] | None = None,
+    ticks: Mapping[str, float] | None = None,
 ) -> list[str]:
-    """Curves of every bed, and its best; `units` by bed, where they are neither cycles nor seconds."""
+    """Curves of every bed, and its best; `ticks` are the seconds of a bed's unit, where it is no cycle."""
     lines: list[str] = []
     for bed in dict.fromkeys(run.bed for run in runs):
         mine = [run for run in runs if run.bed == bed]
         seeds = len({run.seed for run in mine})
         lines += ["", f"### {bed}, {seeds} seeds", "", *_curves(mine, best[bed])]
         kind = "of the whole space (recorded)" if optima.get(bed) else "found by any run"
-        unit = (units or {}).get(bed, "cycles" if best[bed] > 1 else "s")
-        lines += ["", f"Best {kind}: {best[bed]:,.6g} {unit}."]
+        cost, unit = best[bed], "cycles" if best[bed] > 1 else "s"
+        if ticks and bed in ticks:
+            cost, unit = cost * ticks[bed], "s"
+        lines += ["", f"Best {kind}: {cost:,.6g} {unit}."]
     return lines
 
 

@@ -35,6 +35,7 @@ from heron_cli.trial import Candidate
 TARGET = "tensorcore-sm90"
 OPERATORS = ("gemm", "conv2d_transpose", "bmm", "conv3d")
 LEAST = 30  # trials of a workload
+TICK = 1e-12  # seconds of a bed's unit of cost
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Truth:
 
 @dataclass
 class RegressionBed(Bed):
-    """A space whose cost is what `truth` says, in picoseconds."""
+    """A space whose cost is what `truth` says, in TICKs."""
 
     @cached_property
     def truth(self) -> Truth:
@@ -74,13 +75,13 @@ class RegressionBed(Bed):
         raise NotImplementedError
 
     def costs(self, candidates: Sequence[Candidate]) -> list[int]:
-        """Picoseconds of each."""
+        """TICKs of each."""
         found = np.empty(len(candidates))
         for space in self.problem.variants:
             which = [place for place, each in enumerate(candidates) if each.variant == space.name]
             if which:
                 found[which] = self.truth.seconds(space, space.rows([candidates[i].values for i in which]))
-        return [round(seconds * 1e12) for seconds in found]
+        return [round(seconds / TICK) for seconds in found]
 
 
 @dataclass

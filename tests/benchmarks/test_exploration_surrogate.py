@@ -96,7 +96,7 @@ def test_the_section_is_written_from_the_runs(tmp_path: Path, monkeypatch: pytes
     assert f"| {BED.layer} | 1564 | 114 |" in text
     assert "needs 1/2.0: **missed**" in text  # random: 4 for never, cga: 2
     assert "0 of 2 |" in text
-    assert "1,000 ps" in text
+    assert "1e-09 s" in text
 
 
 def test_seeds_that_are_only_offered_must_convince_the_model() -> None:
