@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import sections
-from benchmarks.exploration import dlboost, recorded, report, runs
+from benchmarks.exploration import dlboost, recorded, report, runs, taught
 from benchmarks.exploration.beds import X86_BEDS
 from benchmarks.exploration.contestants import SEEDED, UNSEEDED, CgaOffered, CgaUnrefined
 from benchmarks.exploration.measured import MeasuredBed
@@ -144,6 +144,17 @@ def section(work: Path) -> list[str]:
         *_bars(kept, best, "cga-unseeded"),
         "",
         *report.rarity(kept, best),
+        "",
+        "### What the first trials teach",
+        "",
+        "Spearman's correlation of what the model predicts with the cost, on uniform rows",
+        f"({taught.ROWS}, mean of {taught.SEEDS} runs), after {' and '.join(map(str, taught.AFTER))} trials",
+        "of a method. Seeds are fast, but alike. `cga-offered` has them measured in the first batch only,",
+        "and later where the model chooses them.",
+        "",
+        *taught.lines(known),
+        "",
+        "### Curves",
         "",
         "Share of the best known speed after so many trials: median over seeds (lower to upper quartile).",
         *report.comparison(kept, best, {}, {bed.name: TICK for bed in known}),

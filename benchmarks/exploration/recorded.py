@@ -18,7 +18,7 @@ from heron_cli.trial import Candidate, Measurement, Status
 
 SEARCHED = "python -m benchmarks.exploration.dlboost"
 _PACE = re.compile(r"a fixed piece of work took ([0-9.]+) times as long")
-_CORRECTED = "which is made up for"  # as measure/worker.py remarks, both
+_CORRECTED = "which is made up for"  # both as heron_cli.measure remarks
 
 
 def path_of(bed: MeasuredBed) -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from benchmarks.exploration import dlboost_surrogate, recorded
+from benchmarks.exploration import dlboost_surrogate, recorded, taught
 from benchmarks.exploration.dlboost_surrogate import DlBoostSurrogate
 from benchmarks.exploration.regression import Floats, Regression
 from benchmarks.exploration.runs import Runs
@@ -88,6 +88,8 @@ def test_a_search_runs_on_it() -> None:
 def test_the_section_is_written_from_the_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert dlboost_surrogate.section(tmp_path)[-1] == "No runs."
     monkeypatch.setattr(dlboost_surrogate, "beds", lambda: [BED])
+    monkeypatch.setattr(taught, "METHODS", ("cga", "model-random"))
+    monkeypatch.setattr(taught, "SEEDS", 1)
     runs = Runs(tmp_path / "dlboost-surrogate.jsonl")
     for method, costs in (("cga", (2000, 1000)), ("cga-unseeded", (2000, 1000)), ("random", (4000, 2000))):
         runs.add(Run(BED.name, method, 0, 2, costs))
@@ -97,6 +99,9 @@ def test_the_section_is_written_from_the_runs(tmp_path: Path, monkeypatch: pytes
     assert "needs 1/2.0: **missed**" in text  # random: 4 for never, cga: 2
     assert "0 of 2 |" in text
     assert "1e-09 s" in text
+    (row,) = [line for line in text.splitlines() if line.startswith(f"| {BED.layer} | 6 |")]
+    early, late = (float(value) for value in row.split("|")[4].split(","))  # uniform rows for the first batch
+    assert 0.5 < early <= late + 0.1 < 1.1
 
 
 def test_seeds_that_are_only_offered_must_convince_the_model() -> None:
