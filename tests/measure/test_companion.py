@@ -93,7 +93,7 @@ def bench(library: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     bench = Bench(WorkerSetup(FakeBackend(library), 1, QUICK, Limits()), Desk())  # type: ignore[arg-type]
     looks = itertools.chain([1.0, 1.0], itertools.repeat(2.0))
-    bench._yardstick.take = lambda: next(looks)  # type: ignore[method-assign]
+    bench._stopwatch.yardstick.take = lambda: next(looks)  # type: ignore[method-assign]
     files = References(reference, tmp_path).get(OPERANDS)
 
     def run(name: str, incumbent: float | None = None) -> Any:
@@ -122,11 +122,11 @@ def test_a_kernel_that_goes_wrong_later_is_found_though_the_first_wrote_last(ben
 
 def test_neither_is_it_missed_where_the_first_was_timed_again_in_a_good_moment(bench: Any) -> None:
     _, made = bench("good")
-    made._companion._disturbed = True
-    made._yardstick.take = lambda: 1.0
+    made._stopwatch.companion._disturbed = True
+    made._stopwatch.yardstick.take = lambda: 1.0
     found, _ = bench("accumulates")
-    assert found.status is Status.WRONG_RESULT and made._companion._disturbed
-    assert bench("good:again")[0].status is Status.OK and not made._companion._disturbed
+    assert found.status is Status.WRONG_RESULT and made._stopwatch.companion._disturbed
+    assert bench("good:again")[0].status is Status.OK and not made._stopwatch.companion._disturbed
 
 
 def test_a_slow_kernel_is_not_timed_beside_another(bench: Any) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from numpy.typing import NDArray
@@ -19,13 +19,12 @@ from heron_cli.errors import HeronError
 from heron_cli.measure import system
 from heron_cli.measure.arena import Guarded
 from heron_cli.measure.channel import Channel
-from heron_cli.measure.companion import Companion
 from heron_cli.measure.desk import Desk
 from heron_cli.measure.limits import Limits
+from heron_cli.measure.stopwatch import Stopwatch
 from heron_cli.measure.text import of_exception, one_line
-from heron_cli.measure.timing import Repeat, Timing, TimingError, TimingOptions, interleave, time_kernel
+from heron_cli.measure.timing import Timing, TimingError, TimingOptions
 from heron_cli.measure.verify import ReferenceFiles, Verifier
-from heron_cli.measure.yardstick import Yardstick, interfered, watched
 from heron_cli.trial import Status
 
 T = TypeVar("T")
@@ -83,10 +82,8 @@ class Bench:
 
     def __init__(self, setup: WorkerSetup, desk: Desk) -> None:
         self._setup, self._desk, self._pid = setup, desk, os.getpid()
-        self._yardstick = Yardstick()
-        self._companion: Companion | None = None
-        self._kept: _Prepared | None = None  # what the companion is made of
-        self._watch = (system.preemptions,) if setup.timing.host else ()
+        self._stopwatch = Stopwatch(setup.timing)
+        self._kept: _Prepared | None = None  # what the stopwatch's companion is made of
         self._key = ""
         self._inputs: list[Guarded] = []
         self._verifier: Verifier
@@ -123,7 +120,7 @@ class Bench:
         self._desk.phase("copying the operands", self._setup.limits.load_seconds)
         if self._kept is not None:
             self._kept.loaded.close()
-        self._kept = self._companion = None
+        self._kept = self._stopwatch.companion = None
         inputs, expected = job.reference.load()
         self._verifier = Verifier(expected)
         self._inputs = [Guarded.holding(values) for values in inputs]
@@ -154,44 +151,25 @@ class Bench:
         return _Prepared(loaded, buffers, keep)
 
     def _time(self, index: int, prepared: _Prepared, incumbent: float | None) -> Outcome:
-        options = self._setup.timing
+        watch, limits = self._stopwatch, self._setup.limits
 
         def repeat(calls: int) -> float:
             return prepared.loaded.repeat(prepared.buffers, calls)
 
-        def once() -> Timing:
-            self._desk.phase("the timing", self._setup.limits.timing_seconds, index)
-            return time_kernel(repeat, options, incumbent, *self._watch)
+        def phase(label: str) -> None:
+            self._desk.phase(label, limits.timing_seconds, index)
 
-        if not options.host:
-            timing = self._guard("the timing", once)
-        else:
-            timing = self._guard("the timing", lambda: self._steady(index, repeat, once))
+        timing = self._guard("the timing", lambda: watch.time(repeat, incumbent, phase))
         if timing.corrected:  # the companion may have written last
             self._output.poison()
             self._guard("the last call", lambda: prepared.loaded.call(prepared.buffers))
         self._guard("the timing", lambda: prepared.loaded.fetch(prepared.buffers))
         self._check(" after repeated calls")
-        if options.host and not timing.gave_up:
-            self._accompany(prepared, repeat, timing)
-        return Outcome(Status.OK, self._remark(timing), timing)
-
-    def _accompany(self, prepared: _Prepared, repeat: Repeat, timing: Timing) -> None:
-        """Keep the first kernel that came out right to time others beside; it overwrites the output."""
-        companion = self._companion
-        if companion is None:
-            self._kept, self._companion = prepared, Companion(repeat, timing, disturbed=interfered(timing))
-        elif not interfered(timing):
-            self._guard("the timing", lambda: companion.settle(self._setup.timing, *self._watch))
-
-    def _steady(self, index: int, repeat: Repeat, once: Callable[[], Timing]) -> Timing:
-        """A timing on the host's processor: where it is disturbed, beside a kernel that meets the same."""
-        companion, options = self._companion, self._setup.timing
-        timing = watched(once, self._yardstick, tries=2 if companion is None else 1)
-        if companion is None or timing.gave_up or not interfered(timing):
-            return timing
-        self._desk.phase("the timing beside another kernel", self._setup.limits.timing_seconds, index)
-        return companion.beside(repeat, timing.seconds, options, *self._watch)
+        if watch.keep(repeat, timing):
+            self._kept = prepared
+        else:
+            self._guard("the timing", lambda: watch.settle(timing))
+        return Outcome(Status.OK, watch.remark(timing), timing)
 
     def _compare(self, ready: dict[int, _Prepared]) -> dict[int, Outcome]:
         """Time kernels side by side; each is checked again after that."""
@@ -207,15 +185,10 @@ class Bench:
             return one
 
         outcomes: dict[int, Outcome] = {}
-        host = self._setup.timing.host
-        before = self._yardstick.take() if host else 1.0
         try:
             timings = self._guard(
-                "the side-by-side timing",
-                lambda: interleave([repeat(i) for i in ready], self._setup.timing, *self._watch),
+                "the side-by-side timing", lambda: self._stopwatch.compare([repeat(i) for i in ready])
             )
-            pace = max(before, self._yardstick.take()) if host else 1.0
-            timings = [replace(timing, pace=pace) for timing in timings]
         except _FaultError as fault:
             return dict.fromkeys(ready, fault.outcome)
         for (index, prepared), timing in zip(ready.items(), timings, strict=True):
@@ -224,21 +197,10 @@ class Bench:
                 self._output.poison()
                 self._guard("the last call", lambda prepared=prepared: prepared.loaded.call(prepared.buffers))  # type: ignore[misc]
                 self._check(" after repeated calls")
-                outcomes[index] = Outcome(Status.OK, self._remark(timing), timing)
+                outcomes[index] = Outcome(Status.OK, self._stopwatch.remark(timing), timing)
             except _FaultError as fault:
                 outcomes[index] = fault.outcome
         return outcomes
-
-    def _remark(self, timing: Timing) -> str:
-        if timing.gave_up:
-            return f"timing cut short: over {self._setup.timing.give_up_ratio:g} times the best"
-        if timing.corrected:
-            return f"timing disturbed: by a kernel beside it {timing.pace:.2f} times, which is made up for"
-        if timing.disturbed:
-            return "timing disturbed: other processes took the processor away"
-        if interfered(timing):
-            return f"timing disturbed: a fixed piece of work took {timing.pace:.2f} times as long as at best"
-        return ""
 
     def _check(self, when: str) -> None:
         if damage := self._output.damage():
