@@ -123,11 +123,12 @@ def _noise(beds: Sequence[MeasuredBed]) -> list[str]:
     for bed in (bed for bed in beds if recorded.path_of(bed).exists()):
         points = recorded.read(recorded.path_of(bed), bed).values()
         paces = [pace for each in points if (pace := recorded.pace(each)) is not None and pace > 1.0]
-        cut = sum("cut short" in each.reason for each in points)
+        disturbed = sum(each.reason.startswith("timing disturbed") for each in points)
+        cut = sum(each.reason.startswith("timing cut short") for each in points)
         seconds = sorted(each.seconds for each in points if each.seconds is not None)
         ahead = seconds[len(seconds) // 100] / seconds[0] - 1.0
         rows.append(
-            f"| {bed.name} | {len(points)} | {len(paces)} ({len(paces) / len(points):.0%}) "
+            f"| {bed.name} | {len(points)} | {disturbed} ({disturbed / len(points):.0%}) "
             f"| {median(paces) if paces else 1.0:.2f} | {cut} | {ahead:.0%} |"
         )
     if not rows:

@@ -13,6 +13,8 @@ from benchmarks.exploration.dlboost_surrogate import DlBoostSurrogate
 from benchmarks.exploration.regression import Floats, Regression
 from benchmarks.exploration.runs import Runs
 from benchmarks.exploration.statistics import Run
+from heron_cli.measure.stopwatch import Stopwatch
+from heron_cli.measure.timing import Timing, TimingOptions
 from heron_cli.search.protocol import get_method
 from heron_cli.trial import Measurement, Status, Trial
 
@@ -48,16 +50,17 @@ def test_noise_is_not_explained() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "pace"),
+    ("timing", "pace"),
     [
-        ("", 1.0),
-        ("timing disturbed: a fixed piece of work took 1.39 times as long as at best", 1.39),
-        ("timing disturbed: other processes took the processor away", None),
-        ("timing disturbed: by a kernel beside it 1.24 times, which is made up for", 1.0),
-        ("timing cut short: over 2 times the best", None),
+        (Timing(1e-6, 0.0, 9, 9, pace=1.01), 1.0),
+        (Timing(1e-6, 0.0, 9, 9, pace=1.39), 1.39),
+        (Timing(1e-6, 0.0, 9, 9, pace=1.39, corrected=True), 1.0),  # made up for
+        (Timing(1e-6, 0.0, 9, 9, disturbed=True), None),
+        (Timing(1e-6, 0.0, 1, 9, gave_up=True), None),
     ],
 )
-def test_the_pace_is_what_was_remarked(reason: str, pace: float | None) -> None:
+def test_the_pace_is_what_heron_remarks(timing: Timing, pace: float | None) -> None:
+    reason = Stopwatch(TimingOptions()).remark(timing)
     assert recorded.pace(Measurement(Status.OK, 1e-6, verified=True, reason=reason)) == pace
 
 
