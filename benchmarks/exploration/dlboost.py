@@ -111,6 +111,7 @@ def section(work: Path, target: str = "dlboost", otherwise: str = "no runs") -> 
             "### Transfer on DL Boost",
             "",
             f"After {TOLD_TRIALS} trials of `{TOLD_METHOD}` on each of the operator's shapes of {shapes}.",
+            f"All within {min(run.budget for run in compared if run.method == WARM)} trials, cold ones, too.",
             "",
             *report.transferred(compared, best),
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from benchmarks.exploration.runs import WARM, WARM_UNSEEDED
 from benchmarks.exploration.statistics import Run, geomean, paired, quartiles, trials_to
@@ -143,7 +144,9 @@ def bars(
 
 
 def transferred(runs: Sequence[Run], best: Mapping[str, float]) -> list[str]:
-    """Trials to 95 % with and without the other layers' records."""
+    """Trials to 95 % with and without the other layers' records, all within the trials of the warm runs."""
+    most = min(run.budget for run in runs if run.method in (WARM, WARM_UNSEEDED))
+    runs = [replace(run, budget=min(run.budget, most), costs=run.costs[:most]) for run in runs]
     warm = _trials(runs, best, WARM)
     lines = [
         "| layer | cold, no roofline at all | cold, no generation 0 | cold "
