@@ -40,14 +40,15 @@ cores at once is measured before, between and after every pair of bursts (the le
 bandwidth after every pair of processes, on the same cores. Pairs of bursts at which the cores together
 reached less than {quiet:.0%} of the most that was seen in a comparison are left out, for both sides:
 virtual CPUs share a core at times. The share of the limit is the median over processes of the median
-over bursts of the limit by that burst's peak / heron's time; the column of limits shows the shortest. `at best`
-is the shortest limit of any burst / heron's fastest burst: what is left where nothing else runs on the machine.
+over bursts of the limit by that burst's peak / heron's time; the column of limits shows the shortest.
+`at best` is the shortest limit of any burst / heron's fastest burst: what is left where nothing else runs
+on the machine.
 """
 _QUIET = 0.85  # of the most operations a second: less, and something else was on the cores
 _LEAST_BURSTS = 5
 _HEAD = (
-    "| workload | family | oneDNN µs | heron µs | oneDNN / heron | limit µs | limit / heron | at best | by | exact "
-    "| variant | oneDNN |"
+    "| workload | family | oneDNN µs | heron µs | oneDNN / heron | limit µs | limit / heron | at best | by "
+    "| exact | variant | oneDNN |"
 )
 
 
@@ -109,8 +110,9 @@ def count(db: Path) -> dict[str, dict[str, Any]]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One comparison: seconds of a call, oneDNN's / heron's, and `share`, the limit's / heron's, `at_best` of the
-    fastest bursts.
+    """One comparison: seconds of a call, oneDNN's / heron's, and `share`, the limit's / heron's.
+
+    `at_best` is that of the fastest bursts.
     """
 
     case: Case

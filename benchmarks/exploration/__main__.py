@@ -13,13 +13,13 @@ import time
 from pathlib import Path
 
 from benchmarks import machine
-from benchmarks.exploration import dlboost, hard, report, runs, seconds
+from benchmarks.exploration import dlboost, dlboost_surrogate, hard, report, runs, seconds
 from benchmarks.exploration.beds import HELD_OUT, VTA_BEDS, Bed, unavailable
 from benchmarks.exploration.contestants import ABLATIONS, CHANGES, METHODS, SEEDED, UNSEEDED
 from benchmarks.exploration.validity import built, validity
 
 RESULTS = Path(__file__).parents[1] / "results" / "exploration.md"
-PARTS = ("vta", "hard", "transfer")
+PARTS = ("vta", "hard", "transfer", "dlboost-surrogate")
 TRANSFER_LAYERS = ("C3", "C5", "C6", "C8", "C11", "C12")
 
 
@@ -52,6 +52,8 @@ def main() -> None:
             runs.compare(kept, bed, ["random"], options.seeds, budget)
     if "hard" in options.parts:
         hard.run(options.work, options.hard_seeds, options.hard_trials)
+    if "dlboost-surrogate" in options.parts:
+        dlboost_surrogate.run(options.work, options.seeds, options.trials)
     if "transfer" in options.parts:
         runs.transfer(others, layers, options.transfer_seeds, options.transfer_trials, told=64)
         for layer in layers:
@@ -144,6 +146,8 @@ def main() -> None:
         *report.comparison(kept.all, best, optima),
         "",
         *dlboost.section(options.work, otherwise="; ".join(unavailable()) or "no runs"),
+        "",
+        *dlboost_surrogate.section(options.work),
         "",
         "## Validity",
         "",

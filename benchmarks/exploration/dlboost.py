@@ -13,8 +13,10 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 from benchmarks import machine, sections
 from benchmarks.dlboost_operators.limits import together
@@ -93,6 +95,7 @@ def section(work: Path, target: str = "dlboost", otherwise: str = "no runs") -> 
         f"* {len(cold)} runs of {len({run.method for run in cold})} methods, "
         f"{len({run.seed for run in cold})} seeds, {max(run.budget for run in cold)} trials.",
         "",
+        *_noise([MeasuredBed(*each, target=target) for each in X86_BEDS if each[0] in best]),
         "### Trials to 95 % of the best known",
         "",
         *report.needed(cold, best, COMPARED),
@@ -108,10 +111,40 @@ def section(work: Path, target: str = "dlboost", otherwise: str = "no runs") -> 
             "### Transfer on DL Boost",
             "",
             f"After {TOLD_TRIALS} trials of `{TOLD_METHOD}` on each of the operator's shapes of {shapes}.",
+            f"All within {min(run.budget for run in compared if run.method == WARM)} trials, cold ones, too.",
             "",
             *report.transferred(compared, best),
         ]
     return lines
+
+
+def _noise(beds: Sequence[MeasuredBed]) -> list[str]:
+    """How far the measured points can be trusted, from what was remarked on them in the tables."""
+    rows = []
+    for bed in (bed for bed in beds if recorded.path_of(bed).exists()):
+        points = recorded.read(recorded.path_of(bed), bed).values()
+        paces = [pace for each in points if (pace := recorded.pace(each)) is not None and pace > 1.0]
+        disturbed = sum(each.reason.startswith("timing disturbed") for each in points)
+        cut = sum(each.reason.startswith("timing cut short") for each in points)
+        seconds = sorted(each.seconds for each in points if each.seconds is not None)
+        ahead = seconds[len(seconds) // 100] / seconds[0] - 1.0
+        rows.append(
+            f"| {bed.name} | {len(points)} | {disturbed} ({disturbed / len(points):.0%}) "
+            f"| {median(paces) if paces else 1.0:.2f} | {cut} | {ahead:.0%} |"
+        )
+    if not rows:
+        return []
+    return [
+        "Read this with care: other tenants used the machine. A point counts as disturbed where a fixed",
+        "piece of work took over 1.15 times as long beside it as at best (its pace; slow points were cut",
+        "short and not asked). Each was measured once, so the best known of a space is a lucky moment, well",
+        "ahead of the 1st percentile of its points, and trials to 95 % of it say little.",
+        "",
+        "| space | points | disturbed | median pace of these | cut short | best before 1st percentile |",
+        "|---|---|---|---|---|---|",
+        *rows,
+        "",
+    ]
 
 
 def _cold(beds: list[MeasuredBed], told: list[MeasuredBed], options: argparse.Namespace) -> list[Work]:

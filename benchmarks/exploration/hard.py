@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.exploration import objectives, report, runs
 from benchmarks.exploration.beds import Bed, LenientBed
 from benchmarks.exploration.statistics import Run
-from benchmarks.exploration.surrogate import SurrogateBed
+from benchmarks.exploration.surrogate import TICK, SurrogateBed
 
 NARROW = ("C2", "C9", "C6")
 SURROGATES = ("gemm", "conv2d_transpose", "bmm", "conv3d")
@@ -48,9 +48,9 @@ def lines(work: Path) -> list[str]:
     known = beds()
     best = report.best_known([*kept, *models], {bed.name: bed.goal for bed in known})
     held = [run for run in kept if run.bed in HELD_OUT]
-    explained = ", ".join(
-        f"{bed.layer} {bed.explained:.0%}" for bed in known if isinstance(bed, SurrogateBed)
-    )
+    regressions = [bed for bed in known if isinstance(bed, SurrogateBed)]
+    explained = ", ".join(f"{bed.layer} {bed.truth.regression.explained():.0%}" for bed in regressions)
+    ticks = {bed.name: TICK for bed in regressions}
     failing = [run for run in models if "without" in run.bed]
     ranked = [run for run in models if "without" not in run.bed]
     return [
@@ -66,7 +66,7 @@ def lines(work: Path) -> list[str]:
         "No method has seeds unless it says so. All start from the same model, which before the first trial",
         f"is the estimate. Seeds: {runs.seeds_by_bed(kept)}. Held out: {', '.join(HELD_OUT)}.",
         "",
-        *_rarity(kept, best),
+        *report.rarity(kept, best),
         "",
         *_tables(kept, best, METHODS, "cga-unseeded"),
         "",
@@ -80,7 +80,7 @@ def lines(work: Path) -> list[str]:
         *report.needed(kept, best, (*SEEDED, *BLIND, "cga-unseeded"), "cga"),
         "",
         "Share of the best known after so many trials:",
-        *report.comparison(kept, best, {}),
+        *report.comparison(kept, best, {}, ticks),
         "",
         "## Cost models compared",
         "",
@@ -106,16 +106,6 @@ def lines(work: Path) -> list[str]:
 def _tables(kept: Sequence[Run], best: dict[str, float], methods: Sequence[str], own: str) -> list[str]:
     near = report.needed(kept, best, methods, own, report.NEARLY)
     return [*report.needed(kept, best, methods, own), "", f"The same to {report.NEARLY:.0%}:", "", *near]
-
-
-def _rarity(kept: Sequence[Run], best: dict[str, float]) -> list[str]:
-    """How rare good points are, by the runs of constrained random search."""
-    result = ["| space | uniform draws within 5 % of the best known |", "|---|---|"]
-    for bed in dict.fromkeys(run.bed for run in kept):
-        costs = [cost for run in kept if (run.bed, run.method) == (bed, "random") for cost in run.costs]
-        good = sum(cost <= best[bed] / report.SHARE for cost in costs)
-        result.append(f"| {bed} | {good} of {len(costs)} |")
-    return result
 
 
 def _failed(kept: Sequence[Run]) -> list[str]:

@@ -1,7 +1,11 @@
-"""The measured points of a space as a small file in the repository: every method can be replayed from it."""
+"""The measured points of a space as a small file in the repository: every method can be replayed from it.
+
+What was remarked on a measurement stays with it: most were taken while others used the machine.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +17,8 @@ from heron_cli.records import cost_of
 from heron_cli.trial import Candidate, Measurement, Status
 
 SEARCHED = "python -m benchmarks.exploration.dlboost"
+_PACE = re.compile(r"a fixed piece of work took ([0-9.]+) times as long")
+_CORRECTED = "which is made up for"  # both as heron_cli.measure remarks
 
 
 def path_of(bed: MeasuredBed) -> Path:
@@ -23,17 +29,20 @@ def path_of(bed: MeasuredBed) -> Path:
 
 def write(path: Path, bed: MeasuredBed, points: Points) -> int:
     """Write all points that were measured; how many."""
-    by_variant: dict[str, list[tuple[Candidate, float]]] = {}
+    by_variant: dict[str, list[tuple[Candidate, float, str]]] = {}
     for candidate, found in points.all(bed.key):
         cost = cost_of(found)
-        by_variant.setdefault(candidate.variant, []).append((candidate, np.inf if cost is None else cost))
+        point = (candidate, np.inf if cost is None else cost, found.reason)
+        by_variant.setdefault(candidate.variant, []).append(point)
     arrays: dict[str, object] = {"key": bed.key, "variants": np.array(list(by_variant))}
     for place, each in enumerate(by_variant.values()):
         arrays[f"names{place}"] = np.array([name for name, _ in each[0][0].knobs])
         arrays[f"rows{place}"] = np.array(
-            [[v for _, v in candidate.knobs] for candidate, _ in each], np.int32
+            [[v for _, v in candidate.knobs] for candidate, *_ in each], np.int32
         )
-        arrays[f"seconds{place}"] = np.array([seconds for _, seconds in each])
+        arrays[f"seconds{place}"] = np.array([seconds for _, seconds, _ in each])
+        remarks, which = np.unique([reason for *_, reason in each], return_inverse=True)
+        arrays[f"remarks{place}"], arrays[f"remark{place}"] = remarks, which.astype(np.int16)
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
     return sum(map(len, by_variant.values()))
@@ -48,13 +57,25 @@ def read(path: Path, bed: MeasuredBed) -> dict[Candidate, Measurement]:
         for place, variant in enumerate(file["variants"].tolist()):
             names = file[f"names{place}"].tolist()
             rows, times = file[f"rows{place}"].tolist(), file[f"seconds{place}"].tolist()
-            for row, seconds in zip(rows, times, strict=True):
+            remarks = file[f"remarks{place}"][file[f"remark{place}"]].tolist()
+            for row, seconds, remark in zip(rows, times, remarks, strict=True):
                 candidate = Candidate.of(variant, dict(zip(names, row, strict=True)))
-                found[candidate] = _measurement(seconds)
+                found[candidate] = _measurement(seconds, remark)
     return found
 
 
-def _measurement(seconds: float) -> Measurement:
+def pace(found: Measurement) -> float | None:
+    """How much longer than at best a fixed piece of work took beside the measurement; 1 where nothing was
+    remarked or what disturbed it was made up for, None where it is not known (timing cut short, or another
+    candidate's).
+    """
+    told = _PACE.search(found.reason)
+    if told is None:
+        return 1.0 if not found.reason or found.reason.endswith(_CORRECTED) else None
+    return float(told.group(1))
+
+
+def _measurement(seconds: float, remark: str) -> Measurement:
     if np.isinf(seconds):
-        return Measurement(Status.RUN_ERROR, reason="failed when it was recorded")
-    return Measurement(Status.OK, seconds, verified=True)
+        return Measurement(Status.RUN_ERROR, reason=remark or "failed when it was recorded")
+    return Measurement(Status.OK, seconds, verified=True, reason=remark)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from benchmarks.exploration.runs import WARM, WARM_UNSEEDED
 from benchmarks.exploration.statistics import Run, geomean, paired, quartiles, trials_to
@@ -25,16 +26,23 @@ def best_known(runs: Sequence[Run], goals: Mapping[str, int | None]) -> dict[str
     return found
 
 
-def comparison(runs: Sequence[Run], best: Mapping[str, float], optima: Mapping[str, int | None]) -> list[str]:
-    """Curves of every bed, trials to 95 %, and the bars."""
+def comparison(
+    runs: Sequence[Run],
+    best: Mapping[str, float],
+    optima: Mapping[str, int | None],
+    ticks: Mapping[str, float] | None = None,
+) -> list[str]:
+    """Curves of every bed, and its best; `ticks` are the seconds of a bed's unit, where it is no cycle."""
     lines: list[str] = []
     for bed in dict.fromkeys(run.bed for run in runs):
         mine = [run for run in runs if run.bed == bed]
         seeds = len({run.seed for run in mine})
         lines += ["", f"### {bed}, {seeds} seeds", "", *_curves(mine, best[bed])]
         kind = "of the whole space (recorded)" if optima.get(bed) else "found by any run"
-        unit = "cycles" if best[bed] > 1 else "s"
-        lines += ["", f"Best {kind}: {best[bed]:,.6g} {unit}."]
+        cost, unit = best[bed], "cycles" if best[bed] > 1 else "s"
+        if ticks and bed in ticks:
+            cost, unit = cost * ticks[bed], "s"
+        lines += ["", f"Best {kind}: {cost:,.6g} {unit}."]
     return lines
 
 
@@ -102,6 +110,16 @@ def _cell(runs: Sequence[Run], best: float, share: float = SHARE) -> str:
     return f"{text} ({failed} of {len(runs)} never)" if failed else text
 
 
+def rarity(runs: Sequence[Run], best: Mapping[str, float]) -> list[str]:
+    """How rare good points are, by the runs of constrained random search."""
+    result = ["| space | uniform draws within 5 % of the best known |", "|---|---|"]
+    for bed in dict.fromkeys(run.bed for run in runs):
+        costs = [cost for run in runs if (run.bed, run.method) == (bed, "random") for cost in run.costs]
+        good = sum(cost <= best[bed] / SHARE for cost in costs)
+        result.append(f"| {bed} | {good} of {len(costs)} |")
+    return result
+
+
 def bars(
     runs: Sequence[Run],
     best: Mapping[str, float],
@@ -126,7 +144,9 @@ def bars(
 
 
 def transferred(runs: Sequence[Run], best: Mapping[str, float]) -> list[str]:
-    """Trials to 95 % with and without the other layers' records."""
+    """Trials to 95 % with and without the other layers' records, all within the trials of the warm runs."""
+    most = min(run.budget for run in runs if run.method in (WARM, WARM_UNSEEDED))
+    runs = [replace(run, budget=min(run.budget, most), costs=run.costs[:most]) for run in runs]
     warm = _trials(runs, best, WARM)
     lines = [
         "| layer | cold, no roofline at all | cold, no generation 0 | cold "

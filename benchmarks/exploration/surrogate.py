@@ -1,9 +1,8 @@
 """Spaces whose cost is a regression on recorded GPU measurements: large spaces without the GPU.
 
-The truth of such a bed is not a device. It is Gaussian process regression (Rasmussen and Williams 2006,
-equation 2.25; Matern's kernel of order 3/2) on the recorded trials of the operator, of the logarithm of
-seconds over the estimate. It is smooth where the device is not, and knows little of what no search has
-measured: there it is the estimate.
+The truth of such a bed is not a device. It is a regression on the recorded trials of the operator, of the
+logarithm of seconds over the estimate. It is smooth where the device is not, and knows little of what no
+search has measured: there it is the estimate.
 
 `python -m benchmarks.exploration.surrogate DATABASE` takes the records of `OPERATORS` into tables/.
 """
@@ -20,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.exploration import tables
 from benchmarks.exploration.beds import Bed
+from benchmarks.exploration.regression import Floats, Regression
 from heron_cli import session
 from heron_cli.accelerator.loader import load
 from heron_cli.operators.workload import make
@@ -36,55 +35,57 @@ from heron_cli.trial import Candidate
 TARGET = "tensorcore-sm90"
 OPERATORS = ("gemm", "conv2d_transpose", "bmm", "conv3d")
 LEAST = 30  # trials of a workload
-MOST = 2000  # trials that are regressed on
-LENGTHS, NOISES = (2.0, 4.0, 8.0, 16.0), (0.01, 0.05)
-
-Floats = npt.NDArray[np.float64]
+TICK = 1e-12  # seconds of a bed's unit of cost
 
 
 @dataclass(frozen=True)
-class Regression:
-    """The posterior mean; `explained` is the share of variance explained of a fifth left out."""
+class Truth:
+    """A regression of logarithms of seconds over the space's base, on columns of this mean and deviation."""
 
-    points: Floats
-    weights: Floats
-    length: float
-    explained: float
+    regression: Regression
+    names: tuple[str, ...]
+    mean: Floats
+    deviation: Floats
+    level: float
 
     @classmethod
-    def fit(cls, points: Floats, labels: Floats) -> Regression:
-        """The length and the noise that predict a fifth of the points best, then all points."""
-        order = np.random.default_rng(0).permutation(len(labels))[:MOST]
-        points, labels = points[order], labels[order]
-        cut = len(labels) * 4 // 5
-        tried = []
-        for length in LENGTHS:
-            for noise in NOISES:
-                weights = _weights(points[:cut], labels[:cut], length, noise)
-                missed = labels[cut:] - _kernel(points[cut:], points[:cut], length) @ weights
-                tried.append((float(np.mean(missed**2)), length, noise))
-        error, length, noise = min(tried)
-        weights = _weights(points, labels, length, noise)
-        return cls(points, weights, length, 1.0 - error / float(np.var(labels[cut:])))
+    def fit(
+        cls, parts: Sequence[tuple[dict[str, Floats], Floats]], level: float, terms: Floats | None = None
+    ) -> Truth:
+        """Of named columns with the labels of their rows; `terms` as in `Regression.fit`."""
+        names = tuple(sorted({name for named, _ in parts for name in named}))
+        table = np.concatenate([_table(named, names, len(labels)) for named, labels in parts])
+        mean, deviation = table.mean(axis=0), table.std(axis=0) + 1e-9
+        labels = np.concatenate([labels for _, labels in parts])
+        return cls(Regression.fit((table - mean) / deviation, labels, terms), names, mean, deviation, level)
 
-    def predict(self, points: Floats) -> Floats:
-        """[len(points)]."""
-        return np.asarray(_kernel(points, self.points, self.length) @ self.weights)
-
-
-def _kernel(one: Floats, other: Floats, length: float) -> Floats:
-    squares = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1) - 2.0 * one @ other.T
-    scaled = np.sqrt(3.0 * np.maximum(squares, 0.0) / one.shape[1]) / (length / 4.0)
-    return np.asarray((1.0 + scaled) * np.exp(-scaled))
-
-
-def _weights(points: Floats, labels: Floats, length: float, noise: float) -> Floats:
-    covariance = _kernel(points, points, length) + noise * np.eye(len(points))
-    return np.asarray(np.linalg.solve(covariance, labels), dtype=np.float64)
+    def seconds(self, space: VariantSpace, rows: Rows) -> Floats:
+        """What it says of each row."""
+        table = (_table(columns(space, rows), self.names, len(rows)) - self.mean) / self.deviation
+        return np.asarray(np.exp(self.regression.predict(table) + self.level) * space.base(rows))
 
 
 @dataclass
-class SurrogateBed(Bed):
+class RegressionBed(Bed):
+    """A space whose cost is what `truth` says, in TICKs."""
+
+    @cached_property
+    def truth(self) -> Truth:
+        """Fitted at the first call."""
+        raise NotImplementedError
+
+    def costs(self, candidates: Sequence[Candidate]) -> list[int]:
+        """TICKs of each."""
+        found = np.empty(len(candidates))
+        for space in self.problem.variants:
+            which = [place for place, each in enumerate(candidates) if each.variant == space.name]
+            if which:
+                found[which] = self.truth.seconds(space, space.rows([candidates[i].values for i in which]))
+        return [round(seconds / TICK) for seconds in found]
+
+
+@dataclass
+class SurrogateBed(RegressionBed):
     """The recorded workload of an operator with most trials; `machine` is "h100", `layer` the operator."""
 
     def __post_init__(self) -> None:
@@ -98,8 +99,8 @@ class SurrogateBed(Bed):
         return _task(max(self._recorded, key=lambda each: len(each["trials"]))["definition"])
 
     @cached_property
-    def _truth(self) -> tuple[Regression, tuple[str, ...], Floats, Floats, float]:
-        """The regression, its columns, their means and deviations, and the workload's own level."""
+    def truth(self) -> Truth:
+        """All workloads' trials about their medians, and the level of the one that is searched."""
         parts: list[tuple[dict[str, Floats], Floats]] = []
         level = 0.0
         for each in self._recorded:
@@ -111,35 +112,14 @@ class SurrogateBed(Bed):
                     first = {knob.name: knob.values[0] for knob in space.space.knobs}
                     rows = space.rows([{**first, **values} for values, _ in mine])
                     labels = np.log([seconds for _, seconds in mine]) - np.log(space.base(rows))
-                    pieces.append((_columns(space, rows), labels))
+                    pieces.append((columns(space, rows), labels))
             middle = float(np.median(np.concatenate([labels for _, labels in pieces])))
             level = middle if made.key == self.task.key else level
             parts += [(named, labels - middle) for named, labels in pieces]
-        names = tuple(sorted({name for named, _ in parts for name in named}))
-        table = np.concatenate([_table(named, names, len(labels)) for named, labels in parts])
-        mean, deviation = table.mean(axis=0), table.std(axis=0) + 1e-9
-        labels = np.concatenate([labels for _, labels in parts])
-        return Regression.fit((table - mean) / deviation, labels), names, mean, deviation, level
-
-    @property
-    def explained(self) -> float:
-        """How much of the variance of left-out records the truth explains."""
-        return self._truth[0].explained
-
-    def costs(self, candidates: Sequence[Candidate]) -> list[int]:
-        """Picoseconds of each."""
-        regression, names, mean, deviation, level = self._truth
-        found = np.empty(len(candidates))
-        for space in self.problem.variants:
-            which = [place for place, each in enumerate(candidates) if each.variant == space.name]
-            if which:
-                rows = space.rows([candidates[place].values for place in which])
-                table = (_table(_columns(space, rows), names, len(rows)) - mean) / deviation
-                found[which] = np.exp(regression.predict(table) + level) * space.base(rows)
-        return [round(seconds * 1e12) for seconds in found]
+        return Truth.fit(parts, level)
 
 
-def _columns(space: VariantSpace, rows: Rows) -> dict[str, Floats]:
+def columns(space: VariantSpace, rows: Rows) -> dict[str, Floats]:
     """What the cost model sees, features as logarithms too."""
     named = named_features(space, rows)
     return {

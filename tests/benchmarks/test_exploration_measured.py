@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from benchmarks.dlboost_operators.slots import Slot
-from benchmarks.exploration import dlboost, recorded, side_by_side
+from benchmarks.exploration import dlboost, recorded, report, side_by_side
 from benchmarks.exploration.measured import Asker, MeasuredBed, Recorded, TimeUpError, search
 from benchmarks.exploration.points import Points
 from benchmarks.exploration.runs import WARM, Runs
@@ -159,7 +159,9 @@ def test_methods_share_points_and_a_table_replays_them(tmp_path: Path, machines:
     assert len(set(measured)) == len(measured) < sum(len(run.costs) for run in runs)
     with Points(tmp_path / "p.db") as points:
         assert recorded.write(tmp_path / "t.npz", BED, points) == len(measured)
+        known = {candidate: each.reason for candidate, each in points.all(BED.key)}
     table = recorded.read(tmp_path / "t.npz", BED)
+    assert {candidate: each.reason for candidate, each in table.items()} == known
     for run in runs:
         history = search(BED.problem(), run.method, run.seed, run.budget, Recorded(table))
         again = [trial.measurement.seconds or float("inf") for trial in history]
@@ -194,6 +196,14 @@ def test_the_section_is_written_from_the_runs(tmp_path: Path) -> None:
     assert text.startswith(f"{dlboost.TITLE}\n")
     assert "needs 1/2.0: **missed**" in text  # random: 4 for never, cga: 2
     assert f"`{WARM}` needs 2.0× fewer trials than `cga`" in text
+
+
+def test_cold_runs_have_no_more_trials_than_warm_ones() -> None:
+    warm = Run("a", WARM, 0, 2, (9.0, 9.0))
+    cold = Run("a", "cga", 0, 100, (9.0,) * 50 + (1.0,) * 50)
+    text = "\n".join(report.transferred([warm, cold], {"a": 1.0}))
+    assert "| 4.0 (1 of 1 never) |  | 4.0 (1 of 1 never) |" in text
+    assert f"`{WARM}` needs 1.0× fewer trials than `cga`" in text
 
 
 def test_spawned_processes_can_be_told_the_work() -> None:

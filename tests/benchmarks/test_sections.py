@@ -30,3 +30,14 @@ def test_a_section_is_replaced_and_nothing_else(
         assert text.endswith("## Last\n" + "\n".join(after) + "\n")
         mine = text[text.index("## Mine") : text.index("## Last")]
         assert mine.strip() == "\n".join(["## Mine", "", *new]).strip()
+
+
+def test_a_new_section_goes_behind_the_one_that_is_named(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n\n## First\n\none\n\n## Last\n\nend\n")
+    put(page, ["## Mine", "", "new"], after="## First")
+    assert page.read_text() == "# Page\n\n## First\n\none\n\n## Mine\n\nnew\n\n## Last\n\nend\n"
+    put(page, ["## Mine", "", "newer"], after="## Last")  # it stays where it is
+    assert page.read_text() == "# Page\n\n## First\n\none\n\n## Mine\n\nnewer\n\n## Last\n\nend\n"
+    put(page, ["## Other", "", "x"], after="## Nowhere")
+    assert page.read_text().endswith("## Last\n\nend\n\n## Other\n\nx\n")

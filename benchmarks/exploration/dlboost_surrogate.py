@@ -1,0 +1,216 @@
+"""The search methods on DL Boost's spaces with a regression on their measured points for the cost.
+
+    python -m benchmarks.exploration.dlboost_surrogate          # 20 minutes of one core, no hardware
+
+Other tenants of the machine disturbed most of the points, and each was measured once: on the points
+themselves the best known is a lucky moment. A regression averages that out; it is no measurement. Runs are
+kept in --work as they end; the same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import sections
+from benchmarks.exploration import dlboost, recorded, report, runs, taught
+from benchmarks.exploration.beds import X86_BEDS
+from benchmarks.exploration.contestants import SEEDED, UNSEEDED, CgaOffered, CgaUnrefined
+from benchmarks.exploration.measured import MeasuredBed
+from benchmarks.exploration.objectives import CgaRanking
+from benchmarks.exploration.regression import Floats, Regression
+from benchmarks.exploration.statistics import Run
+from benchmarks.exploration.surrogate import TICK, RegressionBed, Truth, columns
+from heron_cli.session.spaces import bare_spaces
+from heron_cli.trial import Measurement
+
+TITLE = "## DL Boost, on a regression"
+WITH_SEEDS = ("cga", CgaOffered.name, "ga-repair", *SEEDED)
+WITHOUT = (*UNSEEDED, CgaUnrefined.name, CgaRanking.name, "model-random", "random")
+METHODS = tuple(dict.fromkeys((*dlboost.COMPARED, *WITH_SEEDS, *WITHOUT)))
+
+
+@dataclass
+class DlBoostSurrogate(RegressionBed):
+    """A space of X86_BEDS; `machine` is the target, `layer` the space's name."""
+
+    @cached_property
+    def _measured(self) -> MeasuredBed:
+        (found,) = [each for each in X86_BEDS if each[0] == self.layer]
+        return MeasuredBed(*found, target=self.machine)
+
+    @cached_property
+    def task(self) -> Any:
+        """The workload's task on one thread."""
+        return self._measured.task
+
+    @cached_property
+    def points(self) -> Mapping[str, list[tuple[Mapping[str, int], Measurement]]]:
+        """The recorded values and measurements of each variant; failures are left out."""
+        found: dict[str, list[tuple[Mapping[str, int], Measurement]]] = {}
+        for candidate, each in recorded.read(recorded.path_of(self._measured), self._measured).items():
+            if each.seconds is not None:
+                found.setdefault(candidate.variant, []).append((candidate.values, each))
+        return found
+
+    @cached_property
+    def paces(self) -> Floats:
+        """`recorded.pace` of each point in the order of `points`; NaN where it is not known."""
+        told = [recorded.pace(each) for points in self.points.values() for _, each in points]
+        return np.array([np.nan if pace is None else pace for pace in told])
+
+    @cached_property
+    def _parts(self) -> list[tuple[dict[str, Floats], Floats]]:
+        spaces = {space.name: space for space in bare_spaces(self.task)}
+        parts = []
+        for name, points in self.points.items():
+            space = spaces[name]
+            rows = space.rows([values for values, _ in points])
+            seconds = np.array([each.seconds for _, each in points], dtype=np.float64)
+            parts.append((columns(space, rows), np.log(seconds) - np.log(space.base(rows))))
+        return parts
+
+    @cached_property
+    def truth(self) -> Truth:
+        """What the seconds would be if nothing had disturbed them.
+
+        The logarithm of the pace is a term of its own: what a disturbance costs is fitted with the rest, and
+        left out of what is predicted. A pace that is not known counts as the mean.
+        """
+        pace = np.log(self.paces)
+        pace = np.where(np.isnan(pace), np.nanmean(pace), pace)
+        found = Truth.fit(self._parts, 0.0, np.stack([np.ones_like(pace), pace], axis=1))
+        return replace(found, level=float(found.regression.coefficients[0]))
+
+    @cached_property
+    def unaware(self) -> Regression:
+        """The regression that takes no notice of the pace, for comparison."""
+        return Truth.fit(self._parts, 0.0, np.ones((len(self.paces), 1))).regression
+
+
+def beds(only: str = "") -> list[DlBoostSurrogate]:
+    """The spaces whose name contains `only`."""
+    return [DlBoostSurrogate("dlboost", name) for name, _, _ in X86_BEDS if only in name]
+
+
+def run(work: Path, seeds: int, trials: int, only: str = "") -> None:
+    """What is missing; seed by seed over all beds, so that a run cut short is a fair comparison, too."""
+    kept, found = _kept(work), beds(only)
+    for seed in range(1, seeds + 1):
+        for bed in found:
+            runs.compare(kept, bed, METHODS, seed, trials)
+
+
+def section(work: Path) -> list[str]:
+    """The lines of the page."""
+    kept, known = _kept(work).all, beds()
+    if not kept:
+        return [TITLE, "", "No runs."]
+    best = report.best_known(kept, {})
+    return [
+        TITLE,
+        "",
+        "Written by `python -m benchmarks.exploration.dlboost_surrogate`. No measurement: the cost is a",
+        "Gaussian process regression on the points that were measured (the section above), which averages",
+        "out what other tenants did. What a disturbance costs is fitted with it, as a power of the pace, and",
+        "left out of the cost; where the pace is not known it counts as the mean. No point is left out.",
+        "Where nothing was measured the truth is the mean, and it is smooth where the machine is not: its",
+        "best is what is fast at a usual moment, not the fastest moment.",
+        "",
+        *_fits(known, best),
+        "",
+        f"Seeds: {runs.seeds_by_bed(kept)}; {max(run.budget for run in kept)} trials each.",
+        "",
+        "As they ship:",
+        "",
+        *_both(kept, best, dlboost.COMPARED, "cga"),
+        "",
+        *_bars(kept, best, "cga"),
+        "",
+        "Everyone with generation 0:",
+        "",
+        *_both(kept, best, WITH_SEEDS, "cga"),
+        "",
+        "No one with generation 0:",
+        "",
+        *_both(kept, best, WITHOUT, "cga-unseeded"),
+        "",
+        *_bars(kept, best, "cga-unseeded"),
+        "",
+        *report.rarity(kept, best),
+        "",
+        "### What the first trials teach",
+        "",
+        "Spearman's correlation of what the model predicts with the cost, on uniform rows",
+        f"({taught.ROWS}, mean of {taught.SEEDS} runs), after {' and '.join(map(str, taught.AFTER))} trials",
+        "of a method. Seeds are fast, but alike. `cga-offered` has them measured in the first batch only,",
+        "and later where the model chooses them.",
+        "",
+        *taught.lines(known),
+        "",
+        "### Curves",
+        "",
+        "Share of the best known speed after so many trials: median over seeds (lower to upper quartile).",
+        *report.comparison(kept, best, {}, {bed.name: TICK for bed in known}),
+    ]
+
+
+def _kept(work: Path) -> runs.Runs:
+    return runs.Runs(work / "dlboost-surrogate.jsonl")
+
+
+def _both(kept: Sequence[Run], best: Mapping[str, float], methods: Sequence[str], own: str) -> list[str]:
+    near = report.needed(kept, best, methods, own, report.NEARLY)
+    return [*report.needed(kept, best, methods, own), "", f"The same to {report.NEARLY:.0%}:", "", *near]
+
+
+def _bars(kept: Sequence[Run], best: Mapping[str, float], own: str) -> list[str]:
+    shares = (("all spaces", report.SHARE), (f"all spaces, to {report.NEARLY:.0%}", report.NEARLY))
+    return [line for where, share in shares for line in report.bars(kept, best, own, where, share)]
+
+
+def _fits(known: Sequence[DlBoostSurrogate], best: Mapping[str, float]) -> list[str]:
+    """What each regression was told, and how much it explains of what it was not."""
+    lines = [
+        "| space | points | undisturbed | pace not known | variance explained of a fifth left out "
+        "| of the undisturbed in it | the same, pace ignored | standard deviation of what it misses "
+        "| a pace of 1.4 costs | least cost found / least measured |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for bed in known:
+        paces, fitted = bed.paces, bed.truth.regression
+        quiet = paces == 1.0
+        measured = min(each.seconds or np.inf for points in bed.points.values() for _, each in points)
+        found = f"{best[bed.name] * TICK / measured:.2f}" if bed.name in best else ""
+        lines.append(
+            f"| {bed.layer} | {len(paces)} | {quiet.sum()} | {np.isnan(paces).sum()} "
+            f"| {fitted.explained():.0%} | {fitted.explained(quiet):.0%} (of {quiet[fitted.held].sum()}) "
+            f"| {bed.unaware.explained(quiet):.0%} | {np.expm1(fitted.missed.std()):.0%} "
+            f"| {1.4 ** fitted.coefficients[1] - 1.0:.0%} | {found} |"
+        )
+    return lines
+
+
+def main() -> None:
+    """Run what is missing and write the section."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--trials", type=int, default=256)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--only", default="", help="spaces whose name contains this")
+    parser.add_argument("--work", type=Path, default=Path("build/exploration"))
+    parser.add_argument("--out", type=Path, default=dlboost.RESULTS)
+    options = parser.parse_args()
+    run(options.work, options.seeds, options.trials, options.only)
+    sections.put(options.out, section(options.work), after=dlboost.TITLE)
+
+
+if __name__ == "__main__":
+    main()
