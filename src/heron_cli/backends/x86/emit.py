@@ -14,10 +14,11 @@ from heron_cli.backends.x86.cases import Cases
 from heron_cli.backends.x86.finish import Finish
 from heron_cli.backends.x86.lanes import LaneTile
 from heron_cli.backends.x86.matrix_tile import MatrixTile
+from heron_cli.backends.x86.operands import Reads
 from heron_cli.backends.x86.pack import PackedWeight
 from heron_cli.backends.x86.packing import Packing
 from heron_cli.backends.x86.stage import InputStage, Source
-from heron_cli.backends.x86.tile import Reads, RegisterTile
+from heron_cli.backends.x86.tile import RegisterTile
 from heron_cli.elements import BYTES
 from heron_cli.schedule.nest import ROOT, STREAMED, Loop, Nest
 

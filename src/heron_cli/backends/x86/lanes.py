@@ -15,8 +15,9 @@ from typing import Any
 
 from heron_cli.backends import tir
 from heron_cli.backends.x86 import interleave
+from heron_cli.backends.x86.operands import Begun, Sums
 from heron_cli.backends.x86.stage import Source
-from heron_cli.backends.x86.tile import RegisterTile, Sums
+from heron_cli.backends.x86.tile import RegisterTile
 from heron_cli.schedule.einsum import Axis
 
 _STRAIGHT = 512
@@ -35,26 +36,24 @@ class _Rows:
 class LaneTile(RegisterTile):
     """Emits the tiles of a nest whose intrinsic computes a dot product for every lane."""
 
-    def reduce(self, source: Source, packed: Any, sums: Sums, a: Any, w: Any, output: Any) -> Any:
-        """All products of a tile; `a`, `w` and `output` are where its operands begin."""
+    def reduce(self, reads: Begun, sums: Sums, output: Any) -> Any:
+        """All products of a tile; `output` is where its results begin."""
         starts = sums.starts
         looped, straight = self._loops(sums)
 
         def taps_loop(rest: Sequence[Axis], taps: Mapping[str, Any], depth: int) -> Any:
             if not rest:
                 return self.groups_loop(
-                    lambda groups, last: self._products(
-                        source, packed, sums, (a, w), taps, straight, groups, last
-                    ),
+                    lambda groups, last: self._products(reads, sums, taps, straight, groups, last),
                     lambda g, whole: [] if depth else self.lines(sums, output, g, whole),
                 )
             axis, *others = rest
 
             def body(index: Any) -> Any:
                 here = {**taps, axis.name: index}
-                reads = self.stage.guard(starts, here, axis.name, sums.case)
+                inside = self.stage.guard(starts, here, axis.name, sums.case)
                 work = tir.when(
-                    tir.both(reads, self.has_weight(starts, here, axis.name)),
+                    tir.both(inside, self.has_weight(starts, here, axis.name)),
                     taps_loop(others, here, depth + 1),
                 )
                 asked = [] if depth else self.lines(sums, output, index, axis.extent)
@@ -82,23 +81,24 @@ class LaneTile(RegisterTile):
 
     def _products(
         self,
-        source: Source,
-        packed: Any,
+        reads: Begun,
         sums: Sums,
-        begin: tuple[Any, Any],
         taps: Mapping[str, Any],
         straight: Sequence[Axis],
         groups: Sequence[Any],
         last: bool,
     ) -> Any:
         """The dot products of some groups at fixed outer taps, vector by vector."""
-        a, w = begin
+        source = reads.source
         uses: dict[_Rows, list[tuple[int, Any]]] = {}
         for unrolled, g in enumerate(groups):
             for point, rows, inner in self._reads(source, sums, straight, g, unrolled, last):
                 step = self.weight.offset({**taps, **inner}, g, sums.blocks)
-                uses.setdefault(rows, []).append((point, w + step))
-        starts = [a + source.offset({**taps, self.group: self.weight.group_start(g, last)}) for g in groups]
+                uses.setdefault(rows, []).append((point, reads.weight + step))
+        starts = [
+            reads.input + source.offset({**taps, self.group: self.weight.group_start(g, last)})
+            for g in groups
+        ]
         columns = [
             source.offset({self.lane: self.column(sums.starts[self.lane] + j)}) for j in range(sums.blocks)
         ]
@@ -113,7 +113,7 @@ class LaneTile(RegisterTile):
                 words = tir.load(vector, 0, self.width)
                 for point, panel in uses[rows]:
                     accumulator = sums.registers[point][j]
-                    weights = tir.load(packed, panel + j * length, length)
+                    weights = tir.load(reads.packed, panel + j * length, length)
                     value = self.dot.multiply(tir.load(accumulator, 0, self.width), words, weights)
                     statements.append(tir.store(accumulator, 0, value, self.width))
         return tir.sequence(statements) if statements else tir.nothing()

@@ -12,8 +12,8 @@ from typing import Any
 from heron_cli.backends import tir
 from heron_cli.backends.x86 import matrix
 from heron_cli.backends.x86.cases import Case
-from heron_cli.backends.x86.stage import Source
-from heron_cli.backends.x86.tile import RegisterTile, Sums
+from heron_cli.backends.x86.operands import Begun, Sums
+from heron_cli.backends.x86.tile import RegisterTile
 from heron_cli.elements import BYTES
 from heron_cli.schedule.nest import STREAMED, Nest
 
@@ -55,30 +55,23 @@ class MatrixTile(RegisterTile):
         return numbers, [matrix.zero(number) for row in numbers for number in row]
 
     def products(
-        self,
-        source: Source,
-        packed: Any,
-        sums: Sums,
-        begin: tuple[Any, Any],
-        taps: Mapping[str, Any],
-        groups: Sequence[Any],
-        last: bool,
+        self, reads: Begun, sums: Sums, taps: Mapping[str, Any], groups: Sequence[Any], last: bool
     ) -> Any:
         """The products of some groups at fixed taps."""
-        a, w = begin
+        source = reads.source
         statements: list[Any] = []
         apart = 0 if self.row is None else source.offset({self.row: 1})
         pitch = apart * BYTES[self.einsum.input.dtype]
         for g in groups:
-            first = a + source.offset({**taps, self.group: self.weight.group_start(g, last)})
-            panel = w + self.weight.offset(taps, g, sums.blocks)
+            first = reads.input + source.offset({**taps, self.group: self.weight.group_start(g, last)})
+            panel = reads.weight + self.weight.offset(taps, g, sums.blocks)
             inputs = [
                 matrix.load(self.registers.input(p), source.buffer, first + source.offset(point), pitch)
                 for p, point in enumerate(sums.points)
             ]
             weights = [
                 matrix.load(
-                    self.registers.weight(j), packed, panel + j * self.weight.vector, matrix.ROW_BYTES
+                    self.registers.weight(j), reads.packed, panel + j * self.weight.vector, matrix.ROW_BYTES
                 )
                 for j in range(sums.blocks)
             ]

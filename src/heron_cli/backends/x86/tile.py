@@ -7,7 +7,6 @@ and several bodies of code (long and short tiles, edge tiles) live in one functi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from heron_cli.backends import tir
@@ -16,36 +15,11 @@ from heron_cli.backends.x86.ahead import Ahead
 from heron_cli.backends.x86.cases import Case, Cases
 from heron_cli.backends.x86.dot import Dot
 from heron_cli.backends.x86.finish import Finish
-from heron_cli.backends.x86.pack import PackedWeight, Panels
-from heron_cli.backends.x86.stage import InputStage, Source
+from heron_cli.backends.x86.operands import Begun, Reads, Sums
+from heron_cli.backends.x86.pack import PackedWeight
+from heron_cli.backends.x86.stage import InputStage
 from heron_cli.schedule.einsum import Axis
 from heron_cli.schedule.nest import STREAMED, Nest
-
-
-@dataclass(frozen=True)
-class Reads:
-    """What a tile reads: the input and the packed weight, `panels` being None until it is packed."""
-
-    source: Source
-    panels: Panels | None
-
-
-@dataclass(frozen=True)
-class Sums:
-    """The sums of a tile: where it starts, its output points, and a register for every vector of each.
-
-    A point says how far it lies from the tile's first one on every m-like axis.
-    """
-
-    case: Case
-    starts: Mapping[str, Any]
-    points: Sequence[Mapping[str, Any]]
-    registers: Sequence[Sequence[Any]]
-
-    @property
-    def blocks(self) -> int:
-        """Vectors of a point."""
-        return len(self.registers[0])
 
 
 class RegisterTile:
@@ -83,7 +57,7 @@ class RegisterTile:
                 lambda a: tir.bind(
                     "w",
                     self.weight.tile_base(panels, tiles),
-                    lambda w: self.reduce(reads.source, panels.buffer, sums, a, w, output),
+                    lambda w: self.reduce(Begun(reads.source, panels.buffer, a, w), sums, output),
                 ),
             )
 
@@ -121,8 +95,8 @@ class RegisterTile:
 
     # --- the sums -----------------------------------------------------------------------------------
 
-    def reduce(self, source: Source, packed: Any, sums: Sums, a: Any, w: Any, output: Any) -> Any:
-        """All products of a tile; `a`, `w` and `output` are where its operands begin."""
+    def reduce(self, reads: Begun, sums: Sums, output: Any) -> Any:
+        """All products of a tile; `output` is where its results begin."""
         order = self.reduction_order()
         loops = [axis for axis in order if axis.name != self.group]
         group_first = order[0].name == self.group
@@ -132,7 +106,7 @@ class RegisterTile:
             return [] if depth else self.lines(sums, output, index, count)
 
         def steps(taps: Mapping[str, Any], groups: Sequence[Any], last: bool) -> Any:
-            return self.products(source, packed, sums, (a, w), taps, groups, last)
+            return self.products(reads, sums, taps, groups, last)
 
         def taps_loop(rest: Sequence[Axis], taps: Mapping[str, Any], inner: Any, depth: int) -> Any:
             if not rest:
@@ -141,11 +115,11 @@ class RegisterTile:
 
             def body(index: Any, iteration: Any, count: int) -> Any:
                 here = {**taps, axis.name: index}
-                reads = None
+                inside = None
                 if axis.name not in static:
-                    reads = self.stage.guard(starts, here, axis.name, sums.case)
+                    inside = self.stage.guard(starts, here, axis.name, sums.case)
                 work = tir.when(
-                    tir.both(reads, self.has_weight(starts, here, axis.name)),
+                    tir.both(inside, self.has_weight(starts, here, axis.name)),
                     taps_loop(others, here, inner, depth + 1),
                 )
                 return tir.sequence([*outermost(iteration, count, depth), work])
@@ -172,28 +146,24 @@ class RegisterTile:
         return tir.when(tir.both(self.stage.tile_guard(starts), self.has_weight(starts, {}, None)), body)
 
     def products(
-        self,
-        source: Source,
-        packed: Any,
-        sums: Sums,
-        begin: tuple[Any, Any],
-        taps: Mapping[str, Any],
-        groups: Sequence[Any],
-        last: bool,
+        self, reads: Begun, sums: Sums, taps: Mapping[str, Any], groups: Sequence[Any], last: bool
     ) -> Any:
-        """The dot products of some groups of four at fixed taps; operands of the tile begin at `begin`."""
-        a, w = begin
+        """The dot products of some groups of four at fixed taps."""
+        source, packed = reads.source, reads.packed
         statements: list[Any] = []
         length = self.width * self.depth
         for i, g in enumerate(groups):
             offset = source.offset({**taps, self.group: self.weight.group_start(g, last)})
-            at = [w + self.weight.offset(taps, g, sums.blocks) + j * length for j in range(sums.blocks)]
+            at = [
+                reads.weight + self.weight.offset(taps, g, sums.blocks) + j * length
+                for j in range(sums.blocks)
+            ]
             weights = [tir.load(packed, place, length) for place in at]
             statements += self.ahead.weights(packed, at, length)
             for point, row in zip(sums.points, sums.registers, strict=True):
                 if not sums.case.valid(point, taps):
                     continue
-                place = a + offset + source.offset(point)
+                place = reads.input + offset + source.offset(point)
                 bytes4 = tir.load(source.buffer, place, self.depth)
                 words = tir.broadcast(forms.reinterpret(bytes4, "int32"), self.width)
                 for accumulator, vector in zip(row, weights, strict=True):
