@@ -33,6 +33,16 @@ def test_nothing_to_decide() -> None:
     assert rivals([]) == rivals([record(1, None)]) == rivals([record(1, 1.0), record(2, 2.0)]) == []
 
 
+def test_modelled_cycles_are_not_measured_again() -> None:
+    def modelled(tile: int, cycles: int, verified: bool) -> Record:
+        measured = Measurement(Status.OK, cycles=cycles, verified=verified)
+        found = record(tile, 1.0)
+        return replace(found, trial=replace(found.trial, measurement=measured))
+
+    assert rivals([modelled(1, 100, True), modelled(2, 101, False)]) == []
+    assert tiles(rivals([modelled(1, 100, False), modelled(2, 101, True)])) == [1, 2]
+
+
 def test_a_fast_one_that_was_not_verified_is_ranked_even_alone() -> None:
     assert tiles(rivals([record(1, 1.0, verified=False), record(2, 2.0)])) == [1]
 

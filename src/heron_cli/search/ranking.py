@@ -15,7 +15,8 @@ def rivals(trials: Sequence[Record]) -> list[Record]:
     """The fastest trial and at most seven others within 10 % of it, no program twice; fastest first.
 
     Trials that ran but were not verified take part, for the ranking verifies them. Empty when there is
-    nothing to decide: a single verified trial, or none.
+    nothing to decide: a single verified trial, or none, or a verified one whose cycles are modelled, which
+    are the same every time.
     """
     timed = [record for record in trials if record.cost is not None]
     timed.sort(key=lambda record: (record.cost or 0.0, record.created, record.position))
@@ -28,7 +29,7 @@ def rivals(trials: Sequence[Record]) -> list[Record]:
         if same not in seen:
             seen.add(same)
             chosen.append(record)
-    if len(chosen) == 1 and chosen[0].trial.measurement.verified:
+    if chosen and (first := chosen[0].trial.measurement).verified and (len(chosen) == 1 or first.cycles):
         return []
     return chosen
 
