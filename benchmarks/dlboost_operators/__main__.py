@@ -7,8 +7,8 @@ short goes on where it stopped: --until ends it in time. Exit code 5 when a bar 
 
 In parts of nine minutes, on 32 CPUs:
 
-    --stage tune --siblings --trials 64,128 --seconds 25 --until 480    # all CPUs: many trials, noisier
-    --stage tune --trials 200 --seconds 30 --until 480                  # one CPU of a core
+    --stage tune --threads 1 --trials 64,128,200 --seconds 25 --until 240
+    --stage tune --threads 2 --trials 64,128,200 --seconds 25 --until 300  # begins with one thread's
     --stage measure --threads 1 --jobs 8 --until 460                    # half of the cores: quieter
     --stage measure --stage page --threads 2 --jobs 8 --until 460       # once more if something is left
 

@@ -14,7 +14,6 @@ from heron_cli.search.methods.cga import Cga
 from heron_cli.search.methods.ga_repair import GaRepair
 from heron_cli.search.methods.model_random import ModelRandom
 from heron_cli.search.methods.random import RandomSearch
-from heron_cli.search.model_guided import Floats
 from heron_cli.search.problem import Problem, Rows, VariantSpace
 from heron_cli.search.protocol import register
 from heron_cli.search.spent import Spent
@@ -104,31 +103,12 @@ class GaRepairUnseeded(GaRepair):
 
 
 @register
-class CgaOffered(Cga):
-    """CGA that has seeds measured only where nothing is known yet; later the model may choose them."""
+class CgaPlaced(Cga):
+    """CGA that has every seed measured, three quarters of each batch, before the model chooses all of it."""
 
-    name = "cga-offered"
-    summary = "cga whose seeds must convince the model once it has learned from trials (ablation)"
-
-    def propose_rows(
-        self,
-        variant: VariantSpace,
-        model: CostModel | None,
-        count: int,
-        trials: Sequence[Trial],
-        taken: Taken,
-        rng: np.random.Generator,
-    ) -> Rows:
-        """As cga's, without seeds where the variant was tried."""
-        placed = replace(variant, seeds=()) if trials else variant
-        return super().propose_rows(placed, model, count, trials, taken, rng)
-
-    def start(
-        self, variant: VariantSpace, model: CostModel, trials: Sequence[Trial], rng: np.random.Generator
-    ) -> tuple[Rows, Floats]:
-        """As cga's: the seeds are part of every generation 0."""
-        (whole,) = [each for each in self.problem.variants if each.name == variant.name]
-        return super().start(whole, model, trials, rng)
+    name = "cga-placed"
+    summary = "cga whose seeds are all measured, whatever the model says of them (ablation)"
+    insistent = True
 
 
 @register

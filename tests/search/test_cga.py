@@ -90,3 +90,42 @@ def test_seeds_never_take_the_whole_batch() -> None:
     assert sum(tuple(seeded.rows([c.values])[0].tolist()) in known for c in proposed) == round(
         SEED_SHARE * 16
     )
+
+
+@pytest.mark.parametrize("name", ["cga", "ga-repair", "sa"])
+def test_after_the_first_batch_seeds_are_measured_where_the_model_likes_them(name: str) -> None:
+    everything = variant().sampler.everything()  # type: ignore[attr-defined]
+    order = np.argsort(cost(everything), kind="stable")
+    drawn = [variant().candidate(row) for row in variant().sampler.sample(64, np.random.default_rng(9))]
+    runner = FakeRunner([variant()])
+    history = [Trial(each, runner.measure(each)) for each in drawn]
+    for rows, liked in ((everything[order[:300]], True), (everything[order[-300:]], False)):
+        seeds = [variant().candidate(row) for row in rows]
+        seeded = replace(variant(seeds=[each.values for each in seeds]), estimate=cost)
+        method = get_method(name)(problem(seeded), 0)
+        assert sum(each in seeds for each in method.propose(16, [], 0)) >= 12
+        assert any(each in seeds for each in method.propose(16, history, 1)) == liked
+
+
+def test_while_there_is_no_model_seeds_are_measured() -> None:
+    rows = variant().sampler.sample(30, np.random.default_rng(9))
+    seeds = [variant().candidate(row) for row in rows]
+    seeded, history = variant(seeds=[each.values for each in seeds]), list[Trial]()
+    method, runner = get_method("cga")(problem(seeded), 0), FakeRunner([seeded])
+    for number in range(2):  # four trials each; a model takes eight
+        batch = method.propose(4, history, number)
+        assert sum(each in seeds for each in batch) == 3
+        history += [Trial(each, runner.measure(each)) for each in batch]
+
+
+def test_a_variant_that_was_not_tried_has_its_seeds_measured() -> None:
+    rows = variant().sampler.sample(8, np.random.default_rng(9))
+    assignments = [variant().candidate(row).values for row in rows]
+    first, second = variant("first"), variant("second", seeds=assignments)
+    runner = FakeRunner([first, second])
+    found = get_method("cga")(problem(first), 0).propose(32, [], 0)
+    history = [Trial(each, runner.measure(each)) for each in found]
+    proposed = get_method("cga")(problem(first, second), 0).propose(16, history, 1)
+    mine = [each.values for each in proposed if each.variant == "second"]
+    count = round(SEED_SHARE * len(mine))
+    assert count and [dict(each) for each in mine[:count]] == [dict(each) for each in assignments[:count]]

@@ -3,7 +3,8 @@
 Whatever is compared is compared fairly: every method fits the same model to the same trials, starts each
 round from the same kind of rows, has about `EVALUATIONS` rows predicted per round, and has its batch picked
 from the rows it saw by the same rule. Methods that evolve or walk start from the seeds, which are their
-generation 0; random search has none (`seeded`).
+generation 0; random search has none (`seeded`). They are measured where nothing is known yet, in a variant's
+first batch; later they are rows among others, which must convince the model.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ EVALUATIONS = UNIFORM + GENERATIONS * CHILDREN
 GREEDY = 0.5  # share of a batch with the best predictions; the rest are what single members think best
 CONSIDERED = 800  # rows of the best predictions among which the members choose
 REFINED = 0.25  # share of a batch that may be of a kind that was measured before
-SEED_SHARE = 0.75  # at most this share of a batch is of seeds, until all seeds are tried
+SEED_SHARE = 0.75  # at most this share of a variant's first batch is of seeds
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,6 +42,7 @@ class ModelGuided(VariantMethod):
     """A method that explores the cost model and has the best of what it saw measured."""
 
     seeded: ClassVar[bool] = True
+    insistent: ClassVar[bool] = False  # whether later batches are of seeds as well, until all are measured
     model: ClassVar[type[CostModel]] = CostModel
     greedy: ClassVar[float] = GREEDY
     refined: ClassVar[float] = REFINED
@@ -60,8 +62,9 @@ class ModelGuided(VariantMethod):
         rng: np.random.Generator,
     ) -> Rows:
         """What exploring the model brings; seeds and uniform rows while there is no model."""
-        known = variant.seeds if self.seeded else ()
-        seeds = taken.take(variant.rows(known), max(1, round(SEED_SHARE * count)))
+        placed = self.seeded and (self.insistent or model is None or not trials)
+        known = variant.rows(variant.seeds if placed else ())
+        seeds = taken.take(known, max(1, round(SEED_SHARE * count)))
         count -= len(seeds)
         if model is None:
             return np.concatenate([seeds, self.fresh(variant, count, taken, rng)])
