@@ -9,18 +9,20 @@ import pytest
 
 from benchmarks.amx import page
 from benchmarks.amx.__main__ import Study, options_of
-from benchmarks.amx.matrices import MATRICES
-from benchmarks.dlboost_operators import report, tuning
+from benchmarks.amx.matrices import MATRICES, Matrix
+from benchmarks.dlboost_operators import measuring, report, tuning
 from benchmarks.dlboost_operators.cases import Case, cases, find, floats, workload_of, workloads
 from benchmarks.dlboost_operators.limits import Level, moved_bytes, real_products
+from benchmarks.dlboost_operators.measuring import Work
 from benchmarks.dlboost_operators.report import Results
-from benchmarks.onednn import BFLOAT16, problem, random_arrays
+from benchmarks.onednn import BFLOAT16, UNRESTRICTED, problem, random_arrays
 from benchmarks.onednn.library import c_problem
 from benchmarks.peak import TILE_OPERATIONS
 from benchmarks.reference import reference
 from heron_cli.accelerator.loader import load
 from heron_cli.operators import registry
 from heron_cli.operators.workload import make
+from heron_cli.records import Store
 from heron_cli.schedule.task import Task
 
 FAMILIES = {"gemm": 2, "bmm": 2, "conv2d": 2} | dict.fromkeys(
@@ -34,15 +36,13 @@ def test_every_family_is_there() -> None:
 
 
 @pytest.mark.parametrize("matrix", MATRICES, ids=lambda each: each.target)
-def test_both_targets_take_the_workloads_and_have_the_instruction(matrix: object) -> None:
-    assert matrix in MATRICES
-    for each in (m for m in MATRICES if m is matrix):
-        assert load(each.target).intrinsics[0].name == each.instruction
-        intrinsic = load(each.target).intrinsics[0].shapes[0]
-        assert TILE_OPERATIONS[each.instruction] == 2 * math.prod(intrinsic.values())
-        for case in each.cases:
-            for target in (each.target, each.beside):
-                assert Task(workload_of(case), load(target), 1).variants
+def test_both_targets_take_the_workloads_and_have_the_instruction(matrix: Matrix) -> None:
+    intrinsic = load(matrix.target).intrinsics[0]
+    assert intrinsic.name == matrix.instruction
+    assert TILE_OPERATIONS[matrix.instruction] == 2 * math.prod(intrinsic.shapes[0].values())
+    for case in matrix.cases:
+        for target in (matrix.target, matrix.beside):
+            assert Task(workload_of(case), load(target), 1).variants
 
 
 def test_workloads_are_those_of_the_files() -> None:
@@ -139,3 +139,35 @@ def test_every_workload_gets_its_turn_at_tuning(monkeypatch: pytest.MonkeyPatch,
     assert len(asked) == 2 * sum(len(each.names) for each in MATRICES) == 32
     assert {each.seconds for each in asked} == {2.0}
     assert {each.target for each in asked[:16]} == {"amx-int8", "amx-bf16"}
+
+
+def test_comparisons_at_the_same_time_have_libraries_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    written: list[Path] = []
+    monkeypatch.setattr("heron_cli.session.export", lambda store, target, folder, **_: written.append(folder))
+    with Store.open(tmp_path / "heron.db"):
+        plan = measuring.Plan(tmp_path / "heron.db", tmp_path, 0.0)
+    case = find("GEMM-G1")
+    for work in (Work(case, 1, "amx-int8"), Work(case, 1, "amx-int8", "dlboost")):
+        for target in filter(None, (work.target, work.against)):
+            measuring._export(work, target, plan)
+    assert len(set(written)) == len(written) == 3
+
+
+def test_onednn_may_use_amx_and_the_peak_is_that_of_tiles(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[list[Work], measuring.Plan]] = []
+    monkeypatch.setattr(
+        measuring, "compare", lambda results, work, slots, plan, save: asked.append((work, plan))
+    )
+    study = Study(options_of(["--work", str(tmp_path), "--jobs", "1"]), MATRICES)
+    study.results = results_with()
+    del study.results.matches["GEMM-G1|1"], study.results.matches["GEMM-G1 bf16 / avx512-bf16|1"]
+    study.measure(0.0)
+    ((work, plan),) = asked
+    assert (plan.isa, plan.processes) == (UNRESTRICTED, 3)
+    assert [(each.label, each.instruction) for each in work] == [
+        ("GEMM-G1", "tdpbusd"), ("GEMM-G1 bf16 / avx512-bf16", "tdpbf16ps"),
+    ]  # fmt: skip
