@@ -17,9 +17,9 @@ against a float64 product by PyTorch. `warm` and `cold` are PyTorch's time over 
 the calls that PyTorch offers (both memory formats for convolutions, conv1d also as an image of height 1,
 `cudnn.benchmark` on). Both sides are captured and replayed as CUDA graphs by the same code, medians of
 fifteen rounds in which they take turns, each time in another order. Cold: the calls of a graph go round
-copies of the operands that together are twice as large as the L2 cache. `limit` is the larger of arithmetic at the measured product
-rate and operands at the measured copy rate, as a share of heron's warm time; for operands that stay in
-the L2 cache it can exceed 1.
+copies of the operands that together are twice as large as the L2 cache. `limit` is the larger of
+arithmetic at the measured product rate and operands at the measured copy rate, as a share of heron's warm
+time; for operands that stay in the L2 cache it can exceed 1.
 
 Where the accelerator says `overlap`, blocks of heron's next kernel may begin while the last of this one
 end; they wait there until it has ended before they touch memory. PyTorch's kernels do not. "Without overlap"

@@ -44,6 +44,13 @@ def test_any_edit_gets_an_answer(tmp_path: Path, edits: list[tuple[int, int, str
         assert 1 <= found.origin.line <= lines or not found.origin.file.endswith("edited.yaml")
 
 
+def test_a_name_of_two_lines_is_told_in_one(tmp_path: Path) -> None:
+    path = tmp_path / "edited.yaml"
+    path.write_text(SKETCH.replace("name: dlboost-sketch", "name: dlboost-sketch\n  and more", 1))
+    (found,) = (each for each in lint(path) if "name" in each.message)
+    assert "'dlboost-sketch and more' is no name" in found.message
+
+
 def test_the_light_modules_stay_light() -> None:
     """`heron --help` and the workers need names and the model, and must not pay for pydantic or YAML."""
     modules = ("model", "expression", "units", "catalog", "words")

@@ -19,6 +19,7 @@ from heron_cli.schedule.primitives import (
     Hold,
     Mark,
     Order,
+    Overlap,
     Pack,
     Place,
     Prefetch,
@@ -332,6 +333,24 @@ def test_blocks_stay_where_copies_run_ahead_and_results_leave_directly() -> None
         template = replace(start(workload, target), instruction="wgmma", filled_by=filled_by)
         after = rule("stay").run(until("stay", template))
         assert [each.teams for each in after.all(Stay)] == ([] if why else [(0, 1, 2)])
+        assert why in after.log[-1].reason
+
+
+def test_whether_calls_overlap_is_tried_where_blocks_stay() -> None:
+    target, half = load("tensorcore-sm90"), DTypes("float16", "float16", "float32", "float16")
+    (level,) = (each for each in target.levels if True in each.overlap)
+    only = replace(target, levels=[replace(each, overlap=each.overlap[:1]) for each in target.levels])
+    never = replace(target, levels=[replace(each, overlap=(False,)) for each in target.levels])
+    workload = make("gemm", {"m": 70, "n": 40, "k": 64}, dtypes=half)
+    for machine, filled_by, why in (
+        (target, "bulk", ""),
+        (target, "threads", "do not stay"),
+        (only, "bulk", "all calls overlap"),
+        (never, "bulk", "do not overlap"),
+    ):
+        template = replace(start(workload, machine), instruction="wgmma", filled_by=filled_by)
+        after = rule("overlap").run(until("overlap", template))
+        assert [each.level for each in after.all(Overlap)] == ([] if why else [level.name])
         assert why in after.log[-1].reason
 
 

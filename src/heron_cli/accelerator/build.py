@@ -118,7 +118,7 @@ def _content(item: Intrinsic | Memory | Level) -> dict[str, object]:
         fields["extra"] = dict(item.extra)
     if isinstance(item, Level) and item.resident == (1,):
         del fields["resident"]  # as below
-    if isinstance(item, Level) and not item.overlap:
+    if isinstance(item, Level) and item.overlap == (False,):
         del fields["overlap"]
     if isinstance(item, Level) and item.teams == (0,):
         del fields["teams"]
@@ -185,6 +185,6 @@ def _level(keys: LevelKeys, origin: Origin) -> Level:
         pipeline=tuple(keys.pipeline.depth) if keys.pipeline else (),
         resident=tuple(keys.resident),
         teams=tuple(keys.teams),
-        overlap=keys.overlap,
+        overlap=tuple(keys.overlap),
         origin=origin,
     )

@@ -153,7 +153,9 @@ class LevelKeys(Strict):
         default=[0],
         description="how many teams of threads of a block take tiles in turn, to try; 0: one tile a block",
     )
-    overlap: bool = Field(False, description="whether the next call's blocks begin while this call's end")
+    overlap: f.Bools = Field(
+        default=[False], description="whether the next call's blocks begin while this call's end, to try"
+    )
     pipeline: PipelineKeys | None = Field(None, description="software pipelining of its loop")
 
 

@@ -124,6 +124,7 @@ Positions = list_of(Text)
 Texts = list_of(Text, least=0)
 PositiveInts = list_of(Positive)
 NaturalInts = list_of(Natural)
+Bools = list_of(bool)
 
 Capacity = _quantity(units.BYTES, units.VECTORS, units.REGISTERS)
 Bytes = _quantity(units.BYTES)

@@ -92,7 +92,7 @@ class Level:
     pipeline: tuple[int, ...]
     resident: tuple[int, ...]
     teams: tuple[int, ...]
-    overlap: bool
+    overlap: tuple[bool, ...]
     origin: Origin = field(compare=False)
 
 

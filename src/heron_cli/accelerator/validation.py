@@ -73,7 +73,7 @@ def _problem(root: Tree, model: type[BaseModel], manual: str, details: Any) -> P
 
 def _message(kind: str, context: Mapping[str, Any], details: Any, node: Tree, manual: str) -> str:
     if kind == "value_error":
-        return str(context["error"])
+        return " ".join(str(context["error"]).split())  # what it quotes may have several lines
     if kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
         return f"{_shown(details['input'])} is out of range; write {words} {context[bound]}"

@@ -141,6 +141,13 @@ class Stay:
 
 
 @dataclass(frozen=True, slots=True)
+class Overlap:
+    """Whether blocks of a bound level begin while the call before them ends is to be tried."""
+
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
 class Raster:
     """In what order the blocks of a bound level run: bands of so many rows of tiles, columns first."""
 
@@ -183,6 +190,7 @@ Primitive = (
     | Pipeline
     | Resident
     | Stay
+    | Overlap
     | Raster
     | Prefetch
     | Store

@@ -12,6 +12,7 @@ from heron_cli.schedule.primitives import (
     Bind,
     Hold,
     Order,
+    Overlap,
     P,
     Pack,
     Pipeline,
@@ -184,7 +185,12 @@ class Template:
             next((values[f"resident.{each.level}"] for each in self.all(Resident)), 1),
             {p.operand: values.get(f"prefetch.{p.operand}", p.distances[0]) for p in self.all(Prefetch)},
             next((each.kinds[values["store"]] for each in self.all(Store)), self.accelerator.stores[0]),
-            any(level.overlap for level in self.accelerator.levels),
+            bool(
+                next(
+                    (values[f"overlap.{each.level}"] for each in self.all(Overlap)),
+                    any(True in level.overlap for level in self.accelerator.levels),
+                )
+            ),
             next((values[f"teams.{each.level}"] for each in self.all(Stay)), 0),
             self.accelerator.limits.get("processors", 0)
             * next((values[f"resident.{each.level}"] for each in self.all(Resident)), 1),

@@ -14,6 +14,7 @@ from heron_cli.schedule.constraints.c6_direct import DirectStores
 from heron_cli.schedule.constraints.c6_fill import FilledTiles
 from heron_cli.schedule.constraints.c6_groups import GroupTiles
 from heron_cli.schedule.constraints.c6_micro_ops import MicroOps
+from heron_cli.schedule.constraints.c6_overlap import OverlappingBlocks
 from heron_cli.schedule.constraints.c6_skip import SkippedTaps
 from heron_cli.schedule.constraints.c6_stay import StayingTiles
 from heron_cli.schedule.constraints.c6_tokens import Tokens
@@ -36,6 +37,7 @@ RULES: tuple[ConstraintRule, ...] = (
     Tokens(),
     BulkTiles(),
     StayingTiles(),
+    OverlappingBlocks(),
     AcceleratorRules(),
 )
 

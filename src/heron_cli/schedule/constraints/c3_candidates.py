@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heron_cli.schedule.constraints.base import ConstraintRule, Poster
 from heron_cli.schedule.nest import STREAMED
-from heron_cli.schedule.primitives import Order, Pipeline, Prefetch, Raster, Resident, Stay, Store
+from heron_cli.schedule.primitives import Order, Overlap, Pipeline, Prefetch, Raster, Resident, Stay, Store
 from heron_cli.schedule.template import PACKED
 from heron_cli.space import Expression, Var, all_of, any_of, at_least, const, different, equal
 
@@ -31,6 +31,8 @@ class Candidates(ConstraintRule):
             poster.space.knob(f"resident.{resident.level}", resident.counts)
         for stay in poster.template.all(Stay):
             poster.space.knob(f"teams.{stay.level}", stay.teams)
+        for overlap in poster.template.all(Overlap):
+            poster.space.knob(f"overlap.{overlap.level}", (0, 1))
         for raster in poster.template.all(Raster):
             poster.space.knob(f"band.{raster.level}", raster.bands)
             self._distinct(poster, raster)

@@ -7,6 +7,7 @@ from heron_cli.schedule.rules.epilogue import FuseEpilogue
 from heron_cli.schedule.rules.fill import Fill
 from heron_cli.schedule.rules.multi_level_spm import MultiLevelSpm
 from heron_cli.schedule.rules.multi_scope_spm import MultiScopeSpm
+from heron_cli.schedule.rules.overlap import OverlappingCalls
 from heron_cli.schedule.rules.pack_weight import PackWeight
 from heron_cli.schedule.rules.parallel import Parallel
 from heron_cli.schedule.rules.pipeline import SoftwarePipeline
@@ -39,6 +40,7 @@ RULES: tuple[ScheduleRule, ...] = (
     PrefetchOperands(),
     StoreResults(),
     StayingBlocks(),
+    OverlappingCalls(),
     Unroll(),
     Vectorize(),
 )
