@@ -80,6 +80,17 @@ def test_the_first_batch_is_better_than_chance(prior: Prior) -> None:
     assert means[1] < means[0] - 0.3
 
 
+def test_seeds_come_in_the_order_of_the_prior_and_its_own_choice_between_them(prior: Prior) -> None:
+    rows = NEW.sampler.sample(12, np.random.default_rng(3))
+    seeds = [NEW.candidate(row) for row in rows]
+    warm = replace(NEW, prior=prior, seeds=[each.values for each in seeds])
+    batch = get_method("cga")(problem(warm), 0).propose(16, [], 0)
+    ordered = [seeds[i] for i in np.argsort(prior.predict(NEW, rows), kind="stable")]
+    assert [each for each in batch if each in seeds] == ordered
+    assert batch[0] == ordered[0]
+    assert [place for place, each in enumerate(batch) if each not in seeds] == [2, 6, 10, 14]
+
+
 def test_few_trials_make_no_model() -> None:
     assert train("gemm", "toy", "digest", told(5)) is None
     assert MINIMUM_TRIALS <= 32
