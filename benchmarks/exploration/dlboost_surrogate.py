@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks import sections
 from benchmarks.exploration import dlboost, recorded, report, runs, taught
 from benchmarks.exploration.beds import X86_BEDS
-from benchmarks.exploration.contestants import SEEDED, UNSEEDED, CgaPlaced, CgaUnrefined
+from benchmarks.exploration.contestants import BLIND, SEEDED, UNSEEDED, CgaPlaced, CgaUnrefined
 from benchmarks.exploration.measured import MeasuredBed
 from benchmarks.exploration.objectives import CgaRanking
 from benchmarks.exploration.regression import Floats, Regression
@@ -33,7 +33,7 @@ from heron_cli.trial import Measurement
 TITLE = "## DL Boost, on a regression"
 WITH_SEEDS = ("cga", CgaPlaced.name, "ga-repair", *SEEDED)
 WITHOUT = (*UNSEEDED, CgaUnrefined.name, CgaRanking.name, "model-random", "random")
-METHODS = tuple(dict.fromkeys((*dlboost.COMPARED, *WITH_SEEDS, *WITHOUT)))
+METHODS = tuple(dict.fromkeys((*dlboost.COMPARED, *WITH_SEEDS, *WITHOUT, *BLIND)))
 
 
 @dataclass

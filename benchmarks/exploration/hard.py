@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.exploration import objectives, report, runs
 from benchmarks.exploration.beds import Bed, LenientBed
+from benchmarks.exploration.contestants import BLIND
 from benchmarks.exploration.statistics import Run
 from benchmarks.exploration.surrogate import TICK, SurrogateBed
 
@@ -19,8 +20,7 @@ HELD_OUT = (
     "h100 conv3d",
 )  # not looked at while the search changed
 METHODS = ("cga-unseeded", "cga-unrefined", "ga-repair-unseeded", "model-random", "random")
-BLIND = ("cga-blind", "model-random-blind")
-SEEDED = ("cga", "model-random-seeded")
+SEEDED = ("cga", "cga-placed", "model-random-seeded")
 
 
 def beds() -> list[Bed]:
