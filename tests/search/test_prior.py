@@ -56,9 +56,18 @@ def test_with_a_prior_there_is_a_model_before_the_first_trial(prior: Prior) -> N
     model = CostModel.fit(warm, [])
     assert model is not None
     rows = NEW.sampler.sample(50, np.random.default_rng(6))
-    assert np.array_equal(model.predict(rows), prior.predict(NEW, rows))
+    assert np.allclose(model.predict(rows), prior.predict(NEW, rows))
     assert model.members(rows).shape == (1, 50)
     assert len(model.knob_importance()) == len(NEW.names)
+
+
+def test_prior_and_estimate_count_alike(prior: Prior) -> None:
+    warm = replace(NEW, prior=prior, estimate=lambda rows: 100.0 + rows[:, 0])
+    rows = NEW.sampler.sample(50, np.random.default_rng(6))
+    model = CostModel.fit(warm, [])
+    assert model is not None
+    expected = np.sqrt(np.exp(prior.predict(warm, rows)) * warm.base(rows))
+    assert np.allclose(np.exp(model.predict(rows)), expected)
 
 
 def test_trials_correct_the_prior(prior: Prior) -> None:
