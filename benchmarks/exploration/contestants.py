@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -165,19 +165,16 @@ class _Same:
 ANALYTIC = ("roofline.", "feature.cost_per_kilo")
 
 
-def _blinded(problem: Problem) -> Problem:
-    """The problem without anything that an analytic model says; knobs and sizes of tiles are left."""
-    variants = [
-        replace(each, features=_measured_alone(each), estimate=None, kind=None, seeds=())
-        for each in problem.variants
-    ]
-    return _Same(problem, variants)
+def blinded(variant: VariantSpace) -> VariantSpace:
+    """The variant without anything that an analytic model says; knobs and sizes of tiles are left."""
 
-
-def _measured_alone(variant: VariantSpace) -> Callable[[Rows], tuple[Any, list[str]]]:
     def features(rows: Rows) -> tuple[Any, list[str]]:
         table, names = variant.features(rows)
         kept = [i for i, name in enumerate(names) if not name.startswith(ANALYTIC)]
         return np.asarray(table)[:, kept], [names[i] for i in kept]
 
-    return features
+    return replace(variant, features=features, estimate=None, kind=None, seeds=())
+
+
+def _blinded(problem: Problem) -> Problem:
+    return _Same(problem, [blinded(each) for each in problem.variants])

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.exploration.beds import Bed
+from benchmarks.exploration.contestants import blinded
 from benchmarks.exploration.statistics import Run
 from heron_cli.records import cost_of
 from heron_cli.search import prior
@@ -24,7 +25,9 @@ from heron_cli.trial import Trial
 
 WARM = "cga after other layers"
 WARM_UNSEEDED = "cga-unseeded after other layers"
-WARM_METHODS = {WARM: "cga", WARM_UNSEEDED: "cga-unseeded"}
+WARM_BLIND = "cga-blind after other layers"
+WARM_METHODS = {WARM: "cga", WARM_UNSEEDED: "cga-unseeded", WARM_BLIND: "cga-blind"}
+TAUGHT_BY = {"cga-unseeded": (WARM, WARM_UNSEEDED), "cga-blind": (WARM_BLIND,)}
 
 
 class Runs:
@@ -109,25 +112,33 @@ def compare(runs: Runs, bed: Bed, methods: Sequence[str], seeds: int, trials: in
 
 def transfer(runs: Runs, beds: Sequence[Bed], seeds: int, trials: int, told: int) -> None:
     """CGA on every bed after `told` trials of CGA on each of the others; the beds are of one machine."""
-    histories = {bed.name: bed.search("cga-unseeded", 1000, told, near=None) for bed in beds}
-    for bed, problem in _warm(beds, histories):
+    for teacher, labels in TAUGHT_BY.items():
+        histories = {bed.name: bed.search(teacher, 1000, told, near=None) for bed in beds}
+        for bed, problem in _warm(beds, histories, blind=teacher == "cga-blind"):
 
-        def search(label: str, seed: int, bed: Bed = bed, problem: Problem = problem) -> tuple[float, ...]:
-            return costs_of(bed.search(WARM_METHODS[label], seed, trials, problem))
+            def search(
+                label: str, seed: int, bed: Bed = bed, problem: Problem = problem
+            ) -> tuple[float, ...]:
+                return costs_of(bed.search(WARM_METHODS[label], seed, trials, problem))
 
-        for label in WARM_METHODS:
-            runs.check(bed.name, label, trials, partial(search, label))
-        for seed in range(seeds):
-            for label in WARM_METHODS:
-                if not runs.has(bed.name, label, seed, trials):
-                    runs.add(Run(bed.name, label, seed, trials, search(label, seed)))
-        print(f"{bed.name}: {WARM}", file=sys.stderr, flush=True)
+            for label in labels:
+                runs.check(bed.name, label, trials, partial(search, label))
+            for seed in range(seeds):
+                for label in labels:
+                    if not runs.has(bed.name, label, seed, trials):
+                        runs.add(Run(bed.name, label, seed, trials, search(label, seed)))
+            print(f"{bed.name}: {', '.join(labels)}", file=sys.stderr, flush=True)
 
 
-def _warm(beds: Sequence[Bed], histories: dict[str, list[Trial]]) -> Iterator[tuple[Bed, Problem]]:
+def _warm(
+    beds: Sequence[Bed], histories: dict[str, list[Trial]], blind: bool
+) -> Iterator[tuple[Bed, Problem]]:
     for bed in beds:
         examples = {
-            other.name: [(space, histories[other.name]) for space in bare_spaces(other.task)]
+            other.name: [
+                (blinded(space) if blind else space, histories[other.name])
+                for space in bare_spaces(other.task)
+            ]
             for other in beds
             if other is not bed
         }
