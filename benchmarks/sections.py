@@ -20,3 +20,10 @@ def put(page: Path, lines: Sequence[str], after: str = "") -> None:
         before = head + heading + own
     parts = [part for part in (before.rstrip(), "\n".join(lines).rstrip()) if part]
     page.write_text("\n\n".join(parts) + "\n" + (f"{mark}{behind}" if mark else ""))
+
+
+def begin(page: Path, lines: Sequence[str]) -> None:
+    """Replace what stands before the page's first section ("## …")."""
+    text = page.read_text() if page.exists() else ""
+    _, mark, rest = text.partition("\n## ")
+    page.write_text("\n".join(lines).rstrip() + "\n" + mark + rest)

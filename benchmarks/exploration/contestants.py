@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,10 +34,10 @@ class CgaUnseeded(Cga):
 
 @register
 class CgaBlind(CgaUnseeded):
-    """CGA that knows nothing of the roofline: neither seeds, features nor estimate."""
+    """CGA that knows nothing of the analytic model: neither seeds, features nor estimate."""
 
     name = "cga-blind"
-    summary = "cga without generation 0 and without the roofline in the cost model (ablation)"
+    summary = "cga without generation 0 and without the analytic model in the cost model (ablation)"
 
     def __init__(self, problem: Problem, seed: int, spent: Spent | None = None) -> None:
         super().__init__(_blinded(problem), seed, spent)
@@ -54,10 +54,10 @@ class CgaUnrefined(CgaUnseeded):
 
 @register
 class ModelRandomBlind(ModelRandom):
-    """Model-ranked random search that knows nothing of the roofline."""
+    """Model-ranked random search as peers have it: what it knows of the machine is what it measured."""
 
     name = "model-random-blind"
-    summary = "model-random without the roofline in the cost model (ablation)"
+    summary = "model-random without the analytic model in the cost model (ablation)"
 
     def __init__(self, problem: Problem, seed: int, spent: Spent | None = None) -> None:
         super().__init__(_blinded(problem), seed, spent)
@@ -146,7 +146,8 @@ class CgaBefore(_Direct):
 CHANGES = ("cga-siblings", "cga-direct", "cga-before")
 UNSEEDED = ("cga-unseeded", "ga-repair-unseeded")
 SEEDED = ("model-random-seeded", "random-seeded")
-ABLATIONS = (*UNSEEDED, "cga-blind", *SEEDED)
+BLIND = ("cga-blind", "model-random-blind")
+ABLATIONS = (*UNSEEDED, *BLIND, *SEEDED)
 
 
 class _Same:
@@ -160,19 +161,20 @@ class _Same:
         return getattr(self._problem, name)
 
 
-def _blinded(problem: Problem) -> Problem:
-    """The problem without anything that the roofline says."""
-    variants = [
-        replace(each, features=_without_roofline(each), estimate=None, kind=None, seeds=())
-        for each in problem.variants
-    ]
-    return _Same(problem, variants)
+# the roofline, and the weights of instructions, which take its place where there is none
+ANALYTIC = ("roofline.", "feature.cost_per_kilo")
 
 
-def _without_roofline(variant: VariantSpace) -> Callable[[Rows], tuple[Any, list[str]]]:
+def blinded(variant: VariantSpace) -> VariantSpace:
+    """The variant without anything that an analytic model says; knobs and sizes of tiles are left."""
+
     def features(rows: Rows) -> tuple[Any, list[str]]:
         table, names = variant.features(rows)
-        kept = [i for i, name in enumerate(names) if not name.startswith("roofline.")]
+        kept = [i for i, name in enumerate(names) if not name.startswith(ANALYTIC)]
         return np.asarray(table)[:, kept], [names[i] for i in kept]
 
-    return features
+    return replace(variant, features=features, estimate=None, kind=None, seeds=())
+
+
+def _blinded(problem: Problem) -> Problem:
+    return _Same(problem, [blinded(each) for each in problem.variants])

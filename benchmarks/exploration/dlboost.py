@@ -25,10 +25,11 @@ from benchmarks.dlboost_operators.tuning import say
 from benchmarks.exploration import recorded, report, side_by_side
 from benchmarks.exploration.beds import X86_BEDS, X86_TOLD, unavailable
 from benchmarks.exploration.contestants import METHODS, CgaUnseeded
+from benchmarks.exploration.curves import curves
 from benchmarks.exploration.measured import MeasuredBed, Recorded, search
 from benchmarks.exploration.objectives import CgaRanking
 from benchmarks.exploration.points import Points
-from benchmarks.exploration.runs import WARM, WARM_UNSEEDED, Runs, costs_of
+from benchmarks.exploration.runs import WARM, WARM_METHODS, WARM_UNSEEDED, Runs, costs_of
 from benchmarks.exploration.side_by_side import TOLD_METHOD, TOLD_SEED, TOLD_TRIALS, Work
 from benchmarks.exploration.statistics import Run
 
@@ -82,7 +83,7 @@ def section(work: Path, target: str = "dlboost", otherwise: str = "no runs") -> 
         return [TITLE, "", f"Not measured on this machine: {otherwise}."]
     place = work / f"{target}-machine.txt"
     best = report.best_known(compared, {})
-    cold = [run for run in compared if run.method not in (WARM, WARM_UNSEEDED)]
+    cold = [run for run in compared if run.method not in WARM_METHODS]
     lines = [
         TITLE,
         "",
@@ -98,11 +99,15 @@ def section(work: Path, target: str = "dlboost", otherwise: str = "no runs") -> 
         *_noise([MeasuredBed(*each, target=target) for each in X86_BEDS if each[0] in best]),
         "### Trials to 95 % of the best known",
         "",
-        *report.needed(cold, best, COMPARED),
+        *report.needed(cold, best, (*COMPARED, "model-random-blind")),
         "",
         *report.bars(cold, best),
+        *report.bars(cold, best, others=report.MEASURED_ALONE),
         *report.bars(cold, best, "cga-unseeded"),
-        *report.comparison(cold, best, {}),
+        "",
+        "### Best so far on DL Boost",
+        "",
+        *curves(cold, best, (*COMPARED, "model-random-blind")),
     ]
     if any(run.method == WARM for run in compared):
         shapes = ", ".join(name for name, _, _ in X86_TOLD)

@@ -7,9 +7,13 @@ from pathlib import Path
 
 from benchmarks.exploration import objectives, report, runs
 from benchmarks.exploration.beds import Bed, LenientBed
+from benchmarks.exploration.contestants import BLIND
+from benchmarks.exploration.curves import curves
 from benchmarks.exploration.statistics import Run
 from benchmarks.exploration.surrogate import TICK, SurrogateBed
 
+TITLE = "## Where good points are rare: evolution against sampling"
+MODELS = "## Cost models compared"
 NARROW = ("C2", "C9", "C6")
 SURROGATES = ("gemm", "conv2d_transpose", "bmm", "conv3d")
 HELD_OUT = (
@@ -19,8 +23,7 @@ HELD_OUT = (
     "h100 conv3d",
 )  # not looked at while the search changed
 METHODS = ("cga-unseeded", "cga-unrefined", "ga-repair-unseeded", "model-random", "random")
-BLIND = ("cga-blind", "model-random-blind")
-SEEDED = ("cga", "model-random-seeded")
+SEEDED = ("cga", "cga-placed", "model-random-seeded")
 
 
 def beds() -> list[Bed]:
@@ -30,7 +33,7 @@ def beds() -> list[Bed]:
 
 def run(work: Path, seeds: int, trials: int) -> None:
     """What is missing; seed by seed over all beds, so that a run cut short is a fair comparison, too."""
-    kept, models = runs.Runs(work / "hard.jsonl"), runs.Runs(work / "models.jsonl")
+    kept, models = _kept(work), _models(work)
     found = beds()
     lenient = [LenientBed("vta", layer) for layer in ("C2", "C9")]
     for seed in range(1, seeds + 1):
@@ -42,19 +45,14 @@ def run(work: Path, seeds: int, trials: int) -> None:
             runs.compare(models, bed, objectives.FAILURES, seed, trials)
 
 
-def lines(work: Path) -> list[str]:
-    """The sections of the page."""
-    kept, models = runs.Runs(work / "hard.jsonl").all, runs.Runs(work / "models.jsonl").all
-    known = beds()
-    best = report.best_known([*kept, *models], {bed.name: bed.goal for bed in known})
+def section(work: Path) -> list[str]:
+    """Evolution against sampling."""
+    kept, best = _kept(work).all, _best(work)
     held = [run for run in kept if run.bed in HELD_OUT]
-    regressions = [bed for bed in known if isinstance(bed, SurrogateBed)]
+    regressions = [bed for bed in beds() if isinstance(bed, SurrogateBed)]
     explained = ", ".join(f"{bed.layer} {bed.truth.regression.explained():.0%}" for bed in regressions)
-    ticks = {bed.name: TICK for bed in regressions}
-    failing = [run for run in models if "without" in run.bed]
-    ranked = [run for run in models if "without" not in run.bed]
     return [
-        "## Where good points are rare: evolution against sampling",
+        TITLE,
         "",
         "On VTA's published machine most layers wait for the multipliers, and all methods are there as soon",
         "as they know anything. Here are spaces where it takes more: three layers on `vta-narrow.yaml` (a",
@@ -68,30 +66,44 @@ def lines(work: Path) -> list[str]:
         "",
         *report.rarity(kept, best),
         "",
-        *_tables(kept, best, METHODS, "cga-unseeded"),
+        *report.needed(kept, best, METHODS, "cga-unseeded"),
         "",
         *report.bars(kept, best, "cga-unseeded"),
         *report.bars(held, best, "cga-unseeded", "held-out spaces alone"),
         *report.bars(kept, best, "cga-unseeded", "all spaces, to 99%", report.NEARLY),
         *report.bars(held, best, "cga-unseeded", "held-out spaces alone, to 99%", report.NEARLY),
         "",
-        "With seeds, and without anything that the roofline says (neither estimate, features nor kinds):",
+        "With seeds, all of them measured whatever the model says (`placed`), and without anything that an",
+        "analytic model says (`blind`: neither estimate, features nor kinds):",
         "",
-        *report.needed(kept, best, (*SEEDED, *BLIND, "cga-unseeded"), "cga"),
+        *report.needed(kept, best, (*SEEDED, "cga-unseeded", *BLIND)),
         "",
-        "Share of the best known after so many trials:",
-        *report.comparison(kept, best, {}, ticks),
+        *report.bars(kept, best, others=report.MEASURED_ALONE),
         "",
-        "## Cost models compared",
+        "### Best so far where good points are rare",
+        "",
+        "Share of the best known after so many trials: median over seeds (lower to upper quartile).",
+        "",
+        *curves(kept, best, ("cga", *METHODS, *BLIND), ticks={bed.name: TICK for bed in regressions}),
+    ]
+
+
+def models(work: Path) -> list[str]:
+    """Cost models compared."""
+    kept, best = _models(work).all, _best(work)
+    failing = [run for run in kept if "without" in run.bed]
+    ranked = [run for run in kept if "without" not in run.bed]
+    return [
+        MODELS,
         "",
         "Trees that predict the logarithm of cost over estimate, which ships, against LambdaRank; half of a",
         "batch by single members of the ensemble, which ships, against all by their mean (`certain`).",
         "",
-        *_tables(ranked, best, objectives.INFORMED, "cga-unseeded"),
+        *report.needed(ranked, best, objectives.INFORMED, "cga-unseeded"),
         "",
         "Without the roofline:",
         "",
-        *_tables(ranked, best, objectives.BLIND, "cga-blind"),
+        *report.needed(ranked, best, objectives.BLIND, "cga-blind"),
         "",
         "Failures: VTA whose file forgot the rules of its memories and fields (C5, C6), so that such",
         "programs do not build. Trained on as worst, which ships, against left out (`forgetful`).",
@@ -99,13 +111,19 @@ def lines(work: Path) -> list[str]:
         *report.needed(failing, best, objectives.FAILURES, "cga-unseeded"),
         "",
         *_failed(failing),
-        "",
     ]
 
 
-def _tables(kept: Sequence[Run], best: dict[str, float], methods: Sequence[str], own: str) -> list[str]:
-    near = report.needed(kept, best, methods, own, report.NEARLY)
-    return [*report.needed(kept, best, methods, own), "", f"The same to {report.NEARLY:.0%}:", "", *near]
+def _kept(work: Path) -> runs.Runs:
+    return runs.Runs(work / "hard.jsonl")
+
+
+def _models(work: Path) -> runs.Runs:
+    return runs.Runs(work / "models.jsonl")
+
+
+def _best(work: Path) -> dict[str, float]:
+    return report.best_known([*_kept(work).all, *_models(work).all], {bed.name: bed.goal for bed in beds()})
 
 
 def _failed(kept: Sequence[Run]) -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from benchmarks.exploration.runs import WARM, WARM_UNSEEDED
-from benchmarks.exploration.statistics import Run, geomean, paired, quartiles, trials_to
+from benchmarks.exploration.runs import WARM, WARM_METHODS
+from benchmarks.exploration.statistics import Run, geomean, paired, trials_to
 from benchmarks.exploration.validity import Validity
 
-CHECKPOINTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 SHARE, NEARLY = 0.95, 0.99
 BARS = {"model-random": 2.0, "random": 4.0}  # trials of these over trials of CGA
+MEASURED_ALONE = {"model-random-blind": 2.0}  # the same against random search without the analytic model
 TRANSFER_BAR = 5.0
 
 Chosen = dict[str, list[Run]]
@@ -26,74 +26,40 @@ def best_known(runs: Sequence[Run], goals: Mapping[str, int | None]) -> dict[str
     return found
 
 
-def comparison(
-    runs: Sequence[Run],
-    best: Mapping[str, float],
-    optima: Mapping[str, int | None],
-    ticks: Mapping[str, float] | None = None,
-) -> list[str]:
-    """Curves of every bed, and its best; `ticks` are the seconds of a bed's unit, where it is no cycle."""
-    lines: list[str] = []
-    for bed in dict.fromkeys(run.bed for run in runs):
-        mine = [run for run in runs if run.bed == bed]
-        seeds = len({run.seed for run in mine})
-        lines += ["", f"### {bed}, {seeds} seeds", "", *_curves(mine, best[bed])]
-        kind = "of the whole space (recorded)" if optima.get(bed) else "found by any run"
-        cost, unit = best[bed], "cycles" if best[bed] > 1 else "s"
-        if ticks and bed in ticks:
-            cost, unit = cost * ticks[bed], "s"
-        lines += ["", f"Best {kind}: {cost:,.6g} {unit}."]
-    return lines
-
-
-def _curves(runs: Sequence[Run], best: float) -> list[str]:
-    most = max(run.budget for run in runs)
-    points = [count for count in CHECKPOINTS if count <= most]
-    lines = ["| method | " + " | ".join(map(str, points)) + " |", "|---|" + "---|" * len(points)]
-    for method in dict.fromkeys(run.method for run in runs):
-        mine = [run for run in runs if run.method == method]
-        cells = []
-        for count in points:
-            if count > max(run.budget for run in mine):
-                cells.append("")
-                continue
-            low, middle, high = quartiles(mine, best, count)
-            cells.append(f"{middle:.3f} ({low:.2f}–{high:.2f})")
-        lines.append(f"| {method} | " + " | ".join(cells) + " |")
-    return lines
-
-
 def needed(
-    runs: Sequence[Run],
-    best: Mapping[str, float],
-    methods: Sequence[str],
-    reference: str = "cga",
-    share: float = SHARE,
+    runs: Sequence[Run], best: Mapping[str, float], methods: Sequence[str], reference: str = "cga"
 ) -> list[str]:
     """Trials to a share of the best known: per bed the geometric mean over seeds, and the ratio to the
-    reference's, paired by bed and seed.
+    reference's, paired by bed and seed; of trials to `NEARLY` only the latter. Equal methods in one row.
     """
     beds = list(dict.fromkeys(run.bed for run in runs))
+    ratio = f"| geomean | × {reference}'s | p "
     lines = [
-        "| method | " + " | ".join(beds) + f" | geomean | × {reference}'s | p |",
-        "|---|" + "---|" * (len(beds) + 3),
+        "| method | " + " | ".join(beds) + f" {ratio}| {NEARLY:.0%}: {ratio[2:]}|",
+        "|---|" + "---|" * (len(beds) + 6),
     ]
-    own = _trials(runs, best, reference, share)
+    rows: dict[str, list[str]] = {}
     for method in methods:
-        mine = _trials(runs, best, method, share)
+        mine = [run for run in runs if run.method == method]
         if not mine:
             continue
-        cells = [
-            _cell([r for r in runs if r.bed == bed and r.method == method], best[bed], share) for bed in beds
+        cells = [_cell([run for run in mine if run.bed == bed], best[bed]) for bed in beds]
+        cells += [
+            text for share in (SHARE, NEARLY) for text in _against(runs, best, method, reference, share)
         ]
-        shared = sorted(set(mine) & set(own))
-        ratio = geomean([mine[key] / own[key] for key in shared])
-        p = paired([mine[key] for key in shared], [own[key] for key in shared])
-        lines.append(
-            f"| {method} | " + " | ".join(cells) + f" | {geomean(list(mine.values())):.1f} "
-            f"| {ratio:.2f} | {'' if method == reference else f'{p:.1e}'} |"
-        )
-    return lines
+        rows.setdefault(" | ".join(cells), []).append(method)
+    return [*lines, *(f"| {', '.join(names)} | {cells} |" for cells, names in rows.items())]
+
+
+def _against(
+    runs: Sequence[Run], best: Mapping[str, float], method: str, reference: str, share: float
+) -> tuple[str, str, str]:
+    """The geometric mean of all beds, over the reference's, and how likely that is chance."""
+    mine, own = (_trials(runs, best, name, share) for name in (method, reference))
+    shared = sorted(set(mine) & set(own))
+    ratio = geomean([mine[key] / own[key] for key in shared])
+    p = paired([mine[key] for key in shared], [own[key] for key in shared])
+    return f"{geomean(list(mine.values())):.1f}", f"{ratio:.2f}", "" if mine == own else f"{p:.1e}"
 
 
 def _trials(
@@ -107,7 +73,7 @@ def _cell(runs: Sequence[Run], best: float, share: float = SHARE) -> str:
         return ""
     failed = sum(run.reaches(best / share) is None for run in runs)
     text = f"{geomean([trials_to(run, best, share) for run in runs]):.1f}"
-    return f"{text} ({failed} of {len(runs)} never)" if failed else text
+    return f"{text} ({failed}/{len(runs)} never)" if failed else text
 
 
 def rarity(runs: Sequence[Run], best: Mapping[str, float]) -> list[str]:
@@ -126,10 +92,11 @@ def bars(
     own: str = "cga",
     where: str = "all spaces",
     share: float = SHARE,
+    others: Mapping[str, float] = BARS,
 ) -> list[str]:
     """One line per bar: met or missed by `own`."""
     mine, lines = _trials(runs, best, own, share), []
-    for method, bar in BARS.items():
+    for method, bar in others.items():
         other = _trials(runs, best, method, share)
         shared = sorted(set(mine) & set(other))
         if not shared:
@@ -145,21 +112,24 @@ def bars(
 
 def transferred(runs: Sequence[Run], best: Mapping[str, float]) -> list[str]:
     """Trials to 95 % with and without the other layers' records, all within the trials of the warm runs."""
-    most = min(run.budget for run in runs if run.method in (WARM, WARM_UNSEEDED))
+    most = min(run.budget for run in runs if run.method in WARM_METHODS)
     runs = [replace(run, budget=min(run.budget, most), costs=run.costs[:most]) for run in runs]
-    warm = _trials(runs, best, WARM)
-    lines = [
-        "| layer | cold, no roofline at all | cold, no generation 0 | cold "
-        "| after other layers, no generation 0 | after other layers |",
-        "|---|---|---|---|---|---|",
-    ]
-    methods = ("cga-blind", "cga-unseeded", "cga", WARM_UNSEEDED, WARM)
-    for bed in dict.fromkeys(bed for bed, _ in warm):
+    pairs = [(cold, warm) for warm, cold in WARM_METHODS.items() if any(run.method == warm for run in runs)]
+    methods = [method for pair in reversed(pairs) for method in pair]
+    beds = dict.fromkeys(run.bed for run in runs if run.method == WARM)
+    lines = ["| layer | " + " | ".join(methods) + " |", "|---|" + "---|" * len(methods)]
+    for bed in beds:
         cells = [_cell([r for r in runs if r.bed == bed and r.method == m], best[bed]) for m in methods]
         lines.append(f"| {bed} | " + " | ".join(cells) + " |")
+    for share in (SHARE, NEARLY):
+        found = [_trials(runs, best, method, share) for method in methods]
+        cells = [f"{geomean(list(each.values())):.1f}" if each else "" for each in found]
+        lines.append(f"| geomean, to {share:.0%} | " + " | ".join(cells) + " |")
     lines.append("")
-    pairs = ((WARM, "cga-blind"), (WARM, "cga-unseeded"), (WARM, "cga"), (WARM_UNSEEDED, "cga-unseeded"))
-    for told, method in pairs:
+    for told, method in [(told, cold) for cold, told in pairs] + [
+        (WARM, "cga-unseeded"),
+        (WARM, "cga-blind"),
+    ]:
         cold, warm = _trials(runs, best, method), _trials(runs, best, told)
         shared = sorted(set(cold) & set(warm))
         if not shared:
@@ -167,9 +137,11 @@ def transferred(runs: Sequence[Run], best: Mapping[str, float]) -> list[str]:
         ratio = geomean([cold[key] / warm[key] for key in shared])
         p = paired([cold[key] for key in shared], [warm[key] for key in shared])
         state = "met" if ratio >= TRANSFER_BAR else "**missed**"
+        possible = geomean([cold[key] for key in shared])
+        limit = "" if possible >= TRANSFER_BAR else f" (no more than {possible:.1f}× is possible: one trial)"
         lines.append(
             f"* `{told}` needs {ratio:.1f}× fewer trials than `{method}` (p = {p:.1e}); "
-            f"bar {TRANSFER_BAR:g}×: {state}."
+            f"bar {TRANSFER_BAR:g}×: {state}{limit}."
         )
     return lines
 

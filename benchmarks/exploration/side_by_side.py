@@ -13,17 +13,16 @@ from benchmarks.dlboost_operators.slots import Slot
 from benchmarks.dlboost_operators.tuning import in_slots, items, say, settle
 from benchmarks.exploration.measured import Ask, Asker, MeasuredBed, TimeUpError, search
 from benchmarks.exploration.points import Points
-from benchmarks.exploration.runs import WARM, WARM_UNSEEDED, costs_of
+from benchmarks.exploration.runs import WARM_METHODS, costs_of
 from benchmarks.exploration.statistics import Run
 
 TOLD_METHOD, TOLD_SEED, TOLD_TRIALS = "cga-unseeded", 1000, 64
 _GRACE = 20.0  # seconds for the trial under way
-_WARM = {WARM: "cga", WARM_UNSEEDED: "cga-unseeded"}
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One run. `method` is a method's name, or WARM or WARM_UNSEEDED, which learn from the beds of `told`."""
+    """One run. `method` is a method's name, or one of WARM_METHODS, which learn from the beds of `told`."""
 
     bed: MeasuredBed
     method: str
@@ -73,7 +72,7 @@ def _run(work: Work, points: Points, nurseries: Any, until: float) -> Run:
     from heron_cli import session
     from heron_cli.records import Store
 
-    bed, method = work.bed, _WARM.get(work.method, work.method)
+    bed, method = work.bed, WARM_METHODS.get(work.method, work.method)
     problem = bed.problem(prior_of(work.told, points) if work.told else None)
     with Store.in_memory() as store:
         runner = session.make_runner(bed.task, session.Settings(jobs=1), store, nurseries)

@@ -6,15 +6,20 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.exploration import tables, validity
 from benchmarks.exploration.beds import Bed
-from benchmarks.exploration.report import best_known
+from benchmarks.exploration.contestants import ANALYTIC
+from benchmarks.exploration.curves import curves
+from benchmarks.exploration.report import MEASURED_ALONE, bars, best_known, needed
+from benchmarks.exploration.runs import Runs, compare, costs_of
 from benchmarks.exploration.statistics import Run, geomean, paired, quartiles, trials_to
 from heron_cli import session
 from heron_cli.records import Purpose, Record, Store, current_versions
 from heron_cli.search.driver import tune
+from heron_cli.search.protocol import get_method
 from heron_cli.search.replay import ReplayRunner
 from heron_cli.search.result import Budget
 from heron_cli.trial import Candidate, Measurement, Status, Trial
@@ -42,6 +47,51 @@ def test_the_best_known_is_what_was_known_before_or_found_by_a_run() -> None:
     runs = [run(4.0, 2.0, seed=0), run(3.0, seed=1)]
     assert best_known(runs, {"bed": 1}) == {"bed": 1.0}
     assert best_known(runs, {"bed": 5}) == best_known(runs, {"bed": None}) == {"bed": 2.0}
+
+
+def test_methods_with_equal_numbers_share_a_row() -> None:
+    found = {"cga": (2.0, 1.0), "sa": (2.0, 1.0), "random": (4.0, 2.0), "model-random-blind": (3.0, 2.0)}
+    runs = [Run("bed", method, seed, 2, costs) for method, costs in found.items() for seed in range(3)]
+    table = needed(runs, {"bed": 1.0}, tuple(found))
+    assert table[2] == "| cga, sa | 2.0 | 2.0 | 1.00 |  | 2.0 | 1.00 |  |"
+    assert table[3].startswith("| random, model-random-blind | 4.0 (3/3 never) | 4.0 | 2.00 |")
+    lines = curves(runs, {"bed": 1.0}, tuple(found), {"bed": 1})
+    assert lines[2:4] == [
+        "| bed | cga, sa | 0.500 (0.50–0.50) | 1.000 (1.00–1.00) |",
+        "| bed | random | 0.250 (0.25–0.25) | 0.500 (0.50–0.50) |",
+    ]
+    assert lines[-1] == "Best known: bed 1 s (of the whole space)."
+    (line,) = bars(runs, {"bed": 1.0}, others=MEASURED_ALONE)
+    assert line.endswith("at most 1/2 of the trials of `model-random-blind` and needs 1/2.0: met.")
+
+
+def test_what_learns_from_measurements_alone_is_told_nothing_else() -> None:
+    bed = Bed(*tables.TABLES[-1])
+    (known,) = bed.problem.variants
+    (blind,) = get_method("model-random-blind")(bed.problem, 0).problem.variants
+    rows = known.sampler.sample(4, np.random.default_rng(0))
+    kept, names = blind.features(rows)
+    every, all_names = known.features(rows)
+    assert any(name.startswith(ANALYTIC) for name in all_names)
+    assert names and not any(name.startswith(ANALYTIC) for name in names)
+    assert (kept == every[:, [list(all_names).index(name) for name in names]]).all()
+    assert known.seeds and known.estimate is not None
+    assert (blind.estimate, blind.kind, blind.seeds) == (None, None, ())
+
+
+def test_kept_runs_that_the_present_code_does_not_repeat_are_done_again(tmp_path: Path) -> None:
+    bed, path = Bed(*tables.TABLES[-1]), tmp_path / "runs.jsonl"
+    true = {seed: costs_of(bed.search("random", seed, 16)) for seed in range(2)}
+    for altered in (False, True):
+        runs = Runs(path)
+        for seed, costs in true.items():
+            runs.add(Run(bed.name, "random", seed, 16, (costs[0] + altered, *costs[1:])))
+        runs.add(Run("another", "random", 0, 16, (1.0,)))
+        compare(Runs(path), bed, ["random"], 2, 16)
+        kept = {run.seed: run.costs for run in Runs(path).all if run.bed == bed.name}
+        assert kept == true
+        assert len(Runs(path).all) == 3
+        path.unlink()
 
 
 def test_the_tables_are_of_the_present_spaces_and_model() -> None:

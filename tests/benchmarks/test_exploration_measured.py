@@ -202,8 +202,16 @@ def test_cold_runs_have_no_more_trials_than_warm_ones() -> None:
     warm = Run("a", WARM, 0, 2, (9.0, 9.0))
     cold = Run("a", "cga", 0, 100, (9.0,) * 50 + (1.0,) * 50)
     text = "\n".join(report.transferred([warm, cold], {"a": 1.0}))
-    assert "| 4.0 (1 of 1 never) |  | 4.0 (1 of 1 never) |" in text
+    assert "| cga | cga after other layers |" in text
+    assert "| a | 4.0 (1/1 never) | 4.0 (1/1 never) |" in text
     assert f"`{WARM}` needs 1.0× fewer trials than `cga`" in text
+
+
+def test_no_search_needs_less_than_one_trial() -> None:
+    warm, cold = Run("a", WARM, 0, 2, (1.0, 1.0)), Run("a", "cga", 0, 2, (9.0, 1.0))
+    text = "\n".join(report.transferred([warm, cold], {"a": 1.0}))
+    assert "needs 2.0× fewer trials than `cga`" in text
+    assert "bar 5×: **missed** (no more than 2.0× is possible: one trial)." in text
 
 
 def test_spawned_processes_can_be_told_the_work() -> None:

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.sections import put
+from benchmarks.sections import begin, put
 
 LINES = st.lists(st.text("ab |#", max_size=8).map(lambda text: f"x{text}"), max_size=4)
 
@@ -41,3 +41,14 @@ def test_a_new_section_goes_behind_the_one_that_is_named(tmp_path: Path) -> None
     assert page.read_text() == "# Page\n\n## First\n\none\n\n## Mine\n\nnewer\n\n## Last\n\nend\n"
     put(page, ["## Other", "", "x"], after="## Nowhere")
     assert page.read_text().endswith("## Last\n\nend\n\n## Other\n\nx\n")
+
+
+def test_what_stands_before_the_first_section_is_replaced(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    begin(page, ["# Page", "", "one"])
+    assert page.read_text() == "# Page\n\none\n"
+    put(page, ["## First", "", "kept"])
+    put(page, ["## Last", "", "kept"])
+    sections = page.read_text().removeprefix("# Page\n\none\n")
+    begin(page, ["# Page", "", "two", ""])
+    assert page.read_text() == "# Page\n\ntwo\n" + sections

@@ -56,9 +56,18 @@ def test_with_a_prior_there_is_a_model_before_the_first_trial(prior: Prior) -> N
     model = CostModel.fit(warm, [])
     assert model is not None
     rows = NEW.sampler.sample(50, np.random.default_rng(6))
-    assert np.array_equal(model.predict(rows), prior.predict(NEW, rows))
+    assert np.allclose(model.predict(rows), prior.predict(NEW, rows))
     assert model.members(rows).shape == (1, 50)
     assert len(model.knob_importance()) == len(NEW.names)
+
+
+def test_prior_and_estimate_count_alike(prior: Prior) -> None:
+    warm = replace(NEW, prior=prior, estimate=lambda rows: 100.0 + rows[:, 0])
+    rows = NEW.sampler.sample(50, np.random.default_rng(6))
+    model = CostModel.fit(warm, [])
+    assert model is not None
+    expected = np.sqrt(np.exp(prior.predict(warm, rows)) * warm.base(rows))
+    assert np.allclose(np.exp(model.predict(rows)), expected)
 
 
 def test_trials_correct_the_prior(prior: Prior) -> None:
@@ -78,6 +87,17 @@ def test_the_first_batch_is_better_than_chance(prior: Prior) -> None:
     first = [get_method("cga")(problem(space), 0).propose(16, [], 0) for space in (cold, warm)]
     means = [np.log(cost(NEW.rows([c.values for c in batch]))).mean() for batch in first]
     assert means[1] < means[0] - 0.3
+
+
+def test_seeds_come_in_the_order_of_the_prior_and_its_own_choice_between_them(prior: Prior) -> None:
+    rows = NEW.sampler.sample(12, np.random.default_rng(3))
+    seeds = [NEW.candidate(row) for row in rows]
+    warm = replace(NEW, prior=prior, seeds=[each.values for each in seeds])
+    batch = get_method("cga")(problem(warm), 0).propose(16, [], 0)
+    ordered = [seeds[i] for i in np.argsort(prior.predict(NEW, rows), kind="stable")]
+    assert [each for each in batch if each in seeds] == ordered
+    assert batch[0] == ordered[0]
+    assert [place for place, each in enumerate(batch) if each not in seeds] == [2, 6, 10, 14]
 
 
 def test_few_trials_make_no_model() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from .shares import divide
 # A space counts as exhausted when this many draws per point known and wanted bring nothing new: with one
 # point left of n it is missed with probability (1 - 1/n)^(16 n) < 2e-7.
 _DRAWS_PER_POINT = 16
+
+T = TypeVar("T")
 
 
 class VariantMethod(Method):
@@ -48,7 +51,7 @@ class VariantMethod(Method):
                 break
             for position in range(missing):
                 shares[able[position % len(able)]] += 1
-        return _interleave(chosen)
+        return interleave(chosen)
 
     def learn(self, history: Sequence[Trial]) -> Mapping[str, CostModel]:
         """What is known of each variant, by name; nothing for a method without a model."""
@@ -108,8 +111,8 @@ class Taken:
         return rows[new]
 
 
-def _interleave(lists: Sequence[list[Candidate]]) -> list[Candidate]:
-    """The lists merged in proportion to their lengths, so that a cut batch still serves every variant."""
+def interleave(lists: Sequence[Sequence[T]]) -> list[T]:
+    """The lists merged in proportion to their lengths, so that a batch that is cut still has of each."""
     placed = [
         ((position + 0.5) / len(items), index, item)
         for index, items in enumerate(lists)

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from ..distinct import first_of_each
 from ..records import cost_of
 from ..trial import Trial
-from .by_variant import Taken, VariantMethod
+from .by_variant import Taken, VariantMethod, interleave
 from .cost_model import CostModel
 from .problem import Rows, VariantSpace
 
@@ -75,9 +75,14 @@ class ModelGuided(VariantMethod):
             kinds = variant.kinds(rows)
             known_kinds = set(variant.kinds(variant.rows([trial.candidate.values for trial in trials])))
         chosen = self._select(rows, members, kinds, known_kinds, count, taken)
-        # what other workloads taught comes before the analytic model; where both err, they err differently
-        first, second = (seeds, chosen) if variant.prior is None else (chosen, seeds)
-        return np.concatenate([first, second, self.fresh(variant, count - len(chosen), taken, rng)])
+        fresh = self.fresh(variant, count - len(chosen), taken, rng)
+        if variant.prior is None:
+            return np.concatenate([seeds, chosen, fresh])
+        # What a model thinks best of thousands is less good than it thinks, and seeds are few: what other
+        # workloads taught says which of them come first, and its own choice goes between them.
+        seeds = seeds[np.argsort(self.predict(model, seeds), kind="stable")]
+        order = interleave([range(len(seeds)), range(len(seeds), len(seeds) + len(chosen))])
+        return np.concatenate([np.concatenate([seeds, chosen])[order], fresh])
 
     def _select(
         self,
