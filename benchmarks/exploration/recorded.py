@@ -5,13 +5,17 @@ What was remarked on a measurement stays with it: most were taken while others u
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.exploration.measured import MeasuredBed
 from benchmarks.exploration.points import Points
+from benchmarks.exploration.statistics import Run
 from benchmarks.exploration.tables import FOLDER, TableError
 from heron_cli.records import cost_of
 from heron_cli.trial import Candidate, Measurement, Status
@@ -62,6 +66,17 @@ def read(path: Path, bed: MeasuredBed) -> dict[Candidate, Measurement]:
                 candidate = Candidate.of(variant, dict(zip(names, row, strict=True)))
                 found[candidate] = _measurement(seconds, remark)
     return found
+
+
+def undisturbed(run: Run, points: Iterable[Measurement]) -> Run:
+    """The run without what was disturbed, which counts as infinite: its time is no measure of the point."""
+    out = {cost_of(each) for each in points if is_disturbed(each)}
+    return replace(run, costs=tuple(math.inf if cost in out else cost for cost in run.costs))
+
+
+def is_disturbed(found: Measurement) -> bool:
+    """Whether others used the core meanwhile, be it made up for or not."""
+    return found.reason.startswith("timing disturbed")
 
 
 def pace(found: Measurement) -> float | None:

@@ -138,6 +138,7 @@ class LoadedFake:
     def __init__(self, library: ctypes.CDLL, kernel: Kernel) -> None:
         self._library = library
         self._function = getattr(library, kernel.symbol)
+        self.closed = False
         library.repeat.restype = ctypes.c_double
 
     def pack(self, weight: NDArray[Any]) -> NDArray[np.uint8]:
@@ -167,6 +168,7 @@ class LoadedFake:
 
     def close(self) -> None:
         """Libraries of tests stay loaded."""
+        self.closed = True
 
 
 def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from heron_cli.backends.base import Kernel as Built
 from heron_cli.measure import worker
 from heron_cli.measure.companion import Companion
 from heron_cli.measure.limits import Limits
+from heron_cli.measure.stopwatch import Stopwatch
 from heron_cli.measure.timing import Timing, TimingOptions
 from heron_cli.measure.verify import References
 from heron_cli.measure.worker import Bench, Job, WorkerSetup
@@ -129,7 +131,48 @@ def test_neither_is_it_missed_where_the_first_was_timed_again_in_a_good_moment(b
     assert bench("good:again")[0].status is Status.OK and not made._stopwatch.companion._disturbed
 
 
-def test_a_slow_kernel_is_not_timed_beside_another(bench: Any) -> None:
+def test_a_kernel_that_seems_slow_in_a_bad_moment_is_timed_beside_another(bench: Any) -> None:
     bench("good")
     found, _ = bench("good:slow", incumbent=1e-12)
-    assert found.timing.gave_up and not found.timing.corrected
+    assert found.timing.corrected and not found.timing.gave_up
+
+
+@pytest.mark.parametrize(("slowed", "rounds"), [(1.6, 40), (4.0, 0)])
+def test_only_what_is_slow_beside_another_is_dropped_early(slowed: float, rounds: int) -> None:
+    """At twice the best it is not timed at length; at 1.6 / 2 times it deserves as many slices as any."""
+    watch = Stopwatch(OPTIONS)
+    looks = itertools.chain([1.0], itertools.repeat(2.0))
+    watch.yardstick.take = lambda: next(looks)  # type: ignore[method-assign]
+    watch.companion = Companion(Kernel(2e-3), quiet(1e-3), disturbed=False)
+    kernel = Kernel(slowed * 1e-3)
+    timing = watch.time(kernel, 1e-3, lambda label: None)
+    assert timing.seconds == pytest.approx(slowed / 2 * 1e-3)
+    assert len(kernel.slices) >= rounds if rounds else len(kernel.slices) < 20
+
+
+def test_one_slice_that_is_too_short_changes_nothing() -> None:
+    """The clock of a virtual machine jumps now and then."""
+    jump = itertools.chain([1.0, 1.0, 1.0, 0.2], itertools.repeat(1.0))
+    companion = Companion(Kernel(1e-3, jump), quiet(1e-3), disturbed=False)
+    assert companion.beside(Kernel(2e-3), 2e-3, OPTIONS).seconds == pytest.approx(2e-3)
+    assert companion.best == pytest.approx(1e-3)
+
+
+def test_the_fastest_of_a_good_moment_becomes_the_companion() -> None:
+    watch = Stopwatch(OPTIONS)
+    bad = replace(quiet(1e-3), pace=2.0)
+    assert watch.keep(Kernel(3e-3), replace(quiet(3e-3), pace=2.0))  # better than none
+    assert not watch.keep(Kernel(1e-3), bad)
+    assert not watch.keep(Kernel(1e-3), replace(quiet(1e-3), corrected=True))
+    assert watch.keep(Kernel(2e-3), quiet(2e-3))
+    assert not watch.keep(Kernel(2.5e-3), quiet(2.5e-3))
+    assert watch.companion is not None and watch.companion.best == 2e-3
+
+
+def test_a_new_companion_closes_the_one_before(bench: Any) -> None:
+    _, made = bench("good")
+    before = made._kept
+    made._stopwatch.yardstick.take = lambda: 1.0
+    made._stopwatch.companion.best = 1e9  # whatever comes is faster
+    bench("good:again")
+    assert made._kept is not before and before.loaded.closed

@@ -204,8 +204,8 @@ def test_tiny_spaces_are_the_same_by_all_three_ways(vary: Vary, base: str, work:
     machine = vary(base, SMALL + (CLUSTERS if base == "tensorcore-sm90" else ""))
     bound = set()
     for variant in Task(work, machine).variants:
-        assert_the_same_by_all_three_ways(variant, 50_000, 20)
-        rows, space = every_row(variant.space, 50_000), variant.space
+        assert_the_same_by_all_three_ways(variant, 100_000, 20)
+        rows, space = every_row(variant.space, 100_000), variant.space
         valid = variant.evaluator.valid(rows)
         for label in {constraint.label for constraint in space.constraints}:
             if (Evaluator(space.without([label])).valid(rows) & ~valid).any():

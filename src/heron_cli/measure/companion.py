@@ -1,8 +1,10 @@
 """A kernel of the same workload, timed in turns with another where something disturbs the processor.
 
 What slows a kernel down for a while (a busy sibling thread, a lowered clock, another tenant) slows another
-one of the same workload about as much. So their ratio holds, and by how much the companion is slower than at
-best says by how much the other one is.
+one of the same workload about as much, the more so the more alike they are: the companion is the fastest that
+was timed in a good moment. So their ratio holds, and by how much the companion is slower than in a good
+moment says by how much the other one is. Medians count on both sides: beside its single fastest slice a
+kernel always looks slowed down, and too much would be made up for.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from dataclasses import replace
 from heron_cli.measure.timing import Preemptions, Repeat, Timing, TimingOptions, interleave
 
 _LEAST_ROUNDS = 3
+_SETTLING = 7  # slices whose median is the companion's time from then on
 
 
 class Companion:
@@ -19,26 +22,26 @@ class Companion:
 
     def __init__(self, repeat: Repeat, timing: Timing, *, disturbed: bool) -> None:
         self._repeat, self._disturbed = repeat, disturbed
-        self.best = min(timing.seconds, timing.fastest)
-        """Seconds of a call in the fastest slice so far: some slices of a bad moment are not disturbed."""
+        self.best = timing.seconds
+        """Seconds of a call in a good moment, as far as there was one."""
 
     def beside(
         self, repeat: Repeat, seconds: float, options: TimingOptions, *preemptions: Preemptions
     ) -> Timing:
         """Time a kernel, a call of which takes about `seconds`, in turns with this one.
 
-        The seconds found are those of an undisturbed moment; `Timing.pace` is how many times as long as at
-        best this one took.
+        The seconds found are those of an undisturbed moment; `Timing.pace` is how many times as long as in
+        one this one took.
         """
         slice_ = max(options.slice_seconds, seconds, self.best)
         rounds = max(_LEAST_ROUNDS, min(options.rounds, round(options.most_seconds / slice_)))
         other, mine = interleave([self._repeat, repeat], replace(options, rounds=rounds), *preemptions)
-        self.best = min(self.best, other.fastest)
+        self.best = min(self.best, other.seconds)
         pace = other.seconds / self.best
         return replace(mine, seconds=mine.seconds / pace, pace=pace, corrected=True)
 
     def settle(self, options: TimingOptions, *preemptions: Preemptions) -> None:
         """Time this one in an undisturbed moment, unless it was before."""
         if self._disturbed:
-            (timing,) = interleave([self._repeat], replace(options, rounds=_LEAST_ROUNDS), *preemptions)
-            self.best, self._disturbed = min(self.best, timing.fastest), False
+            (timing,) = interleave([self._repeat], replace(options, rounds=_SETTLING), *preemptions)
+            self.best, self._disturbed = min(self.best, timing.seconds), False

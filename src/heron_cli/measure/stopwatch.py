@@ -13,6 +13,8 @@ from heron_cli.measure.companion import Companion
 from heron_cli.measure.timing import Repeat, Timing, TimingOptions, interleave, time_kernel
 from heron_cli.measure.yardstick import Yardstick, interfered, watched
 
+_FEW = 7  # rounds that tell whether a kernel that seemed slow is slow
+
 
 class Stopwatch:
     """`options.host` says whether the host's processor is what is timed."""
@@ -35,16 +37,27 @@ class Stopwatch:
             return once()
         companion = self.companion
         timing = watched(once, self.yardstick, tries=2 if companion is None else 1)
-        if companion is None or timing.gave_up or not interfered(timing):
+        if companion is None or not interfered(timing):
             return timing
         phase("the timing beside another kernel")
+        if timing.gave_up and incumbent is not None:  # it may only seem to be slow
+            few = replace(self.options, rounds=_FEW)
+            found = companion.beside(repeat, timing.seconds, few, *self._watch)
+            if found.seconds > self.options.give_up_ratio * incumbent:
+                return found
         return companion.beside(repeat, timing.seconds, self.options, *self._watch)
 
     def keep(self, repeat: Repeat, timing: Timing) -> bool:
-        """Whether a kernel that was timed, and is right, is the companion from now on."""
-        if not self.options.host or timing.gave_up or self.companion is not None:
+        """Whether a kernel that was timed, and is right, is the companion from now on.
+
+        The first one is, and later the fastest of those that nothing disturbed.
+        """
+        if not self.options.host or timing.gave_up or timing.corrected:
             return False
-        self.companion = Companion(repeat, timing, disturbed=interfered(timing))
+        disturbed = interfered(timing)
+        if self.companion is not None and (disturbed or timing.seconds >= self.companion.best):
+            return False
+        self.companion = Companion(repeat, timing, disturbed=disturbed)
         return True
 
     def settle(self, timing: Timing) -> None:

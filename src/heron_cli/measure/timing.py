@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, inf, isfinite
+from math import ceil, isfinite
 from statistics import median, quantiles
 
 from heron_cli.backends.base import Backend, OwnDevice
@@ -68,7 +68,7 @@ class Timing:
     `gave_up` says that the kernel was dropped after its first slice, as clearly slower than the incumbent;
     `disturbed` that there were too few slices without preemption, so that the others count as well. `pace` is
     how many times as long as at best a fixed piece of work took before or after (yardstick.py); if the
-    seconds are `corrected`, another kernel beside this one (companion.py). `fastest`: of one slice, per call.
+    seconds are `corrected`, another kernel beside this one (companion.py).
     """
 
     seconds: float
@@ -79,7 +79,6 @@ class Timing:
     disturbed: bool = False
     pace: float = 1.0
     corrected: bool = False
-    fastest: float = inf
 
 
 def summarise(samples: Sequence[float], calls: int) -> Timing:
@@ -88,7 +87,7 @@ def summarise(samples: Sequence[float], calls: int) -> Timing:
     if middle <= 0:
         raise TimingError(f"{calls} calls take {middle} s")
     low, _, high = quantiles(samples, n=4, method="inclusive") if len(samples) > 1 else (middle,) * 3
-    return Timing(middle, (high - low) / middle, len(samples), calls, fastest=min(samples))
+    return Timing(middle, (high - low) / middle, len(samples), calls)
 
 
 def calibrate(repeat: Repeat, options: TimingOptions) -> tuple[int, float]:

@@ -166,6 +166,8 @@ class Bench:
         self._guard("the timing", lambda: prepared.loaded.fetch(prepared.buffers))
         self._check(" after repeated calls")
         if watch.keep(repeat, timing):
+            if self._kept is not None:
+                self._guard("the closing", self._kept.loaded.close)
             self._kept = prepared
         else:
             self._guard("the timing", lambda: watch.settle(timing))

@@ -46,7 +46,7 @@ class Yardstick:
 def watched(measure: Callable[[], Timing], yardstick: Yardstick, tries: int = 2) -> Timing:
     """A timing between two looks at the yardstick, again if it was disturbed; the steadier one counts.
 
-    `Timing.pace` says what the yardstick showed. A kernel that was dropped as clearly slower is not repeated.
+    `Timing.pace` says what the yardstick showed.
     """
     kept: Timing | None = None
     for _ in range(tries):
@@ -55,7 +55,7 @@ def watched(measure: Callable[[], Timing], yardstick: Yardstick, tries: int = 2)
         timing = replace(timing, pace=max(before, yardstick.take()))
         if kept is None or (timing.disturbed, timing.pace) < (kept.disturbed, kept.pace):
             kept = timing
-        if kept.gave_up or not interfered(kept):
+        if not interfered(kept):
             break
     assert kept is not None
     return kept
