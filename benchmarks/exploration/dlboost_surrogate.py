@@ -28,10 +28,13 @@ from benchmarks.exploration.objectives import CgaRanking
 from benchmarks.exploration.regression import Floats, Regression
 from benchmarks.exploration.statistics import Run
 from benchmarks.exploration.surrogate import TICK, RegressionBed, Truth, columns
+from benchmarks.exploration.tables import FOLDER
 from heron_cli.session.spaces import bare_spaces
 from heron_cli.trial import Measurement
 
 TITLE = "## DL Boost, on a regression"
+EARLIER = FOLDER / "earlier"
+"""The points of a run of more methods than the tables beside it, most of them disturbed."""
 WITH_SEEDS = ("cga", CgaPlaced.name, "ga-repair", *SEEDED)
 WITHOUT = (*UNSEEDED, CgaUnrefined.name, CgaRanking.name, "model-random", "random")
 METHODS = tuple(dict.fromkeys((*dlboost.COMPARED, *WITH_SEEDS, *WITHOUT, *BLIND)))
@@ -55,7 +58,8 @@ class DlBoostSurrogate(RegressionBed):
     def points(self) -> Mapping[str, list[tuple[Mapping[str, int], Measurement]]]:
         """The recorded values and measurements of each variant; failures are left out."""
         found: dict[str, list[tuple[Mapping[str, int], Measurement]]] = {}
-        for candidate, each in recorded.read(recorded.path_of(self._measured), self._measured).items():
+        path = EARLIER / recorded.path_of(self._measured).name
+        for candidate, each in recorded.read(path, self._measured).items():
             if each.seconds is not None:
                 found.setdefault(candidate.variant, []).append((candidate.values, each))
         return found
@@ -118,11 +122,11 @@ def section(work: Path) -> list[str]:
         TITLE,
         "",
         "Written by `python -m benchmarks.exploration.dlboost_surrogate`. No measurement: the cost is a",
-        "Gaussian process regression on the points that were measured (the section above), which averages",
-        "out what other tenants did. What a disturbance costs is fitted with it, as a power of the pace, and",
-        "left out of the cost; where the pace is not known it counts as the mean. No point is left out.",
-        "Where nothing was measured the truth is the mean, and it is smooth where the machine is not: its",
-        "best is what is fast at a usual moment, not the fastest moment.",
+        "Gaussian process regression on points that were measured, in a run before the one of the section",
+        "above (`tables/earlier`), which averages out what other tenants did. What a disturbance costs is",
+        "fitted with it, as a power of the pace, and left out of the cost; where the pace is not known it",
+        "counts as the mean. No point is left out. Where nothing was measured the truth is the mean, and it",
+        "is smooth where the machine is not: its best is what is fast at a usual moment, not the fastest one.",
         "",
         *_fits(known, best),
         "",
