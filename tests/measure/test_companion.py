@@ -16,7 +16,7 @@ from heron_cli.measure import worker
 from heron_cli.measure.companion import Companion
 from heron_cli.measure.limits import Limits
 from heron_cli.measure.stopwatch import Stopwatch
-from heron_cli.measure.timing import Timing, TimingOptions
+from heron_cli.measure.timing import Timing, TimingOptions, summarise
 from heron_cli.measure.verify import References
 from heron_cli.measure.worker import Bench, Job, WorkerSetup
 from heron_cli.trial import Status
@@ -148,6 +148,22 @@ def test_only_what_is_slow_beside_another_is_dropped_early(slowed: float, rounds
     timing = watch.time(kernel, 1e-3, lambda label: None)
     assert timing.seconds == pytest.approx(slowed / 2 * 1e-3)
     assert len(kernel.slices) >= rounds if rounds else len(kernel.slices) < 20
+
+
+def test_a_moment_that_was_not_good_is_found_out() -> None:
+    """The yardstick missed what slowed the companion to twice its time; slices that agree tell."""
+    paces = itertools.chain([2.0] * 20, itertools.repeat(1.0))
+    companion = Companion(Kernel(1e-3, paces), quiet(2e-3), disturbed=False)
+    timing = companion.beside(Kernel(3e-3, itertools.repeat(2.0)), 6e-3, OPTIONS)
+    assert companion.best == pytest.approx(1e-3)
+    assert timing.pace == pytest.approx(2.0, rel=0.6)
+    companion.settle(OPTIONS)
+    assert companion.beside(Kernel(3e-3), 3e-3, OPTIONS).seconds == pytest.approx(3e-3)
+
+
+@given(st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=40))
+def test_what_slices_agree_on_is_none_of_the_two_shortest(samples: list[float]) -> None:
+    assert summarise(samples, 1).least == sorted(samples)[min(2, len(samples) - 1)]
 
 
 def test_one_slice_that_is_too_short_changes_nothing() -> None:

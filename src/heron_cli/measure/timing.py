@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, isfinite
+from math import ceil, inf, isfinite
 from statistics import median, quantiles
 
 from heron_cli.backends.base import Backend, OwnDevice
@@ -16,6 +16,7 @@ Preemptions = Callable[[], int]
 """How often the system has taken the processor away from this process so far."""
 
 _MOST_CALLS = 1 << 30
+_AGREEING = 3  # slices
 
 
 class TimingError(Exception):
@@ -68,7 +69,8 @@ class Timing:
     `gave_up` says that the kernel was dropped after its first slice, as clearly slower than the incumbent;
     `disturbed` that there were too few slices without preemption, so that the others count as well. `pace` is
     how many times as long as at best a fixed piece of work took before or after (yardstick.py); if the
-    seconds are `corrected`, another kernel beside this one (companion.py).
+    seconds are `corrected`, another kernel beside this one (companion.py). `least`: what some slices agree
+    on, the third shortest per call; a single one may be short because the clock jumped.
     """
 
     seconds: float
@@ -79,6 +81,7 @@ class Timing:
     disturbed: bool = False
     pace: float = 1.0
     corrected: bool = False
+    least: float = inf
 
 
 def summarise(samples: Sequence[float], calls: int) -> Timing:
@@ -87,7 +90,8 @@ def summarise(samples: Sequence[float], calls: int) -> Timing:
     if middle <= 0:
         raise TimingError(f"{calls} calls take {middle} s")
     low, _, high = quantiles(samples, n=4, method="inclusive") if len(samples) > 1 else (middle,) * 3
-    return Timing(middle, (high - low) / middle, len(samples), calls)
+    least = sorted(samples)[:_AGREEING][-1]
+    return Timing(middle, (high - low) / middle, len(samples), calls, least=least)
 
 
 def calibrate(repeat: Repeat, options: TimingOptions) -> tuple[int, float]:
