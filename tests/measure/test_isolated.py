@@ -144,8 +144,12 @@ def test_a_kernel_clearly_behind_is_verified_but_not_timed_for_long(bench: Bench
     (found,) = bench.run("slow", incumbent=1e-6)
     assert (found.status, found.verified) == (Status.OK, True)
     assert found.timing is not None
-    assert found.timing.gave_up
-    assert found.reason == "timing cut short: over 1.5 times the best"
+    assert found.timing.slices < TIMING.least_slices
+    if found.timing.corrected:  # something else went on meanwhile
+        assert "which is made up for" in found.reason
+    else:
+        assert found.timing.gave_up
+        assert found.reason == "timing cut short: over 1.5 times the best"
 
 
 def test_side_by_side_each_kernel_has_its_own_fate(bench: Bench) -> None:
