@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks.onednn.problem import INT8, Types
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -24,6 +26,7 @@ class Case:
     operator: str
     shape: Mapping[str, Any]
     group: Group
+    types: Types = INT8
 
     @property
     def shape_text(self) -> str:

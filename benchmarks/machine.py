@@ -13,7 +13,7 @@ from benchmarks.native import HERE
 from benchmarks.onednn import wheels
 
 PACKAGES = ("apache-tvm", "apache-tvm-ffi", "ortools", "lightgbm", "numpy")
-FLAGS = ("avx512_vnni", "avx_vnni", "amx_int8")
+FLAGS = ("avx512_vnni", "avx512_bf16", "avx_vnni", "amx_int8", "amx_bf16")
 
 
 def describe(core: int) -> dict[str, str]:

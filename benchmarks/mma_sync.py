@@ -32,7 +32,7 @@ TITLE = "## mma.sync alone"
 FINALISTS = 3  # of Triton's configurations, timed in turns with heron's kernel
 _PROSE = """
 Written by `python -m benchmarks.mma_sync`: both sides without wgmma, Triton's PTX checked for it. Triton: the
-fastest of {tried} configurations ({failed} more did not run). Medians of nine rounds in which all take turns,
+fastest of {tried} configurations ({failed} more did not run). Medians of rounds in which all take turns,
 CUDA graphs, warm caches, each of heron's kernels begun when the one before it had ended; all results checked.
 `share`: heron's part of the rate of mma.sync on registers with random operands. `cuBLAS`: PyTorch's product,
 by wgmma.

@@ -123,7 +123,7 @@ def load_best(
     function = opened.function(kernel.symbol)
     address = ctypes.cast(function, ctypes.c_void_p).value
     assert address is not None
-    result = aligned(output, "int32")
+    result = aligned(output, workload.types.output)
     buffers = (*inputs, result)
     return Ours(
         NativeCall(address, tuple(buffer.ctypes.data for buffer in buffers), (opened, buffers)), result

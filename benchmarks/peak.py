@@ -1,4 +1,4 @@
-"""The int8 peak of one core: ``python -m benchmarks.peak``."""
+"""The peak of one core: ``python -m benchmarks.peak`` for int8 by vpdpbusd."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ MULTIPLICATIONS = 28  # vpdpbusd per iteration of the loops in peak.c
 OPERATIONS = 2 * 64  # of one zmm vpdpbusd: 64 products and 64 additions
 CHAIN_CYCLES = 32 * 3  # per iteration of the clock's loop
 FORMS = ("register", "memory", "tile")
+VPDPBUSD = "vpdpbusd"
+TILE_OPERATIONS = {"tdpbusd": 2 * 16 * 16 * 64, "tdpbf16ps": 2 * 16 * 16 * 32}  # of one instruction of AMX
+_TILE_PRODUCTS, _TILE_CYCLES = 6, 16  # per iteration of the loops in peak_tiles.c; of each at best
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,15 @@ class Peak:
     tile: Form
 
 
-def burst(iterations: int = 200_000) -> float:
-    """Operations per second of this core now, in registers; takes some milliseconds."""
+def burst(iterations: int = 200_000, instruction: str = VPDPBUSD) -> float:
+    """Operations per second of this core now, in registers; takes some milliseconds.
+
+    `iterations`: of 28 vpdpbusd; of products of tiles as many as take about as long.
+    """
+    if instruction in TILE_OPERATIONS:
+        rounds = max(1, iterations * MULTIPLICATIONS // (_TILE_PRODUCTS * _TILE_CYCLES))
+        spent: float = _tiles().peak_tiles(list(TILE_OPERATIONS).index(instruction), rounds)
+        return _TILE_PRODUCTS * rounds * TILE_OPERATIONS[instruction] / spent
     library = _library()
     seconds: float = library.peak_multiply(FORMS.index("register"), iterations)
     return MULTIPLICATIONS * iterations * OPERATIONS / seconds
@@ -54,19 +64,20 @@ class Together:
     Virtual CPUs may be two of one physical core, at times.
     """
 
-    def __init__(self, cores: Sequence[int]) -> None:
+    def __init__(self, cores: Sequence[int], instruction: str = VPDPBUSD) -> None:
+        self._instruction = instruction
         self._cores, self._begin = tuple(cores), Barrier(len(cores))
         self._pool = ThreadPoolExecutor(len(self._cores))
 
     def burst(self, iterations: int = 200_000) -> float:
         """Operations per second of all cores together now, in registers; takes some milliseconds."""
-        _library()  # compiled before anyone waits for it
+        _tiles() if self._instruction in TILE_OPERATIONS else _library()  # before anyone waits for it
         return sum(self._pool.map(lambda core: self._on(core, iterations), self._cores))
 
     def _on(self, core: int, iterations: int) -> float:
         os.sched_setaffinity(0, {core})  # of this thread
         self._begin.wait()
-        return burst(iterations)
+        return burst(iterations, self._instruction)
 
     def close(self) -> None:
         """End the threads."""
@@ -82,6 +93,16 @@ def _library() -> ctypes.CDLL:
     library.peak_multiply.restype = ctypes.c_double
     library.peak_clock_chain.argtypes = [ctypes.c_int64]
     library.peak_clock_chain.restype = ctypes.c_double
+    return library
+
+
+@cache
+def _tiles() -> ctypes.CDLL:
+    library = load(HERE / "peak_tiles.c")
+    if not library.peak_tiles_allowed():
+        raise BenchmarkError("this CPU has no AMX, or Linux does not let this process use it (arch_prctl)")
+    library.peak_tiles.argtypes = [ctypes.c_int32, ctypes.c_int64]
+    library.peak_tiles.restype = ctypes.c_double
     return library
 
 

@@ -17,8 +17,8 @@ from benchmarks.buffers import Array
 from benchmarks.onednn.problem import DECONVOLUTION, MATMUL, Problem, Tensor
 
 
-def reference(described: Problem, arrays: Mapping[str, Array]) -> NDArray[np.int32]:
-    """The exact result in the user's layout."""
+def reference(described: Problem, arrays: Mapping[str, Array]) -> Array:
+    """The exact result in the user's layout and output type."""
     exact: NDArray[np.float64] = np.zeros(described.output.shape)
     data, weight = (
         _logical(getattr(described, name), np.ascontiguousarray(arrays[name]).astype(np.float64))
@@ -39,7 +39,7 @@ def reference(described: Problem, arrays: Mapping[str, Array]) -> NDArray[np.int
                 (result.strides[0], result.strides[1] * (result.shape[1] // groups), *result.strides[1:]),
             ),
         )
-    return exact.astype(np.int32)
+    return exact.astype(described.types.output)
 
 
 def _convolve(described: Problem, data: Array, weight: Array, result: Array) -> None:

@@ -7,8 +7,8 @@ short goes on where it stopped: --until ends it in time. Exit code 5 when a bar 
 
 In parts of nine minutes, on 32 CPUs:
 
-    --stage tune --siblings --trials 64,128 --seconds 25 --until 480    # all CPUs: many trials, noisier
-    --stage tune --trials 200 --seconds 30 --until 480                  # one CPU of a core
+    --stage tune --threads 1 --trials 64,128,200 --seconds 25 --until 240
+    --stage tune --threads 2 --trials 64,128,200 --seconds 25 --until 300  # begins with one thread's
     --stage measure --threads 1 --jobs 8 --until 460                    # half of the cores: quieter
     --stage measure --stage page --threads 2 --jobs 8 --until 460       # once more if something is left
 
@@ -22,16 +22,14 @@ import os
 import shutil
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import machine
 from benchmarks.dlboost_operators import limits, measuring, report, tuning
 from benchmarks.dlboost_operators.cases import Case, beside, cases
 from benchmarks.dlboost_operators.slots import apart, divide, physical
 from benchmarks.metaschedule import page
 from benchmarks.native import CACHE, HERE
-from benchmarks.onednn import library, wheels
+from benchmarks.onednn import wheels
 from benchmarks.study import conclude
 
 TUNING = 0.7  # of --until where both tuning and comparing are to be done in it
@@ -61,48 +59,24 @@ class Study:
         )
         self.save()
         work = [
-            tuning.Work(case, threads, trials, options.seconds)
+            tuning.Work(case, threads, options.target, trials, options.seconds)
             for trials in options.trials
             for threads in options.threads
             for case in self.cases
         ]
-        tuning.tune(work, self.slots, tuning.Plan(options.target, self.db, options.seed, until))
+        tuning.tune(work, self.slots, tuning.Plan(self.db, options.seed, until))
 
     def measure(self) -> None:
         """Compare every workload that is not compared yet."""
-        from heron_cli.backends.x86.host import Host
-
-        caches = Host().cache_sizes()
-        self.results.machine = machine.describe(self.slots[0].cores[0])
-        for slot in self.slots:
-            key = str(slot.threads)
-            if key not in self.results.memory:
-                self.results.memory[key] = [asdict(each) for each in limits.levels(slot.cores, caches)]
-        self.save()
-        library.build()  # once, before several processes need it
-        memory = {int(key): limits.to_levels(found) for key, found in self.results.memory.items()}
-        plan = measuring.Plan(
-            self.options.target,
-            self.db,
-            self.options.work / "libraries",
-            self.until,
-            self.options.processes,
-            memory=memory,
-            caches=caches,
-        )
+        libraries = self.options.work / "libraries"
+        plan = measuring.Plan(self.db, libraries, self.until, self.options.processes)
         work = [
-            measuring.Work(case, threads)
+            measuring.Work(case, threads, self.options.target)
             for threads in self.options.threads
             for case in self.cases
             if self.options.again or not self.results.compared(case.name, threads)
         ]
-        measuring.measure(work, self.slots, plan, self._take)
-
-    def _take(self, result: tuple[str, int, list[dict[str, object]] | str]) -> None:
-        name, threads, found = result
-        self.results.put(name, threads, found)
-        self.save()
-        tuning.say(report.line(self.results, name, threads))
+        measuring.compare(self.results, work, self.slots, plan, self.save)
 
     def page(self) -> None:
         """Count the trials and write the page."""

@@ -6,11 +6,12 @@ Layers of MobileNet beside them, depthwise ones, are compared and not held to a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any
 
 from benchmarks.native import HERE
+from benchmarks.onednn.problem import BFLOAT16, INT8, Types
 
 WORKLOADS = HERE.parent / "configs" / "workloads"
 FILES = ("heron-operators-dlboost", "networks/resnet50-int8")
@@ -41,6 +42,7 @@ class Case:
     shape: Mapping[str, Any]
     family: str
     count: int = 1
+    types: Types = INT8
 
 
 def bar(family: str) -> float:
@@ -77,16 +79,22 @@ def workloads(name: str) -> list[Any]:
 
 def workload_of(case: Case) -> Any:
     """The case as heron's workload."""
-    for name in (*FILES, *BESIDE):
-        for each in workloads(name):
-            if _name(name, each.name) == case.name:
-                return each
-    raise KeyError(case.name)
+    from heron_cli.operators.workload import make
+
+    accumulate = "int32" if case.types == INT8 else "float32"
+    dtypes = {**asdict(case.types), "accumulate": accumulate}
+    return make(case.operator, case.shape, name=case.name, dtypes=dtypes, count=case.count)
+
+
+@cache
+def floats() -> tuple[Case, ...]:
+    """The same in bfloat16."""
+    return tuple(replace(case, name=f"{case.name} bf16", types=BFLOAT16) for case in cases())
 
 
 def find(name: str) -> Case:
     """The case of this name; raises KeyError."""
-    for case in (*cases(), *beside()):
+    for case in (*cases(), *beside(), *floats()):
         if case.name == name:
             return case
     raise KeyError(name)

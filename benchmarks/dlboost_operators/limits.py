@@ -10,12 +10,12 @@ from typing import Any
 
 from benchmarks.native import HERE, BenchmarkError, load
 from benchmarks.onednn.problem import CONVOLUTION, DECONVOLUTION, MATMUL, Problem
+from heron_cli.elements import BYTES
 
 _DRAM_BYTES = 1 << 30  # for each thread; more than a share of any last-level cache
 _SECONDS = 0.04
 _PAGE = 4096
 _KINDS = ("read", "write", "write past caches")  # by the numbers of bandwidth.c
-_WIDTH = {"input": 1, "weight": 1, "output": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,10 @@ def real_products(problem: Problem, operations: int) -> int:
 
 def moved_bytes(problem: Problem) -> dict[str, int]:
     """Bytes of each operand that a call must touch: a strided window may pass over parts of the input."""
-    sizes = {name: math.prod(getattr(problem, name).shape) * each for name, each in _WIDTH.items()}
+    sizes = {
+        name: math.prod(getattr(problem, name).shape) * BYTES[getattr(problem.types, name)]
+        for name in ("input", "weight", "output")
+    }
     if problem.kind != CONVOLUTION:  # a transposed convolution writes all of its output
         return sizes
     window, space = problem.window, slice(2, None)

@@ -6,20 +6,22 @@ import os
 import shutil
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks import machine
 from benchmarks.dlboost_operators.cases import Case, workload_of
-from benchmarks.dlboost_operators.limits import Level, again, level_of
+from benchmarks.dlboost_operators.limits import Level, again, level_of, levels, to_levels
+from benchmarks.dlboost_operators.report import Results, label, line
 from benchmarks.dlboost_operators.side import Side
 from benchmarks.dlboost_operators.slots import Slot
 from benchmarks.dlboost_operators.tuning import in_slots, items, say, settle
 from benchmarks.native import HERE, BenchmarkError
-from benchmarks.onednn import problem
-from benchmarks.peak import Together
+from benchmarks.onednn import VNNI, library, problem
+from benchmarks.peak import VPDPBUSD, Together
 
 _GRACE = 90.0
 _REST = (0.004, 0.06)
@@ -45,17 +47,27 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Compare one workload on so many threads."""
+    """Compare one workload, tuned for `target` on so many threads, with oneDNN or another target's kernel.
+
+    `instruction`: whose peak on registers (`peak.burst`) sets the limit.
+    """
 
     case: Case
     threads: int
+    target: str
+    against: str = ""  # a target; oneDNN where empty
+    instruction: str = VPDPBUSD
+
+    @property
+    def label(self) -> str:
+        """What the comparison is called in the results."""
+        return label(self.case, self.against)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How: `processes` times with new buffers, `rounds` of bursts of `seconds`, `most` seconds in all."""
 
-    target: str
     db: Path
     libraries: Path
     until: float
@@ -63,13 +75,37 @@ class Plan:
     rounds: int = 15
     seconds: float = 0.02
     most: float = 6.0
+    isa: str = VNNI  # the highest instruction set of oneDNN
     memory: Mapping[int, Sequence[Level]] = field(default_factory=dict)  # levels by number of threads
     caches: Mapping[str, int] = field(default_factory=dict)
 
 
-def measure(work: Sequence[Work], slots: Sequence[Slot], plan: Plan, take: Any) -> None:
-    """Compare all; `take` is given (name, threads, matches or a reason) as each is done."""
-    in_slots(_measurer, work, slots, plan, plan.until + _GRACE, take)
+def compare(
+    results: Results, work: Sequence[Work], slots: Sequence[Slot], plan: Plan, save: Callable[[], None]
+) -> None:
+    """Compare all, and keep in the results what is found as it comes, by `save`.
+
+    So are what is to be said of the machine, and bandwidths, which are measured unless they are known.
+    """
+    from heron_cli.backends.x86.host import Host
+
+    caches = Host().cache_sizes()
+    results.machine = machine.describe(slots[0].cores[0])
+    for slot in slots:
+        key = str(slot.threads)
+        if key not in results.memory:
+            results.memory[key] = [asdict(each) for each in levels(slot.cores, caches)]
+    memory = {int(key): to_levels(found) for key, found in results.memory.items()}
+    save()
+    library.build()  # once, before several processes need it
+
+    def take(result: tuple[str, int, list[dict[str, object]] | str]) -> None:
+        results.put(*result)
+        save()
+        say(line(results, *result[:2]))
+
+    whole = replace(plan, memory=memory, caches=caches)
+    in_slots(_measurer, work, slots, whole, plan.until + _GRACE, take)
 
 
 def _measurer(source: Any, results: Any, slot: Slot, plan: Plan) -> None:
@@ -86,26 +122,32 @@ def _measurer(source: Any, results: Any, slot: Slot, plan: Plan) -> None:
         except Exception:  # one workload must not end the others; the page shows the reason
             found = traceback.format_exc(limit=-3)
         if isinstance(found, str):
-            say(f"measure {work.case.name} {work.threads}t: {found}")
-        results.put((work.case.name, work.threads, found))
+            say(f"measure {work.label} {work.threads}t: {found}")
+        results.put((work.label, work.threads, found))
 
 
 def _matches(work: Work, plan: Plan, cores: Sequence[int]) -> list[Match]:
-    library = _export(work, plan)
+    ours = _export(work, work.target, plan)
+    theirs = ["--library", str(_export(work, work.against, plan))] if work.against else []
     paths = [str(HERE.parent / "src"), os.environ.get("PYTHONPATH", "")]
     # plain pages for every buffer: numpy would ask for huge ones for its large arrays only
     # and a core for each thread of oneDNN, so that the system never puts two on one
     environment = {**os.environ, "NUMPY_MADVISE_HUGEPAGE": "0", "OMP_PROC_BIND": "true"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    return [_match(work, plan, cores, library, seed, environment) for seed in range(plan.processes)]
+    sides = (theirs or ["--onednn", "--isa", plan.isa], ["--library", str(ours)])
+    return [_match(work, plan, cores, sides, seed, environment) for seed in range(plan.processes)]
 
 
 def _match(
-    work: Work, plan: Plan, cores: Sequence[int], library: Path, seed: int, environment: Mapping[str, str]
+    work: Work,
+    plan: Plan,
+    cores: Sequence[int],
+    sides: tuple[list[str], list[str]],
+    seed: int,
+    environment: Mapping[str, str],
 ) -> Match:
     level = level_of(problem(work.case), plan.memory[work.threads])
     common = ["--case", work.case.name, "--threads", str(work.threads), "--seed", str(seed)]
-    sides = [["--onednn"], ["--library", str(library)]]
     with (
         Side.start([*common, *sides[0]], dict(environment)) as theirs,
         Side.start([*common, *sides[1]], dict(environment)) as ours,
@@ -113,7 +155,7 @@ def _match(
         calls = [max(1, round(plan.seconds / side.estimate)) for side in (theirs, ours)]
         length = sum(max(plan.seconds, side.estimate) for side in (theirs, ours))
         rounds = max(5, min(plan.rounds, int(plan.most / plan.processes / length)))
-        with closing(Together(cores[: work.threads])) as together:
+        with closing(Together(cores[: work.threads], work.instruction)) as together:
 
             def peak() -> float:
                 time.sleep(_REST[work.threads > 1])
@@ -128,18 +170,16 @@ def _match(
         return Match(bursts, (theirs.exact, ours.exact), theirs.name, memory)
 
 
-def _export(work: Work, plan: Plan) -> Path:
-    """A library with this one kernel; a process opens only one."""
+def _export(work: Work, target: str, plan: Plan) -> Path:
+    """A library of this comparison with this one kernel; a process opens only one."""
     from heron_cli import session
     from heron_cli.accelerator.loader import load
     from heron_cli.records import Store
 
-    name = "".join(c if c.isalnum() else "-" for c in work.case.name)
-    library = plan.libraries / f"{name}-{work.threads}"
-    shutil.rmtree(library, ignore_errors=True)
-    library.parent.mkdir(parents=True, exist_ok=True)
+    name = "".join(c if c.isalnum() else "-" for c in f"{work.label} {Path(target).stem}")
+    folder = plan.libraries / f"{name}-{work.threads}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with Store.open(plan.db, read_only=True) as store:
-        session.export(
-            store, load(plan.target), library, threads=work.threads, workloads=[workload_of(work.case)]
-        )
-    return library.resolve()
+        session.export(store, load(target), folder, threads=work.threads, workloads=[workload_of(work.case)])
+    return folder.resolve()

@@ -19,21 +19,22 @@ from benchmarks.dlboost_operators.cases import (
     bar,
     beside,
     cases,
+    find,
+    floats,
 )
 from benchmarks.dlboost_operators.limits import Level, Limit, limit, to_levels
 from benchmarks.onednn import problem
 from benchmarks.timing import geomean
 
 _PROSE = """
-u8 × s8 → s32. Each side runs in a process of its own on the same pinned cores; bursts of about 20 ms
+{types}. Each side runs in a process of its own on the same pinned cores; bursts of about 20 ms
 alternate, A B A B …, wall clock, and a whole comparison is repeated with new processes and buffers.
 Several workloads are compared at once, on other cores. The ratio is oneDNN's time / heron's: the
 median over processes of the median over pairs of bursts, with the range over processes. Both get the
 same operands; packing a constant weight is timed on neither side, bmm's operands are packed within the
-timed call. Results are compared in full with a reference of the benchmark's own. oneDNN is held to
-AVX-512 VNNI, the instructions of heron's target.
+timed call. Results are compared in full with a reference of the benchmark's own. {held}
 
-The limit is the longest of: products with real elements (no padding) at the core's peak of zmm vpdpbusd
+The limit is the longest of: products with real elements (no padding) at the core's peak of {instruction}
 on registers; bytes of both inputs (of those that are read at all) over the read bandwidth, and of the
 output over the write bandwidth, of the smallest level that holds all three. The peak of all threads'
 cores at once is measured before, between and after every pair of bursts (the least counts), the
@@ -48,13 +49,18 @@ _QUIET = 0.85  # of the most operations a second: less, and something else was o
 _LEAST_BURSTS = 5
 _HEAD = (
     "| workload | family | oneDNN µs | heron µs | oneDNN / heron | limit µs | limit / heron | at best | by "
-    "| exact | variant | oneDNN |"
+    "| exact | variant | oneDNN "
 )
+
+
+def label(case: Case, against: str = "") -> str:
+    """What a comparison is called: with oneDNN, or with the kernel for another target."""
+    return f"{case.name} / {Path(against).stem}" if against else case.name
 
 
 @dataclass(slots=True)
 class Results:
-    """Everything so far. Keys are "name|threads", of `memory` threads.
+    """Everything so far. Keys are "label|threads", of `memory` threads.
 
     `matches` holds a list of comparisons, or the reason why there is none; `notes` are remarks for the page.
     """
@@ -84,15 +90,20 @@ def read(path: Path) -> Results:
     return Results(**json.loads(path.read_text())) if path.exists() else Results()
 
 
-def count(db: Path) -> dict[str, dict[str, Any]]:
-    """Of every workload and number of threads in the store: trials, those that failed and why."""
+def count(db: Path, target: str | None = None, against: str = "") -> dict[str, dict[str, Any]]:
+    """Of every workload and number of threads in the store: trials, those that failed and why.
+
+    Only those for the accelerator of the name `target`, if one is given; it is called so beside that of which
+    `against` is the other side.
+    """
     from benchmarks.dlboost_operators.cases import workload_of
     from heron_cli.records import Purpose, Query, Store
 
-    names = {workload_of(case).key: case.name for case in reversed((*cases(), *beside()))}
+    every = reversed((*cases(), *beside(), *floats()))
+    names = {workload_of(case).key: label(case, against) for case in every}
     found: dict[str, dict[str, Any]] = {}
     with Store.open(db, read_only=True) as store:
-        for record in store.all(Query(purpose=Purpose.TRIAL)):
+        for record in store.all(Query(purpose=Purpose.TRIAL, target=target)):
             key = f"{names.get(record.workload, record.workload)}|{record.threads}"
             entry = found.setdefault(
                 key, {"trials": 0, "failed": 0, "reasons": {}, "best": None, "variant": ""}
@@ -127,11 +138,12 @@ class Row:
     at_best: float
 
 
-def row(results: Results, case: Case, threads: int) -> Row | None:
+def row(results: Results, case: Case, threads: int, against: str = "") -> Row | None:
     """The row of a workload; None where it was not compared."""
-    if not results.compared(case.name, threads):
+    name = label(case, against)
+    if not results.compared(name, threads):
         return None
-    matches = _quiet(results.matches[f"{case.name}|{threads}"])
+    matches = _quiet(results.matches[f"{name}|{threads}"])
     bursts = [tuple(burst) for match in matches for burst in match["bursts"]]
     ratios = [median(a / b for a, b, _ in match["bursts"]) for match in matches]
     described = problem(case)
@@ -180,13 +192,14 @@ def _rows(results: Results, wanted: Sequence[Case], threads: int) -> list[Row]:
 
 
 def line(results: Results, name: str, threads: int) -> str:
-    """One comparison in a line of text."""
-    every = (*cases(), *beside())
-    found = next((each for each in _rows(results, every, threads) if each.case.name == name), None)
+    """One comparison, by its label, in a line of text."""
+    case, _, against = name.partition(" / ")
+    found = row(results, find(case), threads, against)
     if found is None:
         return f"{name} {threads}t: not compared"
     exact = "" if found.exact else ", NOT EXACT"
-    times = f"oneDNN {found.theirs * 1e6:.2f} µs, heron {found.ours * 1e6:.2f} µs, x{found.ratio:.3f}"
+    theirs, ours = f"{against or 'oneDNN'} {found.theirs * 1e6:.2f} µs", f"heron {found.ours * 1e6:.2f} µs"
+    times = f"{theirs}, {ours}, x{found.ratio:.3f}"
     return f"{name} {threads}t: {times}, {found.share:.2f} of the limit ({found.limit.by}){exact}"
 
 
@@ -231,7 +244,14 @@ def _bars(found: list[Row]) -> list[tuple[str, float, float]]:
 
 def render(results: Results) -> str:
     """The whole page."""
-    sections = [["# Every operator on DL Boost against oneDNN", "", *_method(results)]]
+    prose = method(
+        "u8 × s8 → s32",
+        "oneDNN is held to\nAVX-512 VNNI, the instructions of heron's target.",
+        "zmm vpdpbusd",
+    )
+    command = "python -m benchmarks.dlboost_operators"
+    sections = [["# Every operator on DL Boost against oneDNN", "", *circumstances(results, command), *prose]]
+    sections[0] += [f"\n{note}" for note in results.notes]
     failures = failed_bars(results)
     bars = ["## Bars", ""]
     for threads in _threads(results):
@@ -254,20 +274,25 @@ def render(results: Results) -> str:
         for threads in _threads(results)
     ]
     sections += _beside(results)
-    sections.append(["## Trials", "", *_trials(results)])
+    sections.append(["## Trials", "", *trials(results)])
     return "\n\n".join("\n".join(section) for section in sections) + "\n"
 
 
-def _method(results: Results) -> list[str]:
+def method(types: str, held: str, instruction: str) -> list[str]:
+    """How it was measured: of what element types, what oneDNN was held to, whose peak sets the limit."""
+    text = _PROSE.format(types=types, held=held, instruction=instruction, quiet=_QUIET)
+    return text.strip().splitlines()
+
+
+def circumstances(results: Results, command: str) -> list[str]:
+    """Who wrote the page, where it was measured, and what tuning was given."""
     return [
-        "Written by `python -m benchmarks.dlboost_operators`; do not edit.",
+        f"Written by `{command}`; do not edit.",
         "",
         *(f"- {label}: {text}" for label, text in results.machine.items()),
         f"- budget: {results.budget}",
         *(_memory(threads, levels) for threads, levels in sorted(results.memory.items())),
         "",
-        *_PROSE.format(quiet=_QUIET).strip().splitlines(),
-        *(f"\n{note}" for note in results.notes),
     ]
 
 
@@ -277,7 +302,7 @@ def _memory(threads: str, levels: list[dict[str, Any]]) -> str:
 
 
 def _table(results: Results, threads: int) -> list[str]:
-    lines = _lines(results, cases(), threads)
+    lines = table(results, cases(), threads)
     network = [each for each in rows(results, threads) if each.case.name.startswith("ResNet-50")]
     if network and len(network) == sum(case.name.startswith("ResNet-50") for case in cases()):
         theirs, ours = (sum(getattr(e, k) * e.case.count for e in network) for k in ("theirs", "ours"))
@@ -294,21 +319,20 @@ def _beside(results: Results) -> list[list[str]]:
         if compared:
             mean = geomean([each.ratio for each in compared])
             head = f"{threads} thread{'s' if threads > 1 else ''}: geometric mean {mean:.3f}"
-            lines += [head, "", *_lines(results, beside(), threads), ""]
+            lines += [head, "", *table(results, beside(), threads), ""]
     return [lines[:-1]] if any(compared for _, compared in found) else []
 
 
-def _lines(results: Results, wanted: Sequence[Case], threads: int) -> list[str]:
-    """The table of some workloads."""
-    lines = [
-        _HEAD,
-        "|---" * 12 + "|",
-    ]
+def table(results: Results, wanted: Sequence[Case], threads: int, against: str = "") -> list[str]:
+    """The table of some workloads, with two columns more where kernels of another target are compared too."""
+    more = f"| {against} µs | {against} / heron " if against else ""
+    lines = [f"{_HEAD}{more}|", "|---" * (14 if against else 12) + "|"]
     for case in wanted:
         found = row(results, case, threads)
         if found is None:
             reason = str(results.matches.get(f"{case.name}|{threads}", "not compared")).strip()
-            lines.append(f"| {case.name} | {case.family} | {reason.splitlines()[-1]} |" + " |" * 9)
+            cells = [case.name, case.family, reason.splitlines()[-1], *[""] * (11 if against else 9)]
+            lines.append("| " + " | ".join(cells) + " |")
             continue
         tuning = results.tunings.get(f"{case.name}|{threads}", {})
         cells = [
@@ -324,12 +348,21 @@ def _lines(results: Results, wanted: Sequence[Case], threads: int) -> list[str]:
             "both" if found.exact else "**no**",
             str(tuning.get("variant", "")),
             found.implementation,
+            *(_beside_it(row(results, case, threads, against)) if against else ()),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
-def _trials(results: Results) -> list[str]:
+def _beside_it(found: Row | None) -> tuple[str, str]:
+    """Cells for the other target's kernel, in turns with the one in the row."""
+    if found is None:
+        return "not compared", ""
+    exact = "" if found.exact else ", **not exact**"
+    return f"{found.theirs * 1e6:.2f}{exact}", f"{found.ratio:.2f}"
+
+
+def trials(results: Results) -> list[str]:
     entries = results.tunings.values()
     if not entries:
         return ["None."]

@@ -21,10 +21,11 @@ _GRACE = 45.0  # seconds that a trial under way and the ranking may take beyond 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Bring one workload to so many trials on so many threads, in at most so many seconds."""
+    """Bring one workload to so many trials for a target on so many threads, in at most so many seconds."""
 
     case: Case
     threads: int
+    target: str
     trials: int
     seconds: float
 
@@ -33,7 +34,6 @@ class Work:
 class Plan:
     """What all workers share. `until` is a moment of time.monotonic after which nothing is begun."""
 
-    target: str
     db: Path
     seed: int
     until: float
@@ -116,7 +116,6 @@ def _tuner(source: Any, results: Any, slot: Slot, plan: Plan) -> None:
     from heron_cli.measure.nurseries import Nurseries
     from heron_cli.records import Store
 
-    accelerator = load(plan.target)
     with Store.open(plan.db) as store, Nurseries() as nurseries:
         for work in items(source):
             left = plan.until - time.monotonic()
@@ -130,9 +129,9 @@ def _tuner(source: Any, results: Any, slot: Slot, plan: Plan) -> None:
                 threads=work.threads,
                 transfer=False,  # how much another process has recorded by now would decide
             )
-            name = f"{work.case.name} {work.threads}t"
+            name = f"{work.case.name} {Path(work.target).stem} {work.threads}t"
             try:
-                task = session.make_task(workload_of(work.case), accelerator, work.threads)
+                task = session.make_task(workload_of(work.case), load(work.target), work.threads)
                 result = session.tune(task, store, settings, nurseries=nurseries)
             except HeronError as error:
                 say(f"tune {name}: {error}")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import statistics
 import subprocess
 import time
@@ -34,7 +35,7 @@ from heron_cli.operators.workload import Workload
 from heron_cli.records import Purpose, Store, best_of, current_versions
 from heron_cli.session import make_task
 
-NODES, ROUNDS, SLICE = 20, 9, 0.003
+NODES, ROUNDS, SLICE = 20, 15, 0.003
 _ALONE = "heron alone"
 MOST_COPIES = 8192
 _ASKED = ("driver_version", "clocks.sm", "clocks.mem", "temperature.gpu", "power.draw")
@@ -168,11 +169,16 @@ def timed(calls: list[Callable[[], Any]]) -> Callable[[], float]:
 
 
 def rounds(sides: _Sides) -> dict[str, tuple[float, float]]:
-    """Median and relative range of each side's slices, which take turns."""
+    """Median and relative range of each side's slices, which take turns in an order drawn anew each round.
+
+    The clock of a GPU at its power limit follows what ran before: no side is to have one predecessor only.
+    """
     slices: dict[str, list[float]] = {name: [] for name in sides}
+    draw, order = random.Random(0), list(sides)
     for _ in range(ROUNDS):
-        for name, side in sides.items():
-            slices[name].append(side())
+        draw.shuffle(order)
+        for name in order:
+            slices[name].append(sides[name]())
     middles = {name: statistics.median(each) for name, each in slices.items()}
     return {name: (middles[name], (max(each) - min(each)) / middles[name]) for name, each in slices.items()}
 

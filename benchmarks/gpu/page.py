@@ -16,8 +16,8 @@ are known to it), each trial verified element by element against numpy, the kern
 against a float64 product by PyTorch. `warm` and `cold` are PyTorch's time over heron's: the faster of
 the calls that PyTorch offers (both memory formats for convolutions, conv1d also as an image of height 1,
 `cudnn.benchmark` on). Both sides are captured and replayed as CUDA graphs by the same code, medians of
-nine rounds in which they take turns. Cold: the calls of a graph go round copies of the operands that
-together are twice as large as the L2 cache. `limit` is the larger of arithmetic at the measured product
+fifteen rounds in which they take turns, each time in another order. Cold: the calls of a graph go round
+copies of the operands that together are twice as large as the L2 cache. `limit` is the larger of arithmetic at the measured product
 rate and operands at the measured copy rate, as a share of heron's warm time; for operands that stay in
 the L2 cache it can exceed 1.
 

@@ -2,6 +2,17 @@
 
 from benchmarks.onednn.library import UNRESTRICTED, VNNI
 from benchmarks.onednn.primitive import Primitive, random_arrays
-from benchmarks.onednn.problem import Problem, Workload, problem
+from benchmarks.onednn.problem import BFLOAT16, INT8, Problem, Types, Workload, problem
 
-__all__ = ["UNRESTRICTED", "VNNI", "Primitive", "Problem", "Workload", "problem", "random_arrays"]
+__all__ = [
+    "BFLOAT16",
+    "INT8",
+    "UNRESTRICTED",
+    "VNNI",
+    "Primitive",
+    "Problem",
+    "Types",
+    "Workload",
+    "problem",
+    "random_arrays",
+]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.native import HERE, BenchmarkError, compile_library
 from benchmarks.onednn import wheels
-from benchmarks.onednn.problem import Problem, Tensor
+from benchmarks.onednn.problem import BFLOAT16, Problem, Tensor
 
 VNNI = "avx512_core_vnni"
 UNRESTRICTED = "default"
@@ -31,6 +31,7 @@ class CProblem(ctypes.Structure):
 
     _fields_ = [
         ("kind", ctypes.c_int32),
+        ("bfloat16", ctypes.c_int32),
         ("spatial", ctypes.c_int32),
         ("dynamic_weight", ctypes.c_int32),
         ("source", CTensor),
@@ -52,6 +53,7 @@ def c_problem(problem: Problem, addresses: tuple[int, int, int]) -> CProblem:
     window = problem.window
     return CProblem(
         problem.kind,
+        int(problem.types == BFLOAT16),
         len(window.kernel),
         int(problem.dynamic_weight),
         source,

@@ -1,4 +1,5 @@
-// oneDNN's u8 x s8 -> s32 matmul, convolution and deconvolution on buffers of the caller, for timing.
+// oneDNN's matmul, convolution and deconvolution on buffers of the caller, for timing: u8 x s8 -> s32, or
+// bf16 x bf16 -> f32.
 // The weight is reordered once, when a primitive is made, into the layout that oneDNN asks for.
 #include <algorithm>
 #include <cstdint>
@@ -48,6 +49,7 @@ struct Tensor {
 
 struct Problem {
     int32_t kind;
+    int32_t bfloat16;       // 1: of both inputs, and the output is f32
     int32_t spatial;        // rank of the window; 0 for matmul
     int32_t dynamic_weight; // 1: the weight is an operand like the others and stays in the user's layout
     Tensor source, weight, destination;
@@ -94,9 +96,11 @@ struct Primitive {
 
 Primitive *make(const Problem &p) {
     using type = dnnl::memory::data_type;
-    auto source = describe(p.source, type::u8), destination = describe(p.destination, type::s32);
-    auto user_weight = describe(p.weight, type::s8);
-    dnnl::memory::desc any(dims(p.weight.dimensions, p.weight.rank), type::s8, dnnl::memory::format_tag::any);
+    auto source = describe(p.source, p.bfloat16 ? type::bf16 : type::u8);
+    auto destination = describe(p.destination, p.bfloat16 ? type::f32 : type::s32);
+    auto weights = p.bfloat16 ? type::bf16 : type::s8;
+    auto user_weight = describe(p.weight, weights);
+    dnnl::memory::desc any(dims(p.weight.dimensions, p.weight.rank), weights, dnnl::memory::format_tag::any);
     auto weight = p.dynamic_weight ? user_weight : any;
     auto stride = dims(p.stride, p.spatial), dilation = dims(p.dilation, p.spatial);
     auto before = dims(p.before, p.spatial), after = dims(p.after, p.spatial);

@@ -12,11 +12,9 @@ from benchmarks.onednn.library import VNNI, c_problem, library
 from benchmarks.onednn.problem import Problem, Workload, problem
 from benchmarks.timing import Burst, NativeCall, sample
 
-DTYPES = {"input": "uint8", "weight": "int8", "output": "int32"}
-
 
 class Primitive:
-    """u8 × s8 → s32, weights packed as oneDNN likes, activations and result in the user's layout.
+    """Weights packed as oneDNN likes, activations and result in the user's layout.
 
     `arrays` holds "input" and "weight" in heron's layouts (see `problem`); the result is in `output`.
     """
@@ -29,7 +27,7 @@ class Primitive:
         self._arrays = {name: arrays[name] for name in ("input", "weight")}
         for name, array in self._arrays.items():
             self._check(name, array)
-        self.output = aligned(self.problem.output.shape, DTYPES["output"])
+        self.output = aligned(self.problem.output.shape, self.problem.types.output)
         addresses = tuple(array.ctypes.data for array in (*self._arrays.values(), self.output))
         message = ctypes.create_string_buffer(512)
         described = c_problem(self.problem, (addresses[0], addresses[1], addresses[2]))
@@ -43,11 +41,10 @@ class Primitive:
         self.call = NativeCall(address, (handle,), self)
 
     def _check(self, name: str, array: Array) -> None:
-        shape = getattr(self.problem, name).shape
-        if array.shape != shape or array.dtype != DTYPES[name] or not array.flags.c_contiguous:
+        shape, dtype = getattr(self.problem, name).shape, getattr(self.problem.types, name)
+        if array.shape != shape or array.dtype.name != dtype or not array.flags.c_contiguous:
             raise BenchmarkError(
-                f"{name} must be a contiguous {DTYPES[name]}{list(shape)}, "
-                f"not {array.dtype}{list(array.shape)}"
+                f"{name} must be a contiguous {dtype}{list(shape)}, not {array.dtype}{list(array.shape)}"
             )
 
     def run(self) -> Array:
@@ -61,12 +58,12 @@ class Primitive:
 
 
 def random_arrays(workload: Workload, seed: int = 0) -> dict[str, Array]:
-    """Inputs over the full range of their types: 0..255 and -128..127."""
+    """Inputs over the full range of their types, 0..255 and -128..127; of floats whole numbers -8..8."""
     import numpy as np
 
     rng = np.random.default_rng(seed)
     described = problem(workload)
     return {
-        "input": random_array(described.input.shape, DTYPES["input"], rng),
-        "weight": random_array(described.weight.shape, DTYPES["weight"], rng),
+        "input": random_array(described.input.shape, described.types.input, rng),
+        "weight": random_array(described.weight.shape, described.types.weight, rng),
     }

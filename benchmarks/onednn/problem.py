@@ -10,20 +10,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 MATMUL, CONVOLUTION, DECONVOLUTION = 0, 1, 2
 SPACE = ("depth", "height", "width")
 
 
+@dataclass(frozen=True, slots=True)
+class Types:
+    """Element types of the operands."""
+
+    input: str
+    weight: str
+    output: str
+
+
+INT8 = Types("uint8", "int8", "int32")
+BFLOAT16 = Types("bfloat16", "bfloat16", "float32")
+
+
 class Workload(Protocol):
-    """Anything with the name of an operator and its shape."""
+    """Anything with the name of an operator, its shape and element types."""
 
     @property
     def operator(self) -> str: ...
     @property
     def shape(self) -> Mapping[str, Any]: ...
+    @property
+    def types(self) -> Types: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +73,15 @@ class Problem:
     operations: int
     groups: int = 1
     dynamic_weight: bool = False
+    types: Types = INT8
 
 
 def problem(workload: Workload) -> Problem:
     """The oneDNN problem of a workload; raises KeyError for a missing shape key, ValueError if unknown."""
+    return replace(_problem(workload), types=workload.types)
+
+
+def _problem(workload: Workload) -> Problem:
     shape = workload.shape
     match workload.operator:
         case "gemm" | "scan":

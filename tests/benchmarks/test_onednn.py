@@ -9,7 +9,7 @@ import pytest
 from benchmarks.buffers import poison
 from benchmarks.cases import GEMM, Case
 from benchmarks.native import BenchmarkError
-from benchmarks.onednn import UNRESTRICTED, Primitive, random_arrays, wheels
+from benchmarks.onednn import BFLOAT16, UNRESTRICTED, Primitive, random_arrays, wheels
 from benchmarks.reference import reference
 
 
@@ -33,6 +33,8 @@ CASES = (
     Case("groups", "conv2d", {**CONV, "height": 7, "width": 8, "groups": 2, "dilation": 2}, GEMM),
     Case("3d", "conv3d", {**CONV, "depth": 4, "height": 5, "width": 6}, GEMM),
     Case("transposed", "conv2d_transpose", {**CONV, "height": 5, "width": 6, "stride": 2}, GEMM),
+    Case("gemm of bf16", "gemm", {"m": 17, "n": 33, "k": 21}, GEMM, BFLOAT16),
+    Case("2d of bf16", "conv2d", {**CONV, "height": 7, "width": 8, "stride": 2}, GEMM, BFLOAT16),
 )
 
 

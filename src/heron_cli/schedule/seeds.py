@@ -17,6 +17,7 @@ import numpy as np
 from heron_cli.distinct import first_of_each
 from heron_cli.schedule.primitives import Split
 from heron_cli.schedule.roofline import BOUND, CYCLES
+from heron_cli.schedule.sharing import Completion
 from heron_cli.schedule.template import Template
 from heron_cli.space import CpBackend, Evaluator, Rows, SolverTimeoutError, Space, TableSampler, Var
 
@@ -28,8 +29,6 @@ PER_PLACE = 3
 SEEDS = 12
 DRAWN = 8192
 """Uniform draws that are ranked by the estimate."""
-COMPLETIONS = 32
-"""Draws that complete a tile shape for several threads; one that shares the work evenly is taken."""
 EFFORT = 1.0
 """Limit of the search for its optimum, in CP-SAT's deterministic time."""
 
@@ -61,7 +60,7 @@ def lower_bound(space: Space, solver: CpBackend | None = None) -> int | None:
     return None if optimum is None else optimum.bound
 
 
-def _shape(template: Template, space: Space) -> list[str]:
+def tile_knobs(template: Template, space: Space) -> list[str]:
     """The knobs of the innermost tile."""
     inner = {f"{split.inner}.{split.axis}" for split in template.all(Split)}
     return [name for name in space.names if name in inner]
@@ -76,7 +75,7 @@ def _near_optima(
     estimates = Evaluator(space).evaluate(Var(CYCLES), pool)
     order = np.argsort(estimates, kind="stable")
     better = _better(space, solver, int(estimates[order[0]]) - 1)
-    columns = [space.names.index(name) for name in _shape(template, space)]
+    columns = [space.names.index(name) for name in tile_knobs(template, space)]
     ranked = np.concatenate([better, pool[order]])
     return [space.values(row) for row in ranked[np.sort(first_of_each(ranked[:, columns]))[:SEEDS]]]
 
@@ -103,22 +102,11 @@ def _by_place(
     if any(knob.name == STORE for knob in space.knobs):  # past the caches is right for few workloads
         strata = [{**stratum, STORE: (0,)} for stratum in strata]
     per_place = PER_PLACE if place else 2 * PER_PLACE
-    rng = np.random.default_rng(0)
     axes = {axis.name for axis in template.einsum.spatial}  # steps of the reduction hardly matter
-    shape = [name for name in _shape(template, space) if name.partition(".")[2] in axes]
-    fair = _fair(template, space)
-    draws = 1 if template.threads == 1 else COMPLETIONS
+    shape = [name for name in tile_knobs(template, space) if name.partition(".")[2] in axes]
+    complete = Completion(template, space, sampler)
     ranked = [
-        _optima(
-            space,
-            solver,
-            objective,
-            stratum,
-            per_place,
-            shape,
-            lambda r: fair(sampler.sample(draws, rng, r)),
-        )
-        for stratum in strata
+        _optima(space, solver, objective, stratum, per_place, shape, complete.draw) for stratum in strata
     ]
     return [found[i] for i in range(per_place) for found in ranked if i < len(found)]
 
@@ -145,21 +133,3 @@ def _optima(
         chosen = {name: (optimum.values[name],) for name in shape}
         found.append(space.values(complete({**restrict, **chosen})))
     return found
-
-
-def _fair(template: Template, space: Space) -> Callable[[Rows], Rows]:
-    """Picks a draw whose parallel iterations are shared evenly among the threads, where there is one."""
-    bind, threads = template.bind, template.threads
-    if bind is None or threads == 1:
-        return lambda rows: rows[0]
-    names = [f"{bind.level}.{split.axis}" for split in template.all(Split) if bind.level in split.levels]
-    evaluator = Evaluator(space)
-
-    def pick(rows: Rows) -> Rows:
-        columns = evaluator.columns(rows)
-        iterations = np.prod([columns[name] for name in names], axis=0)
-        rounds = -(-iterations // threads)
-        picked: Rows = rows[int(np.argmin(rounds * threads / iterations))]
-        return picked
-
-    return pick

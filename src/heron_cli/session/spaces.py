@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from heron_cli.search.problem import PlainProblem, Sampler, VariantSpace
     from heron_cli.space import CpBackend, Evaluator, Rows, Space
 
+    from .elsewhere import Elsewhere
+
 _FEATURES = ("feature.", "roofline.")  # how schedule/ names what it derives for the cost model
 
 
@@ -41,9 +43,11 @@ def make_task(workload: Workload, accelerator: Accelerator, threads: int = 1) ->
     return task
 
 
-def problem(task: Task, settings: Settings, prior: Prior | None = None) -> PlainProblem:
+def problem(
+    task: Task, settings: Settings, prior: Prior | None = None, elsewhere: Elsewhere | None = None
+) -> PlainProblem:
     """What the search works on: the variants that have a point, with `settings.fixed` posted as constraints;
-    `prior` is what is known from other workloads.
+    `prior` is what is known from other workloads, `elsewhere` from other numbers of threads.
 
     Raises InputError when no variant has a knob of `fixed` or that value for it, SpaceEmptyError with the
     reasons when every variant is proven empty.
@@ -64,6 +68,8 @@ def problem(task: Task, settings: Settings, prior: Prior | None = None) -> Plain
             table = TableSampler(space)
             sampler = CpSampler(space) if settings.sampler == "cpsat" else table
             found = seeds(variant.template, space, solver, table)
+            if elsewhere is not None:
+                found = [*elsewhere.seeds(variant, table), *found]
             made = variant_space(task, variant, space, sampler, found)
             kept.append(replace(made, prior=prior))
             bounds.append(lower_bound(variant.space, solver if space is variant.space else None))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from heron_cli.errors import NoValidTrialError
 
 from .bounds import with_machine_bound
+from .elsewhere import Elsewhere
 from .remote import ray_runner, rpc_runner, versions_of
 from .settings import RunnerKind, Settings
 from .spaces import problem
@@ -69,14 +70,17 @@ def make_runner(task: Task, settings: Settings, store: Store, nurseries: Nurseri
 
 
 def _asked(task: Task, store: Store, settings: Settings, on_event: OnEvent | None) -> tuple[Problem, Budget]:
-    """What is searched, warmed up by other shapes where that is asked for, and for how long."""
+    """What is searched, warmed up by other shapes where that is asked for, and for how long. It begins with
+    what other numbers of threads found.
+    """
     from heron_cli.search.events import WarmedUp
     from heron_cli.search.result import Budget
 
     prior = prior_for(task, store) if settings.transfer else None
     if prior is not None and on_event is not None:
         on_event(WarmedUp(prior.trials, len(prior.workloads)))
-    searched = with_machine_bound(problem(task, settings, prior), task, settings)
+    elsewhere = Elsewhere(task, store) if settings.measures else None
+    searched = with_machine_bound(problem(task, settings, prior, elsewhere), task, settings)
     return searched, Budget(settings.trials, settings.seconds, settings.gap)
 
 

@@ -1,0 +1,1 @@
+"""heron's kernels on Intel AMX against oneDNN's: ``python -m benchmarks.amx``."""
