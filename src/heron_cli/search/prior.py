@@ -173,8 +173,10 @@ def _piece(variant: VariantSpace, trials: Sequence[Trial]) -> tuple[Mapping[str,
 
 
 def _named(variant: VariantSpace, rows: Rows) -> dict[str, Floats]:
-    """Columns by name: knobs as log2(1 + |value|), derived features likewise, estimates against the base;
-    sizes of tiles against the workload's work as well, since a share of it means the same in any shape.
+    """Columns by name: knobs as log2(1 + |value|), derived features likewise, estimates against the base.
+
+    Where there is no estimate, sizes of tiles against the workload's work as well: a share of it means the
+    same in any shape.
     """
     found = {f"knob.{name}": np.log2(1.0 + np.abs(rows[:, i])) for i, name in enumerate(variant.names)}
     derived, names = variant.features(rows)
@@ -182,7 +184,7 @@ def _named(variant: VariantSpace, rows: Rows) -> dict[str, Floats]:
     for i, name in enumerate(names):
         column = np.log2(1.0 + np.abs(np.asarray(derived[:, i], dtype=np.float64)))
         found[name] = column - base if name.startswith("roofline.") else column
-        if name.endswith(SIZES):
+        if variant.estimate is None and name.endswith(SIZES):
             found[f"{name} of work"] = column - np.log2(1.0 + variant.work)
     return found
 
