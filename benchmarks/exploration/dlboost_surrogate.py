@@ -20,12 +20,14 @@ import numpy as np
 
 from benchmarks import sections
 from benchmarks.exploration import dlboost, recorded, report, runs, taught
-from benchmarks.exploration.beds import X86_BEDS
+from benchmarks.exploration.beds import X86_BEDS, X86_TOLD, Bed
 from benchmarks.exploration.contestants import BLIND, SEEDED, UNSEEDED, CgaPlaced, CgaUnrefined
 from benchmarks.exploration.curves import curves
 from benchmarks.exploration.measured import MeasuredBed
 from benchmarks.exploration.objectives import CgaRanking
+from benchmarks.exploration.points import Points
 from benchmarks.exploration.regression import Floats, Regression
+from benchmarks.exploration.side_by_side import TOLD_TRIALS, prior_of
 from benchmarks.exploration.statistics import Run
 from benchmarks.exploration.surrogate import TICK, RegressionBed, Truth, columns
 from benchmarks.exploration.tables import FOLDER
@@ -35,6 +37,7 @@ from heron_cli.trial import Measurement
 TITLE = "## DL Boost, on a regression"
 EARLIER = FOLDER / "earlier"
 """The points of a run of more methods than the tables beside it, most of them disturbed."""
+POINTS = "dlboost-points.db"  # of a machine with DL Boost; what transfer learns from
 WITH_SEEDS = ("cga", CgaPlaced.name, "ga-repair", *SEEDED)
 WITHOUT = (*UNSEEDED, CgaUnrefined.name, CgaRanking.name, "model-random", "random")
 METHODS = tuple(dict.fromkeys((*dlboost.COMPARED, *WITH_SEEDS, *WITHOUT, *BLIND)))
@@ -53,6 +56,11 @@ class DlBoostSurrogate(RegressionBed):
     def task(self) -> Any:
         """The workload's task on one thread."""
         return self._measured.task
+
+    @property
+    def operator(self) -> str:
+        """The workload's operator."""
+        return self._measured.operator
 
     @cached_property
     def points(self) -> Mapping[str, list[tuple[Mapping[str, int], Measurement]]]:
@@ -110,6 +118,31 @@ def run(work: Path, seeds: int, trials: int, only: str = "") -> None:
     for seed in range(1, seeds + 1):
         for bed in found:
             runs.compare(kept, bed, METHODS, seed, trials)
+    if (work / POINTS).exists():
+        _transfer(kept, found, work / POINTS, seeds)
+
+
+def _transfer(kept: runs.Runs, found: Sequence[DlBoostSurrogate], path: Path, seeds: int) -> None:
+    """Searches after the measured trials of other shapes, on which no regression was fitted."""
+    told = [MeasuredBed(*each) for each in X86_TOLD]
+    with Points(path) as points:
+        priors = {
+            operator: prior_of([each for each in told if each.operator == operator], points)
+            for operator in {each.operator for each in told}
+        }
+    for bed in found:
+        problem = bed.warm(priors[bed.operator])
+        for label in (runs.WARM, runs.WARM_UNSEEDED):
+
+            def search(
+                seed: int, bed: Bed = bed, label: str = label, problem: Any = problem
+            ) -> Sequence[float]:
+                return runs.costs_of(bed.search(runs.WARM_METHODS[label], seed, dlboost.WARM_TRIALS, problem))
+
+            kept.check(bed.name, label, dlboost.WARM_TRIALS, search)
+            for seed in range(seeds):
+                if not kept.has(bed.name, label, seed, dlboost.WARM_TRIALS):
+                    kept.add(Run(bed.name, label, seed, dlboost.WARM_TRIALS, tuple(search(seed))))
 
 
 def section(work: Path) -> list[str]:
@@ -170,6 +203,21 @@ def section(work: Path) -> list[str]:
             (*dlboost.COMPARED, "model-random-blind"),
             ticks={bed.name: TICK for bed in known},
         ),
+        *_transferred(kept, best),
+    ]
+
+
+def _transferred(kept: Sequence[Run], best: Mapping[str, float]) -> list[str]:
+    if not any(run.method == runs.WARM for run in kept):
+        return []
+    return [
+        "",
+        "### Transfer on the regression",
+        "",
+        f"After {TOLD_TRIALS} measured trials on each of the operator's other shapes, which are those of the",
+        f"section above; all within {dlboost.WARM_TRIALS} trials.",
+        "",
+        *report.transferred(kept, best),
     ]
 
 

@@ -78,6 +78,7 @@ def section(work: Path) -> list[str]:
         "",
         *report.needed(kept, best, (*SEEDED, "cga-unseeded", *BLIND)),
         "",
+        *report.bars(kept, best),
         *report.bars(kept, best, others=report.MEASURED_ALONE),
         "",
         "### Best so far where good points are rare",

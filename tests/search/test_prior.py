@@ -100,6 +100,35 @@ def test_seeds_come_in_the_order_of_the_prior_and_its_own_choice_between_them(pr
     assert [place for place, each in enumerate(batch) if each not in seeds] == [2, 6, 10, 14]
 
 
+def test_the_share_of_the_work_carries_over_to_other_shapes() -> None:
+    """The best tile is a sixteenth of the workload, whatever its size: tiles themselves do not tell."""
+
+    def space_of(m: int, n: int, k: int) -> VariantSpace:
+        def sizes(rows: np.ndarray) -> tuple[np.ndarray, list[str]]:
+            return (rows[:, 1] * rows[:, 2] * rows[:, 4] * rows[:, 5] * rows[:, 7])[:, None], ["tile.work"]
+
+        return replace(variant(m=m, n=n, k=k), features=sizes, work=float(m * n * k))
+
+    def cost_of(space: VariantSpace, rows: np.ndarray) -> np.ndarray:
+        return np.exp(np.abs(np.log(space.features(rows)[0][:, 0] * 16 / space.work)))
+
+    examples = {}
+    for shape in [(64, 96, 128), (256, 192, 256), (768, 768, 512)]:
+        space = space_of(*shape)
+        rows = space.sampler.sample(100, np.random.default_rng(1))
+        known = [
+            Trial(space.candidate(row), Measurement(Status.OK, seconds=float(cost) * space.work))
+            for row, cost in zip(rows, cost_of(space, rows), strict=True)
+        ]
+        examples[str(shape)] = [(space, known)]
+    made = train("gemm", "toy", "digest", examples)
+    assert made is not None
+    new = space_of(1024, 768, 1024)
+    rows = new.sampler.sample(500, np.random.default_rng(2))
+    assert "tile.work of work" in made.columns
+    assert rank(made.predict(new, rows), cost_of(new, rows)) > 0.99
+
+
 def test_few_trials_make_no_model() -> None:
     assert train("gemm", "toy", "digest", told(5)) is None
     assert MINIMUM_TRIALS <= 32

@@ -24,6 +24,7 @@ MINIMUM_TRIALS = 32  # of all workloads together; fewer say little about another
 STEPS = (0, 5, 10, 20, 40, 80, 150, 300)  # how many trees
 TREES = STEPS[-1]
 FOLDS = 5
+SIZES = (".work", ".input", ".weight", ".output")  # how derived features that are sizes of tiles end
 _FAILURE = np.log(2.0)  # a failure counts as twice as slow as its workload's slowest trial
 
 Floats = npt.NDArray[np.float64]
@@ -172,13 +173,19 @@ def _piece(variant: VariantSpace, trials: Sequence[Trial]) -> tuple[Mapping[str,
 
 
 def _named(variant: VariantSpace, rows: Rows) -> dict[str, Floats]:
-    """Columns by name: knobs as log2(1 + |value|), derived features likewise, estimates against the base."""
+    """Columns by name: knobs as log2(1 + |value|), derived features likewise, estimates against the base.
+
+    Where there is no estimate, sizes of tiles against the workload's work as well: a share of it means the
+    same in any shape.
+    """
     found = {f"knob.{name}": np.log2(1.0 + np.abs(rows[:, i])) for i, name in enumerate(variant.names)}
     derived, names = variant.features(rows)
     base = np.log2(1.0 + variant.base(rows)) if variant.estimate is not None else 0.0
     for i, name in enumerate(names):
         column = np.log2(1.0 + np.abs(np.asarray(derived[:, i], dtype=np.float64)))
         found[name] = column - base if name.startswith("roofline.") else column
+        if variant.estimate is None and name.endswith(SIZES):
+            found[f"{name} of work"] = column - np.log2(1.0 + variant.work)
     return found
 
 
