@@ -179,10 +179,12 @@ def _compare(workload: Any, options: argparse.Namespace, built: Sequence[Any]) -
     from heron_cli.operators import registry as operators
     from heron_cli.records import Purpose, Store, best_of
     from heron_cli.session import make_task
+    from heron_cli.session.remote import versions_here
 
     accelerator = load(ACCELERATOR)
     with Store.open(options.work / "heron.db", read_only=True) as store:
-        records = store.trials(workload.key, accelerator.digest, 1, purpose=None)
+        here = versions_here(accelerator)
+        records = store.trials(workload.key, accelerator.digest, 1, here, purpose=None)
     if (best := best_of(records)) is None:
         raise RuntimeError(f"{workload.name} is not tuned")
     candidate = best.trial.candidate

@@ -34,6 +34,7 @@ from heron_cli.operators import registry as operators
 from heron_cli.operators.workload import Workload
 from heron_cli.records import Purpose, Store, best_of, current_versions
 from heron_cli.session import make_task
+from heron_cli.session.remote import versions_here
 
 NODES, ROUNDS, SLICE = 20, 15, 0.003
 _ALONE = "heron alone"
@@ -80,7 +81,8 @@ def compare(workload: Workload, accelerator: Accelerator, store: Store) -> dict[
     torch.backends.cudnn.benchmark = True
     torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction = False
     task = make_task(workload, accelerator)
-    records = store.trials(workload.key, accelerator.digest, 1, purpose=None)
+    # of this GPU alone: another's choice may be a bad one here
+    records = store.trials(workload.key, accelerator.digest, 1, versions_here(accelerator), purpose=None)
     best = best_of(records)
     if best is None:
         raise RuntimeError("not tuned")

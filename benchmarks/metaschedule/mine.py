@@ -80,5 +80,8 @@ def _task(workload: Workload, machine: Machine, threads: int) -> Task:
 
 
 def _records(store: Store, task: Task) -> list[Record]:
+    from heron_cli.session.remote import versions_here
+
     digest = task.accelerator.digest
-    return list(store.trials(task.workload.key, digest, task.threads, purpose=None))
+    here = versions_here(task.accelerator)  # another machine's choice may be a bad one here
+    return list(store.trials(task.workload.key, digest, task.threads, here, purpose=None))
