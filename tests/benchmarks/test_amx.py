@@ -130,7 +130,7 @@ def test_what_is_wrong_or_missing_is_said() -> None:
 def test_every_workload_gets_its_turn_at_tuning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[tuning.Work] = []
     monkeypatch.setattr(tuning, "tune", lambda work, slots, plan: asked.extend(work))
-    options = options_of(["--work", str(tmp_path), "--jobs", "1"])
+    options = options_of(["--work", str(tmp_path), "--out", str(tmp_path / "amx.md"), "--jobs", "1"])
     study = Study(options, MATRICES)
     now = 1000.0
     monkeypatch.setattr("time.monotonic", lambda: now)
@@ -162,7 +162,9 @@ def test_onednn_may_use_amx_and_the_peak_is_that_of_tiles(
     monkeypatch.setattr(
         measuring, "compare", lambda results, work, slots, plan, save: asked.append((work, plan))
     )
-    study = Study(options_of(["--work", str(tmp_path), "--jobs", "1"]), MATRICES)
+    study = Study(
+        options_of(["--work", str(tmp_path), "--out", str(tmp_path / "amx.md"), "--jobs", "1"]), MATRICES
+    )
     study.results = results_with()
     del study.results.matches["GEMM-G1|1"], study.results.matches["GEMM-G1 bf16 / avx512-bf16|1"]
     study.measure(0.0)
