@@ -101,13 +101,7 @@ def compare(runs: Runs, bed: Bed, methods: Sequence[str], seeds: int, trials: in
     def search(method: str, seed: int) -> tuple[float, ...]:
         return costs_of(bed.search(method, seed, trials))
 
-    for method in methods:
-        runs.check(bed.name, method, trials, partial(search, method))
-    for seed in range(seeds):
-        for method in methods:
-            if not runs.has(bed.name, method, seed, trials):
-                runs.add(Run(bed.name, method, seed, trials, search(method, seed)))
-        print(f"{bed.name}: seed {seed}", file=sys.stderr, flush=True)
+    _fill(runs, bed.name, methods, seeds, trials, search)
 
 
 def transfer(runs: Runs, beds: Sequence[Bed], seeds: int, trials: int, told: int) -> None:
@@ -121,13 +115,25 @@ def transfer(runs: Runs, beds: Sequence[Bed], seeds: int, trials: int, told: int
             ) -> tuple[float, ...]:
                 return costs_of(bed.search(WARM_METHODS[label], seed, trials, problem))
 
-            for label in labels:
-                runs.check(bed.name, label, trials, partial(search, label))
-            for seed in range(seeds):
-                for label in labels:
-                    if not runs.has(bed.name, label, seed, trials):
-                        runs.add(Run(bed.name, label, seed, trials, search(label, seed)))
-            print(f"{bed.name}: {', '.join(labels)}", file=sys.stderr, flush=True)
+            _fill(runs, bed.name, labels, seeds, trials, search)
+
+
+def _fill(
+    runs: Runs,
+    bed: str,
+    labels: Sequence[str],
+    seeds: int,
+    trials: int,
+    search: Callable[[str, int], tuple[float, ...]],
+) -> None:
+    """Try what is kept again, and add what is missing, seed by seed."""
+    for label in labels:
+        runs.check(bed, label, trials, partial(search, label))
+    for seed in range(seeds):
+        for label in labels:
+            if not runs.has(bed, label, seed, trials):
+                runs.add(Run(bed, label, seed, trials, search(label, seed)))
+        print(f"{bed}: seed {seed}", file=sys.stderr, flush=True)
 
 
 def _warm(

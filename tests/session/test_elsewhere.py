@@ -11,10 +11,11 @@ from heron_cli.accelerator.loader import load
 from heron_cli.operators.workload import Workload, make
 from heron_cli.records import Record, Store
 from heron_cli.schedule.task import Task, Variant
-from heron_cli.session import Settings
+from heron_cli.session import RunnerKind, Settings
 from heron_cli.session.elsewhere import MOST, Elsewhere
 from heron_cli.session.remote import versions_here
 from heron_cli.session.spaces import problem
+from heron_cli.session.tuning import _asked
 from heron_cli.session.workloads import definition
 from heron_cli.space import TableSampler
 from heron_cli.trial import Candidate, Measurement, Status, Trial
@@ -65,7 +66,7 @@ def unshared(values: dict[str, int]) -> dict[str, int]:
 def seeds(workload: Workload, store: Store, threads: int) -> tuple[Variant, list[dict[str, int]]]:
     task = Task(workload, MACHINE, threads)
     variant = task.variants[0]
-    return variant, Elsewhere(task, store).seeds(variant, TableSampler(variant.space))
+    return variant, Elsewhere(task, store, versions_here(MACHINE)).seeds(variant, TableSampler(variant.space))
 
 
 @pytest.mark.parametrize(("there", "here"), [(1, 2), (2, 1), (2, 3)])
@@ -121,7 +122,35 @@ def test_the_search_begins_with_them() -> None:
     store = Store.in_memory()
     store.add_all(record(GEMM, variant, each, 1e-3) for each in points)
     task = Task(GEMM, MACHINE, 2)
-    (first, *_) = problem(task, Settings(threads=2), None, Elsewhere(task, store)).variants
+    (first, *_) = problem(
+        task, Settings(threads=2), None, Elsewhere(task, store, versions_here(MACHINE))
+    ).variants
     plain, *_ = problem(task, Settings(threads=2)).variants
     made = seeds(GEMM, store, 2)[1]
     assert [dict(each) for each in first.seeds] == [*made, *map(dict, plain.seeds)]
+
+
+def test_tuning_asks_for_them_and_replaying_does_not() -> None:
+    variant, points = drawn(GEMM, 1, 1)
+    store = Store.in_memory()
+    store.add(record(GEMM, variant, points[0], 1e-3))
+    task = Task(GEMM, MACHINE, 2)
+    made = seeds(GEMM, store, 2)[1]
+    assert made
+    for runner, begins in ((RunnerKind.LOCAL, True), (RunnerKind.REPLAY, False)):
+        searched, _ = _asked(task, store, Settings(threads=2, transfer=False, runner=runner), None)
+        assert (list(searched.variants[0].seeds)[: len(made)] == made) is begins
+
+
+def test_a_value_that_is_asked_for_is_kept() -> None:
+    variant, points = drawn(GEMM, 1, 8)
+    store = Store.in_memory()
+    store.add_all(record(GEMM, variant, each, 1e-3 + 1e-6 * i) for i, each in enumerate(points))
+    fixed = {"step.k": points[0]["step.k"]}
+    task = Task(GEMM, MACHINE, 2)
+    held = problem(
+        task, Settings(threads=2, fixed=fixed), None, Elsewhere(task, store, versions_here(MACHINE))
+    )
+    found = list(held.variants[0].seeds)
+    assert unshared(points[0]) in [unshared(dict(each)) for each in found]
+    assert {each["step.k"] for each in found} == set(fixed.values())

@@ -109,7 +109,7 @@ class Bench:
                 for index, outcome in self._compare(ready).items():
                     outcomes[index] = outcome
         finally:
-            for prepared in ready.values():
+            for prepared in (each for each in ready.values() if each is not self._kept):
                 with suppress(RuntimeError):  # after a fault the device may refuse even this
                     prepared.loaded.close()
         return [outcome for outcome in outcomes if outcome is not None]
@@ -166,9 +166,9 @@ class Bench:
         self._guard("the timing", lambda: prepared.loaded.fetch(prepared.buffers))
         self._check(" after repeated calls")
         if watch.keep(repeat, timing):
-            if self._kept is not None:
-                self._guard("the closing", self._kept.loaded.close)
-            self._kept = prepared
+            before, self._kept = self._kept, prepared
+            if before is not None:
+                self._guard("the closing", before.loaded.close)
         else:
             self._guard("the timing", lambda: watch.settle(timing))
         return Outcome(Status.OK, watch.remark(timing), timing)

@@ -17,7 +17,7 @@ ENSEMBLE = 4  # models of differently drawn trials and features; their mean is s
 # On simulated spaces 40 trees at this rate rank as well as 150 at 0.1 and take a third of the time.
 TREES, RATE = 40, 0.25
 # Of what other workloads say an estimate gets wrong. Taken in full it sent searches to where it errs most;
-# some layers of VTA took longer than without it. Of 0.1, 0.25, 0.5 and 1 this was best.
+# some workloads took longer than without it. Of 0.1, 0.25, 0.5 and 1 this was best.
 TRUST = 0.5
 _FAILURE = np.log(2.0)  # a failure ranks as twice as slow as the slowest valid trial
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from heron_cli.errors import HeronError
 
-from .remote import versions_here
 from .spaces import make_task
 
 if TYPE_CHECKING:
@@ -24,15 +23,17 @@ MOST = 8
 
 
 class Elsewhere:
-    """The fastest programs of a workload in the store, measured on other numbers of threads."""
+    """The fastest programs of a workload in the store, measured on other numbers of threads.
 
-    def __init__(self, task: Task, store: Store) -> None:
+    `versions`: of the toolchain and the processor that the search measures with; others do not count.
+    """
+
+    def __init__(self, task: Task, store: Store, versions: Mapping[str, str]) -> None:
         from heron_cli.records import Query
         from heron_cli.records.standing import comparable
 
         self._task, self._tasks = task, dict[int, "Task"]()
         query = Query(workload=task.workload.key, target_digest=task.accelerator.digest, verified=True)
-        versions = versions_here(task.accelerator)
         found = [
             record
             for record in store.all(query)

@@ -79,7 +79,7 @@ def _asked(task: Task, store: Store, settings: Settings, on_event: OnEvent | Non
     prior = prior_for(task, store) if settings.transfer else None
     if prior is not None and on_event is not None:
         on_event(WarmedUp(prior.trials, len(prior.workloads)))
-    elsewhere = Elsewhere(task, store) if settings.measures else None
+    elsewhere = Elsewhere(task, store, versions_of(task, settings)) if settings.measures else None
     searched = with_machine_bound(problem(task, settings, prior, elsewhere), task, settings)
     return searched, Budget(settings.trials, settings.seconds, settings.gap)
 
