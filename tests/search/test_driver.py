@@ -290,6 +290,31 @@ def test_what_is_not_verified_is_never_best() -> None:
     assert best is not None and best.purpose is Purpose.RANKING
 
 
+class Listed(FakeRunner):
+    """Trials take the times of a list, in order; side by side every kernel takes a quarter longer."""
+
+    def __init__(self, times: Sequence[float]) -> None:
+        super().__init__(VARIANTS)
+        self.times, self.given = iter(times), {}
+
+    def measure(self, candidate: Candidate, salt: str = "trial") -> Measurement:
+        if salt == "trial":
+            self.given[candidate] = next(self.times)
+        factor = 1.0 if salt == "trial" else 1.25
+        return Measurement(Status.OK, self.given[candidate] * factor, verified=True)
+
+
+def test_what_is_best_was_measured_beside_the_last_winner() -> None:
+    """A later trial may beat the ranking's winner and yet be slower than the lucky trials of those ranked."""
+    store, runner = Store.in_memory(), Listed([1.0, 1.02, 1.15])
+    search(store, runner, trials=2)
+    best = search(store, runner, seed=1, trials=1).best
+    assert [len(each) for each in runner.reasked] == [2, 3]
+    assert best is not None and (best.purpose, best.cost) == (Purpose.RANKING, 1.25)
+    search(store, runner, seed=1, trials=1)
+    assert len(runner.reasked) == 2, "nothing is new"
+
+
 class Losing(FakeRunner):
     """Loses the device after `after` measurements."""
 

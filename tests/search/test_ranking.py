@@ -33,6 +33,14 @@ def test_nothing_to_decide() -> None:
     assert rivals([]) == rivals([record(1, None)]) == rivals([record(1, 1.0), record(2, 2.0)]) == []
 
 
+def test_what_is_held_to_be_best_takes_part() -> None:
+    lucky = [record(1, 1.0, "a"), record(2, 1.05, "b")]
+    assert tiles(rivals(lucky, record(3, 1.2, "c"))) == [1, 2, 3]
+    assert tiles(rivals(lucky, record(2, 1.2, "b"))) == [1, 2]
+    assert tiles(rivals(lucky, record(4, 1.2, "b"))) == [1, 2], "the same program"
+    assert tiles(rivals([record(1, 1.0)], record(3, 1.2))) == [1, 3], "one trial, and what held before it"
+
+
 def test_modelled_cycles_are_not_measured_again() -> None:
     def modelled(tile: int, cycles: int, verified: bool) -> Record:
         measured = Measurement(Status.OK, cycles=cycles, verified=verified)
@@ -56,7 +64,8 @@ def test_a_ranking_counts_while_nothing_changed() -> None:
     assert not is_ranked(chosen, [])
     assert is_ranked(chosen, [ranked(1, 5), ranked(2, 5)])
     assert not is_ranked(chosen, [ranked(1, 5), ranked(2, 6)]), "not side by side"
-    assert not is_ranked(chosen, [ranked(1, 5), ranked(2, 5), ranked(3, 5)])
+    assert is_ranked(chosen, [ranked(1, 5), ranked(2, 5), ranked(3, 5)])
+    assert is_ranked([chosen[0], ranked(2, 5)], [ranked(1, 5), ranked(2, 5)]), "the winner itself"
     assert not is_ranked([*chosen, record(3, 1.0, at=9)], [ranked(t, 5) for t in (1, 2, 3)]), (
         "a trial came later"
     )

@@ -151,7 +151,7 @@ class Search:
         self.close()
 
     def _rank(self, runner: Runner) -> None:
-        chosen = rivals(self.journal.trials())
+        chosen = rivals(self.journal.trials(), self.journal.best())
         if not chosen or is_ranked(chosen, self.journal.rankings):
             return
         self.on_event(RankingStarted(chosen))

@@ -11,9 +11,11 @@ RIVALS = 8
 MARGIN = 0.1  # as close as this, relative, the order of two of many single trials means little
 
 
-def rivals(trials: Sequence[Record]) -> list[Record]:
+def rivals(trials: Sequence[Record], standing: Record | None = None) -> list[Record]:
     """The fastest trial and at most seven others within 10 % of it, no program twice; fastest first.
 
+    Last comes what is held to be best so far (`standing`), if it is none of them: trials of luckier moments
+    must not keep it out, nor may a trial be held to be best that was never measured beside the winner.
     Trials that ran but were not verified take part, for the ranking verifies them. Empty when there is
     nothing to decide: a single verified trial, or none, or a verified one whose cycles are modelled, which
     are the same every time.
@@ -29,13 +31,16 @@ def rivals(trials: Sequence[Record]) -> list[Record]:
         if same not in seen:
             seen.add(same)
             chosen.append(record)
+    if standing is not None and standing.trial.candidate not in {r.trial.candidate for r in chosen}:
+        same = standing.trial.measurement.program or standing.trial.candidate
+        chosen += [standing] if same not in seen else []
     if chosen and (first := chosen[0].trial.measurement).verified and (len(chosen) == 1 or first.cycles):
         return []
     return chosen
 
 
 def is_ranked(chosen: Sequence[Record], rankings: Sequence[Record]) -> bool:
-    """True when the newest ranking measured exactly these candidates after their trials."""
+    """True when the newest ranking measured all these candidates after their trials."""
     newest = max((record.created for record in rankings), default="")
     ranked = {record.trial.candidate for record in rankings if record.created == newest}
-    return ranked == {r.trial.candidate for r in chosen} and all(r.created < newest for r in chosen)
+    return all(r.trial.candidate in ranked and r.created <= newest for r in chosen)
