@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import cache
 from math import ceil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heron_cli.backends.base import Kernel
 from heron_cli.backends.buffers import aligned_empty
 from heron_cli.backends.cuda.driver import Device, Function, Graph, Memory, Module, encode
+from heron_cli.backends.cuda.exclusive import exclusive
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,13 +22,9 @@ if TYPE_CHECKING:
 _NODES = 50  # launches of one graph
 
 
-@contextmanager
-def alone() -> Iterator[None]:
-    """Waits until no other process of heron's uses the GPU: kernels that share it time each other."""
-    path = Path(tempfile.gettempdir()) / f"heron-gpu-{device().identity}.lock"
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def alone() -> AbstractContextManager[None]:
+    """Waits until no other process of heron's uses the GPU; see `exclusive`."""
+    return exclusive(device().identity)
 
 
 @cache
@@ -62,12 +56,13 @@ class DeviceKernel:
         """The packed form of the weight."""
         assert self._pack is not None and self._packed is not None and self._packed.packed_bytes is not None
         source, target = Memory(weight.nbytes), Memory(self._packed.packed_bytes)
+        result = aligned_empty((target.size,), "uint8")
         try:
-            source.write(weight.ctypes.data)
-            self._pack.launch(self._device.stream, [source.address, target.address])
-            self._device.synchronise()
-            result = aligned_empty((target.size,), "uint8")
-            target.read(result.ctypes.data)
+            with alone():
+                source.write(weight.ctypes.data)
+                self._pack.launch(self._device.stream, [source.address, target.address])
+                self._device.synchronise()
+                target.read(result.ctypes.data)
         finally:
             source.free()
             target.free()
@@ -79,22 +74,23 @@ class DeviceKernel:
             self._upload(buffers)
             self._launch()
             self._device.synchronise()
-        self._memories[-1].read(buffers[-1].ctypes.data)
+            self._memories[-1].read(buffers[-1].ctypes.data)
 
     def repeat(self, buffers: Sequence[Array], count: int) -> float:
         """Seconds for `count` calls in a row, without the gaps that launching leaves."""
-        if not self._memories:
-            self._upload(buffers)
         nodes = min(count, _NODES)
-        if nodes not in self._graphs:
-            self._graphs[nodes] = Graph(self._device, lambda: self._launch(nodes))
         replays = ceil(count / nodes)
         with alone():
+            if not self._memories:
+                self._upload(buffers)
+            if nodes not in self._graphs:
+                self._graphs[nodes] = Graph(self._device, lambda: self._launch(nodes))
             return self._graphs[nodes].replay(replays) * count / (replays * nodes)
 
     def fetch(self, buffers: Sequence[Array]) -> None:
         """Copy the output to the host: after the timing, since it can take longer than the calls."""
-        self._memories[-1].read(buffers[-1].ctypes.data)
+        with alone():
+            self._memories[-1].read(buffers[-1].ctypes.data)
 
     def _upload(self, buffers: Sequence[Array]) -> None:
         if [memory.size for memory in self._memories] != [buffer.nbytes for buffer in buffers]:
