@@ -11,7 +11,7 @@ def put(page: Path, lines: Sequence[str], after: str = "") -> None:
     section of the heading `after`, or to the end.
     """
     text = page.read_text() if page.exists() else ""
-    if f"{lines[0]}\n" in text or f"{after}\n" not in text:
+    if not after or f"{lines[0]}\n" in text or f"{after}\n" not in text:
         before, _, rest = text.partition(f"{lines[0]}\n")
         _, mark, behind = rest.partition("\n## ")
     else:

@@ -41,6 +41,8 @@ def test_a_new_section_goes_behind_the_one_that_is_named(tmp_path: Path) -> None
     assert page.read_text() == "# Page\n\n## First\n\none\n\n## Mine\n\nnewer\n\n## Last\n\nend\n"
     put(page, ["## Other", "", "x"], after="## Nowhere")
     assert page.read_text().endswith("## Last\n\nend\n\n## Other\n\nx\n")
+    put(page, ["## New", "", "y"])
+    assert page.read_text().endswith("## Other\n\nx\n\n## New\n\ny\n")
 
 
 def test_what_stands_before_the_first_section_is_replaced(tmp_path: Path) -> None:
