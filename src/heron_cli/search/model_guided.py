@@ -32,7 +32,6 @@ ELITES = 20  # best of everything seen, kept in every generation
 EVALUATIONS = UNIFORM + GENERATIONS * CHILDREN
 GREEDY = 0.5  # share of a batch with the best predictions; the rest are what single members think best
 CONSIDERED = 800  # rows of the best predictions among which the members choose
-REFINED = 0.25  # share of a batch that may be of a kind that was measured before
 SEED_SHARE = 0.75  # at most this share of a variant's first batch is of seeds
 
 Floats = npt.NDArray[np.float64]
@@ -45,7 +44,7 @@ class ModelGuided(VariantMethod):
     insistent: ClassVar[bool] = False  # whether later batches are of seeds as well, until all are measured
     model: ClassVar[type[CostModel]] = CostModel
     greedy: ClassVar[float] = GREEDY
-    refined: ClassVar[float] = REFINED
+    refined: ClassVar[float] = 0.0  # this share, too, where the variant says less
 
     def learn(self, history: Sequence[Trial]) -> Mapping[str, CostModel]:
         """One model of all trials, as each variant sees it."""
@@ -74,7 +73,8 @@ class ModelGuided(VariantMethod):
             members = model.members(rows)
             kinds = variant.kinds(rows)
             known_kinds = set(variant.kinds(variant.rows([trial.candidate.values for trial in trials])))
-        chosen = self._select(rows, members, kinds, known_kinds, count, taken)
+        refined = round(max(self.refined, variant.refined) * count)
+        chosen = self._select(rows, members, kinds, known_kinds, count, refined, taken)
         fresh = self.fresh(variant, count - len(chosen), taken, rng)
         if variant.prior is None:
             return np.concatenate([seeds, chosen, fresh])
@@ -91,11 +91,12 @@ class ModelGuided(VariantMethod):
         kinds: Sequence[bytes],
         known: set[bytes],
         count: int,
+        refined: int,
         taken: Taken,
     ) -> Rows:
         """The batch: the share `greedy` of it the best predicted, the rest what each member of the ensemble
-        in turn thinks best; all but the share `refined` of kinds that are not known, one of each, as long as
-        there are some.
+        in turn thinks best; all but `refined` rows of kinds that are not known, one of each, as long as there
+        are some.
 
         Members [members, rows] were trained on other draws of the trials, so where they disagree is where
         little is known: picking for one at a time is Thompson sampling (Biometrika 25, 1933) with the
@@ -104,7 +105,7 @@ class ModelGuided(VariantMethod):
         it (Goldberg and Richardson 1987).
         """
         orders = [range(len(rows)), *(np.argsort(scores, kind="stable").tolist() for scores in members)]
-        greedy, refined = round(self.greedy * count), round(self.refined * count)
+        greedy = round(self.greedy * count)
         known = set(known)
         chosen: list[int] = []
 

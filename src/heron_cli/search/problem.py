@@ -14,6 +14,8 @@ from .bound import Bound
 
 Rows = npt.NDArray[np.int64]  # [candidates, knobs], the columns in the order of the space's knobs
 Table = npt.NDArray[np.float64]  # [candidates, features]
+REFINED = 0.25  # share of a batch that may be of kinds measured before, where kinds are all that matters
+UNTOLD = 0.5  # the same where knobs matter that kinds do not tell apart
 
 
 class Knob(Protocol):
@@ -74,9 +76,9 @@ class VariantSpace:
     tells which rows satisfy the constraints, so that records made under other rules are left out;
     `violation` tells by how much each row breaks them, 0 for valid rows and above 0 for others: penalty
     methods follow it. `estimate` is an analytic model's cost of each row, up to a factor, and rows of equal
-    `kind` [n, columns] are one program to it; `work` is the amount of work where there is no estimate.
-    `prior` is what other workloads' trials make of the rows before any of this
-    one's.
+    `kind` [n, columns] are alike to the search, which takes at most the share `refined` of a batch from kinds
+    that were measured before; `work` is the amount of work where there is no estimate. `prior` is what other
+    workloads' trials make of the rows before any of this one's.
     """
 
     name: str
@@ -88,6 +90,7 @@ class VariantSpace:
     violation: Callable[[Rows], npt.NDArray[np.float64]] | None = None
     estimate: Callable[[Rows], npt.NDArray[Any]] | None = None
     kind: Callable[[Rows], npt.NDArray[Any]] | None = None
+    refined: float = REFINED
     work: float = 1.0
     prior: Prior | None = None
 

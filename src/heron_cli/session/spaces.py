@@ -160,7 +160,7 @@ def variant_space(
     """What the search sees of a variant, whose space may be narrower or wider than its own."""
     from heron_cli.operators import registry
     from heron_cli.schedule.roofline import BOUND, CYCLES
-    from heron_cli.search.problem import VariantSpace
+    from heron_cli.search.problem import REFINED, UNTOLD, VariantSpace
     from heron_cli.space import Evaluator
     from heron_cli.space.violation import violation
 
@@ -175,7 +175,8 @@ def variant_space(
         valid=evaluator.valid,
         violation=partial(violation, evaluator),
         estimate=partial(_column, evaluator, CYCLES) if CYCLES in derived else None,
-        kind=partial(_kind, evaluator) if BOUND in derived else None,
+        kind=partial(_kind, evaluator) if BOUND in derived or CYCLES not in derived else None,
+        refined=REFINED if BOUND in derived else UNTOLD,
         work=float(registry.get(task.workload.operator).flops(task.workload)),
     )
 
@@ -185,7 +186,10 @@ def _column(evaluator: Evaluator, name: str, rows: Rows) -> NDArray[np.int64]:
 
 
 def _kind(evaluator: Evaluator, rows: Rows) -> NDArray[np.float64]:
-    """What a roofline that bounds the cost sees of each row; coarser estimates miss knobs that matter."""
+    """What a roofline that bounds the cost sees of each row, or sizes of tiles where nothing is estimated.
+
+    Coarser estimates miss knobs that matter.
+    """
     return _features(evaluator, rows)[0]
 
 
