@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from statistics import median
 
@@ -32,6 +33,7 @@ from benchmarks.exploration.points import Points
 from benchmarks.exploration.runs import WARM, WARM_METHODS, WARM_UNSEEDED, Runs, costs_of
 from benchmarks.exploration.side_by_side import TOLD_METHOD, TOLD_SEED, TOLD_TRIALS, Work
 from benchmarks.exploration.statistics import Run
+from heron_cli.measure.companion import MOST
 from heron_cli.trial import Measurement
 
 TITLE = "## DL Boost"
@@ -136,29 +138,30 @@ def _noise(spaces: Mapping[str, Sequence[Measurement]]) -> list[str]:
     """How far the measured points can be trusted, from what was remarked on them in the tables."""
     rows = []
     for name, points in spaces.items():
-        paces = [pace for each in points if (pace := recorded.pace(each)) is not None and pace > 1.0]
-        disturbed = sum(map(recorded.is_disturbed, points))
+        paces = [pace for each in points if (pace := recorded.pace(each)) is not None]
+        disturbed = sum(each.disturbed for each in points)
         cut = sum(each.reason.startswith("timing cut short") for each in points)
-        quiet = sorted(
-            each.seconds for each in points if each.seconds is not None and not recorded.is_disturbed(each)
-        )
+        quiet = min(each.seconds for each in points if each.seconds is not None and not each.disturbed)
         least = min(each.seconds for each in points if each.seconds is not None)
-        near = sum(each <= quiet[0] / report.SHARE for each in quiet)
+        near = sum(not each.disturbed and (each.seconds or inf) <= quiet / report.SHARE for each in points)
         rows.append(
             f"| {name} | {len(points)} | {disturbed} ({disturbed / len(points):.0%}) "
-            f"| {median(paces) if paces else 1.0:.2f} | {cut} | {quiet[0] / least - 1.0:.0%} | {near} |"
+            f"| {median(paces) if paces else 1.0:.2f} | {sum(pace > MOST for pace in paces)} | {cut} "
+            f"| {quiet / least - 1.0:.0%} | {near} |"
         )
     if not rows:
         return []
     return [
-        "Other tenants used the machine. A point counts as disturbed where a fixed piece of work took over",
-        "1.15 times as long beside it as at best (its pace). What was made up for then was made up for too",
-        "well: the last column but one says by how much the least time of all points is ahead of that of the",
-        "undisturbed. Points that seemed over 1.5 times as slow as the best were cut short and not asked for",
-        "their pace, so that many seem slow that are not. Both are mended since this run.",
+        "Other tenants used the machine. Where a fixed piece of work took over 1.15 times as long as",
+        "at best, a point counts as disturbed and was timed in turns with another kernel; by how many",
+        f"times as long as usual that one took (its pace) was made up for. Above {MOST} that is too much,",
+        "and heron does so no longer (since this run): by what the last column but one says, the least",
+        "time of all points is ahead of that of the undisturbed. Cut short: over 1.5 times the best in a",
+        "few slices. The last column: points that nothing disturbed within 5 % of the best of these.",
         "",
-        "| space | points | disturbed | median pace of these | cut short | made up too well | within 5 % |",
-        "|---|---|---|---|---|---|---|",
+        f"| space | points | disturbed | median pace of these | above {MOST} | cut short | made up too well "
+        "| within 5 % |",
+        "|---|---|---|---|---|---|---|---|",
         *rows,
         "",
     ]

@@ -2,9 +2,8 @@
 
     python -m benchmarks.exploration.dlboost_surrogate          # 20 minutes of one core, no hardware
 
-Other tenants of the machine disturbed most of the points, and each was measured once: on the points
-themselves the best known is a lucky moment. A regression averages that out; it is no measurement. Runs are
-kept in --work as they end; the same command goes on where it stopped.
+Every method and any number of seeds can be run on it, with what was changed since the points were measured.
+It is no measurement. Runs are kept in --work as they end; the same command goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -26,17 +25,13 @@ from benchmarks.exploration.curves import curves
 from benchmarks.exploration.measured import MeasuredBed
 from benchmarks.exploration.objectives import CgaRanking
 from benchmarks.exploration.points import Points
-from benchmarks.exploration.regression import Floats, Regression
 from benchmarks.exploration.side_by_side import TOLD_TRIALS, prior_of
 from benchmarks.exploration.statistics import Run
 from benchmarks.exploration.surrogate import TICK, RegressionBed, Truth, columns
-from benchmarks.exploration.tables import FOLDER
 from heron_cli.session.spaces import bare_spaces
-from heron_cli.trial import Measurement
+from heron_cli.trial import Candidate, Measurement
 
 TITLE = "## DL Boost, on a regression"
-EARLIER = FOLDER / "earlier"
-"""The points of a run of more methods than the tables beside it, most of them disturbed."""
 POINTS = "dlboost-points.db"  # of a machine with DL Boost; what transfer learns from
 WITH_SEEDS = ("cga", CgaPlaced.name, "ga-repair", *SEEDED)
 WITHOUT = (*UNSEEDED, CgaUnrefined.name, CgaRanking.name, "model-random", "random")
@@ -64,22 +59,21 @@ class DlBoostSurrogate(RegressionBed):
 
     @cached_property
     def points(self) -> Mapping[str, list[tuple[Mapping[str, int], Measurement]]]:
-        """The recorded values and measurements of each variant; failures are left out."""
+        """The recorded values and measurements of each variant that nothing disturbed."""
         found: dict[str, list[tuple[Mapping[str, int], Measurement]]] = {}
-        path = EARLIER / recorded.path_of(self._measured).name
-        for candidate, each in recorded.read(path, self._measured).items():
-            if each.seconds is not None:
+        for candidate, each in self.recorded.items():
+            if each.seconds is not None and not each.disturbed:
                 found.setdefault(candidate.variant, []).append((candidate.values, each))
         return found
 
     @cached_property
-    def paces(self) -> Floats:
-        """`recorded.pace` of each point in the order of `points`; NaN where it is not known."""
-        told = [recorded.pace(each) for points in self.points.values() for _, each in points]
-        return np.array([np.nan if pace is None else pace for pace in told])
+    def recorded(self) -> Mapping[Candidate, Measurement]:
+        """All points of the table."""
+        return recorded.read(recorded.path_of(self._measured), self._measured)
 
     @cached_property
-    def _parts(self) -> list[tuple[dict[str, Floats], Floats]]:
+    def truth(self) -> Truth:
+        """What the seconds are where nothing disturbs them."""
         spaces = {space.name: space for space in bare_spaces(self.task)}
         parts = []
         for name, points in self.points.items():
@@ -87,24 +81,8 @@ class DlBoostSurrogate(RegressionBed):
             rows = space.rows([values for values, _ in points])
             seconds = np.array([each.seconds for _, each in points], dtype=np.float64)
             parts.append((columns(space, rows), np.log(seconds) - np.log(space.base(rows))))
-        return parts
-
-    @cached_property
-    def truth(self) -> Truth:
-        """What the seconds would be if nothing had disturbed them.
-
-        The logarithm of the pace is a term of its own: what a disturbance costs is fitted with the rest, and
-        left out of what is predicted. A pace that is not known counts as the mean.
-        """
-        pace = np.log(self.paces)
-        pace = np.where(np.isnan(pace), np.nanmean(pace), pace)
-        found = Truth.fit(self._parts, 0.0, np.stack([np.ones_like(pace), pace], axis=1))
+        found = Truth.fit(parts, 0.0, np.ones((sum(len(labels) for _, labels in parts), 1)))
         return replace(found, level=float(found.regression.coefficients[0]))
-
-    @cached_property
-    def unaware(self) -> Regression:
-        """The regression that takes no notice of the pace, for comparison."""
-        return Truth.fit(self._parts, 0.0, np.ones((len(self.paces), 1))).regression
 
 
 def beds(only: str = "") -> list[DlBoostSurrogate]:
@@ -155,11 +133,8 @@ def section(work: Path) -> list[str]:
         TITLE,
         "",
         "Written by `python -m benchmarks.exploration.dlboost_surrogate`. No measurement: the cost is a",
-        "Gaussian process regression on points that were measured, in a run before the one of the section",
-        "above (`tables/earlier`), which averages out what other tenants did. What a disturbance costs is",
-        "fitted with it, as a power of the pace, and left out of the cost; where the pace is not known it",
-        "counts as the mean. No point is left out. Where nothing was measured the truth is the mean, and",
-        "it is smooth where the machine is not: its best is what is fast at a usual moment.",
+        "Gaussian process regression on the points of the section above that nothing disturbed. Where",
+        "nothing was measured the truth is the mean, and it is smooth where the machine is not.",
         "",
         *_fits(known, best),
         "",
@@ -233,21 +208,17 @@ def _bars(kept: Sequence[Run], best: Mapping[str, float], own: str) -> list[str]
 def _fits(known: Sequence[DlBoostSurrogate], best: Mapping[str, float]) -> list[str]:
     """What each regression was told, and how much it explains of what it was not."""
     lines = [
-        "| space | points | undisturbed | pace not known | variance explained of a fifth left out "
-        "| of the undisturbed in it | the same, pace ignored | standard deviation of what it misses "
-        "| a pace of 1.4 costs | least cost found / least measured |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| space | points | undisturbed | variance explained of a fifth of these left out "
+        "| standard deviation of what it misses | least cost found / least measured |",
+        "|---|---|---|---|---|---|",
     ]
     for bed in known:
-        paces, fitted = bed.paces, bed.truth.regression
-        quiet = paces == 1.0
-        measured = min(each.seconds or np.inf for points in bed.points.values() for _, each in points)
-        found = f"{best[bed.name] * TICK / measured:.2f}" if bed.name in best else ""
+        fitted = bed.truth.regression
+        quiet = [each.seconds or np.inf for points in bed.points.values() for _, each in points]
+        found = f"{best[bed.name] * TICK / min(quiet):.2f}" if bed.name in best else ""
         lines.append(
-            f"| {bed.layer} | {len(paces)} | {quiet.sum()} | {np.isnan(paces).sum()} "
-            f"| {fitted.explained():.0%} | {fitted.explained(quiet):.0%} (of {quiet[fitted.held].sum()}) "
-            f"| {bed.unaware.explained(quiet):.0%} | {np.expm1(fitted.missed.std()):.0%} "
-            f"| {1.4 ** fitted.coefficients[1] - 1.0:.0%} | {found} |"
+            f"| {bed.layer} | {len(bed.recorded)} | {len(quiet)} "
+            f"| {fitted.explained():.0%} | {np.expm1(fitted.missed.std()):.0%} | {found} |"
         )
     return lines
 

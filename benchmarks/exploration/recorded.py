@@ -21,8 +21,7 @@ from heron_cli.records import cost_of
 from heron_cli.trial import Candidate, Measurement, Status
 
 SEARCHED = "python -m benchmarks.exploration.dlboost"
-_PACE = re.compile(r"a fixed piece of work took ([0-9.]+) times as long")
-_CORRECTED = "which is made up for"  # both as heron_cli.measure remarks
+_PACE = re.compile(r" took ([0-9.]+) times as long as ")  # as heron_cli.measure remarks
 
 
 def path_of(bed: MeasuredBed) -> Path:
@@ -70,24 +69,16 @@ def read(path: Path, bed: MeasuredBed) -> dict[Candidate, Measurement]:
 
 def undisturbed(run: Run, points: Iterable[Measurement]) -> Run:
     """The run without what was disturbed, which counts as infinite: its time is no measure of the point."""
-    out = {cost_of(each) for each in points if is_disturbed(each)}
+    out = {cost_of(each) for each in points if each.disturbed}
     return replace(run, costs=tuple(math.inf if cost in out else cost for cost in run.costs))
 
 
-def is_disturbed(found: Measurement) -> bool:
-    """Whether others used the core meanwhile, be it made up for or not."""
-    return found.reason.startswith("timing disturbed")
-
-
 def pace(found: Measurement) -> float | None:
-    """How much longer than at best a fixed piece of work took beside the measurement; 1 where nothing was
-    remarked or what disturbed it was made up for, None where it is not known (timing cut short, or another
-    candidate's).
+    """How much longer than usual another kernel or a fixed piece of work took beside the measurement, where
+    that was remarked.
     """
     told = _PACE.search(found.reason)
-    if told is None:
-        return 1.0 if not found.reason or found.reason.endswith(_CORRECTED) else None
-    return float(told.group(1))
+    return None if told is None else float(told.group(1))
 
 
 def _measurement(seconds: float, remark: str) -> Measurement:

@@ -17,16 +17,14 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Regression:
-    """The posterior mean, with what a fifth of the points, left out for the purpose, says of it.
-
-    `held` are the places of that fifth, `labels` theirs, and `missed` is label less prediction.
+    """The posterior mean, with what a fifth of the points, left out for the purpose, says of it: `labels` are
+    theirs, and `missed` is label less prediction.
     """
 
     points: Floats
     weights: Floats
     coefficients: Floats
     length: float
-    held: npt.NDArray[np.int64]
     labels: Floats
     missed: Floats
 
@@ -51,18 +49,16 @@ class Regression:
         ]
         _, length, noise = min(tried)
         missed = _missed(points[order], labels[order], terms[order], length, noise)
-        held = order[-len(missed) :]
         weights, coefficients = _solve(points, labels, terms, length, noise)
-        return cls(points, weights, coefficients, length, held, labels[held], missed)
+        return cls(points, weights, coefficients, length, labels[order[-len(missed) :]], missed)
 
     def predict(self, points: Floats) -> Floats:
         """[len(points)]."""
         return np.asarray(_kernel(points, self.points, self.length) @ self.weights)
 
-    def explained(self, among: npt.NDArray[np.bool_] | None = None) -> float:
-        """The share of the variance of the left-out labels that is explained; `among` [points] picks some."""
-        which = slice(None) if among is None else among[self.held]
-        return 1.0 - float(np.mean(self.missed[which] ** 2) / np.var(self.labels[which]))
+    def explained(self) -> float:
+        """The share of the variance of the left-out labels that is explained."""
+        return 1.0 - float(np.mean(self.missed**2) / np.var(self.labels))
 
 
 def _kernel(one: Floats, other: Floats, length: float) -> Floats:

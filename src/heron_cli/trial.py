@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+DISTURBED = "timing disturbed"  # how the reason begins of a measurement that something disturbed
+
 
 class Status(StrEnum):
     """What became of a candidate."""
@@ -56,6 +58,11 @@ class Measurement:
     run_seconds: float = 0.0
     program: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether something else used the processor meanwhile, be it made up for or not."""
+        return self.reason.startswith(DISTURBED)
 
 
 @dataclass(frozen=True, slots=True)

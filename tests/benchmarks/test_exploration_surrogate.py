@@ -36,39 +36,39 @@ def test_a_regression_finds_what_is_smooth_and_what_each_term_costs(count: int) 
     level = fitted.coefficients[0]
     assert np.abs(fitted.predict(new) + level - 7.0 - smooth(new)).mean() < 0.1  # the load is left out
     assert fitted.explained() > 0.9
-    assert len(fitted.held) == count - count * 4 // 5
-    assert np.array_equal(fitted.labels, labels[fitted.held])
+    assert len(fitted.labels) == len(fitted.missed) == count - count * 4 // 5
+    assert set(fitted.labels) < set(labels)
 
 
 def test_noise_is_not_explained() -> None:
     rng = np.random.default_rng(2)
     fitted = Regression.fit(rng.normal(size=(300, 3)), rng.normal(size=300))
     assert fitted.explained() < 0.2
-    some = np.arange(300) % 2 == 0
-    missed, labels = fitted.missed[some[fitted.held]], fitted.labels[some[fitted.held]]
-    assert fitted.explained(some) == pytest.approx(1.0 - np.mean(missed**2) / np.var(labels))
 
 
 @pytest.mark.parametrize(
     ("timing", "pace"),
     [
-        (Timing(1e-6, 0.0, 9, 9, pace=1.01), 1.0),
+        (Timing(1e-6, 0.0, 9, 9, pace=1.01), None),
         (Timing(1e-6, 0.0, 9, 9, pace=1.39), 1.39),
-        (Timing(1e-6, 0.0, 9, 9, pace=1.39, corrected=True), 1.0),  # made up for
+        (Timing(1e-6, 0.0, 9, 9, pace=1.39, corrected=True), 1.39),
+        (Timing(1e-6, 0.0, 9, 9, pace=2.5, corrected=True), 2.5),
         (Timing(1e-6, 0.0, 9, 9, disturbed=True), None),
         (Timing(1e-6, 0.0, 1, 9, gave_up=True), None),
     ],
 )
 def test_the_pace_is_what_heron_remarks(timing: Timing, pace: float | None) -> None:
     reason = Stopwatch(TimingOptions()).remark(timing)
-    assert recorded.pace(Measurement(Status.OK, 1e-6, verified=True, reason=reason)) == pace
+    found = Measurement(Status.OK, 1e-6, verified=True, reason=reason)
+    assert recorded.pace(found) == pace
+    assert found.disturbed == (pace is not None or timing.disturbed)
 
 
 def test_a_surrogate_ranks_as_the_measured_points_do() -> None:
     points = [
         (variant, values, each.seconds) for variant, mine in BED.points.items() for values, each in mine
     ]
-    assert len(points) == len(BED.paces)
+    assert 0 < len(points) < len(BED.recorded)  # disturbed ones are left out
     spaces = {space.name: space for space in BED.problem.variants}
     asked = [
         spaces[variant].candidate(spaces[variant].rows([values])[0]) for variant, values, _ in points[::7]
@@ -77,8 +77,7 @@ def test_a_surrogate_ranks_as_the_measured_points_do() -> None:
     assert np.array_equal(costs, BED.costs(asked))
     seconds = np.array([each for _, _, each in points[::7]])
     assert spearmanr(costs, seconds).statistic > 0.9
-    # the costs are those of an undisturbed machine
-    assert np.median(np.log(costs * 1e-12 / seconds)) < 0.0
+    assert np.abs(np.log(costs * 1e-12 / seconds)).mean() < 0.1
     assert 0.5 < BED.truth.regression.explained() < 1.0
 
 
@@ -98,7 +97,7 @@ def test_the_section_is_written_from_the_runs(tmp_path: Path, monkeypatch: pytes
         runs.add(Run(BED.name, method, 0, 2, costs))
     text = "\n".join(dlboost_surrogate.section(tmp_path))
     assert text.startswith(f"{dlboost_surrogate.TITLE}\n")
-    assert f"| {BED.layer} | 1564 | 114 |" in text
+    assert f"| {BED.layer} | {len(BED.recorded)} | {len(BED.truth.regression.points)} |" in text
     assert "needs 1/2.0: **missed**" in text  # random: 4 for never, cga: 2
     assert "0 of 2 |" in text
     assert "1e-09 s" in text

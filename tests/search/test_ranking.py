@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from heron_cli.records import Purpose, Record
 from heron_cli.search.ranking import is_ranked, rivals
-from heron_cli.trial import Candidate, Measurement, Status, Trial
+from heron_cli.trial import DISTURBED, Candidate, Measurement, Status, Trial
 
 
 def record(tile: int, seconds: float | None, program: str = "", verified: bool = True, at: int = 0) -> Record:
@@ -39,6 +39,19 @@ def test_what_is_held_to_be_best_takes_part() -> None:
     assert tiles(rivals(lucky, record(2, 1.2, "b"))) == [1, 2]
     assert tiles(rivals(lucky, record(4, 1.2, "b"))) == [1, 2], "the same program"
     assert tiles(rivals([record(1, 1.0)], record(3, 1.2))) == [1, 3], "one trial, and what held before it"
+
+
+def test_lucky_times_of_disturbed_trials_do_not_keep_others_out() -> None:
+    def made_up(tile: int, seconds: float) -> Record:
+        found = record(tile, seconds)
+        measured = replace(
+            found.trial.measurement, reason=f"{DISTURBED}: another kernel took 2 times as long"
+        )
+        return replace(found, trial=replace(found.trial, measurement=measured))
+
+    lucky = [made_up(tile, 0.6 + tile / 1000) for tile in range(10)]
+    assert tiles(rivals([*lucky, record(20, 1.0), record(21, 1.05), record(22, 1.2)])) == [0, 1, 2, 3, 20, 21]
+    assert tiles(rivals(lucky)) == list(range(8)), "nothing else is known"
 
 
 def test_modelled_cycles_are_not_measured_again() -> None:

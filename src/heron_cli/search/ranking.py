@@ -8,11 +8,16 @@ from ..records import Record
 from ..trial import Candidate
 
 RIVALS = 8
+DISTURBED = 4  # of these, where others are near
 MARGIN = 0.1  # as close as this, relative, the order of two of many single trials means little
 
 
 def rivals(trials: Sequence[Record], standing: Record | None = None) -> list[Record]:
     """The fastest trial and at most seven others within 10 % of it, no program twice; fastest first.
+
+    Times of disturbed trials are less to be trusted, and the fastest of many are those that were made up for
+    too well: where there are others, they count as no faster than the fastest of these for the 10 %, and at
+    most four take part.
 
     Last comes what is held to be best so far (`standing`), if it is none of them: trials of luckier moments
     must not keep it out, nor may a trial be held to be best that was never measured beside the winner.
@@ -22,12 +27,17 @@ def rivals(trials: Sequence[Record], standing: Record | None = None) -> list[Rec
     """
     timed = [record for record in trials if record.cost is not None]
     timed.sort(key=lambda record: (record.cost or 0.0, record.created, record.position))
+    quiet = [record for record in timed if not record.trial.measurement.disturbed]
+    fastest = (quiet or timed)[:1]
     chosen: list[Record] = []
     seen: set[Candidate | str] = set()
     for record in timed:
-        if len(chosen) == RIVALS or (record.cost or 0.0) > (timed[0].cost or 0.0) * (1 + MARGIN):
+        if len(chosen) == RIVALS or (record.cost or 0.0) > (fastest[0].cost or 0.0) * (1 + MARGIN):
             break
-        same = record.trial.measurement.program or record.trial.candidate
+        measured = record.trial.measurement
+        if quiet and measured.disturbed and sum(r.trial.measurement.disturbed for r in chosen) == DISTURBED:
+            continue
+        same = measured.program or record.trial.candidate
         if same not in seen:
             seen.add(same)
             chosen.append(record)
