@@ -154,6 +154,18 @@ def test_interleaving_takes_turns_and_gives_all_the_same_number_of_slices() -> N
     assert "".join(log[-3 * OPTIONS.rounds :]) == "ABC" * OPTIONS.rounds
 
 
+def test_who_hears_whose_turn_it_is_disturbs_no_slice() -> None:
+    taken, told = [0], []
+
+    def announce(turn: int) -> None:
+        told.append(turn)
+        taken[0] += 1  # the processor, to hear it
+
+    timings = interleave([Kernel(1e-4), Kernel(1e-3)], OPTIONS, lambda: taken[0], announce=announce)
+    assert not any(timing.disturbed for timing in timings)
+    assert told == [0, 1] * (1 + OPTIONS.rounds)
+
+
 def test_drift_that_hits_all_alike_does_not_change_the_ranking() -> None:
     drift = iter([1.0 + 0.002 * i for i in range(10_000)])
     timings = interleave([Kernel(1.00e-2, drift), Kernel(1.02e-2, drift)], OPTIONS)

@@ -73,10 +73,10 @@ class Stopwatch:
         if self.companion is not None and not timing.gave_up and not interfered(timing):
             self.companion.settle(self.options, *self._watch)
 
-    def compare(self, repeats: Sequence[Repeat]) -> list[Timing]:
-        """Time kernels side by side."""
+    def compare(self, repeats: Sequence[Repeat], announce: Callable[[int], None]) -> list[Timing]:
+        """Time kernels side by side; `announce` is told whose turn it is."""
         before = self.yardstick.take() if self.options.host else 1.0
-        timings = interleave(repeats, self.options, *self._watch)
+        timings = interleave(repeats, self.options, *self._watch, announce=announce)
         pace = max(before, self.yardstick.take()) if self.options.host else 1.0
         return [replace(timing, pace=pace) for timing in timings]
 

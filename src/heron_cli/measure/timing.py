@@ -147,6 +147,10 @@ def _undisturbed() -> int:
     return 0
 
 
+def _silently(number: int) -> None:
+    """Tell nobody."""
+
+
 def time_kernel(
     repeat: Repeat,
     options: TimingOptions,
@@ -168,18 +172,27 @@ def time_kernel(
 
 
 def interleave(
-    repeats: Sequence[Repeat], options: TimingOptions, preemptions: Preemptions = _undisturbed
+    repeats: Sequence[Repeat],
+    options: TimingOptions,
+    preemptions: Preemptions = _undisturbed,
+    *,
+    announce: Callable[[int], None] = _silently,
 ) -> list[Timing]:
     """Time kernels side by side, one slice of each in turn, so that drift of the clock hits all alike.
 
     Every kernel gets at least `rounds` slices, and up to three times as many until so many were not
-    preempted.
+    preempted. `announce` is told whose turn it is, before the slice: whoever hears of it may take the
+    processor, which counts for no slice.
     """
-    series = [_Slices(repeat, options, preemptions) for repeat in repeats]
+    series = []
+    for turn, repeat in enumerate(repeats):
+        announce(turn)
+        series.append(_Slices(repeat, options, preemptions))
     for number in range(3 * options.rounds):
         if number >= options.rounds and all(len(each.clean) >= options.rounds for each in series):
             break
-        for slices in series:
+        for turn, slices in enumerate(series):
+            announce(turn)
             slices.take()
     return [slices.timing for slices in series]
 

@@ -177,19 +177,18 @@ class Bench:
         """Time kernels side by side; each is checked again after that."""
         seconds = self._setup.limits.timing_seconds
 
-        def repeat(index: int) -> Callable[[int], float]:
-            prepared = ready[index]
+        def repeat(prepared: _Prepared) -> Callable[[int], float]:
+            return lambda calls: prepared.loaded.repeat(prepared.buffers, calls)
 
-            def one(calls: int) -> float:
-                self._desk.phase("the side-by-side timing", seconds, index)
-                return prepared.loaded.repeat(prepared.buffers, calls)
+        def announce(turn: int) -> None:
+            self._desk.phase("the side-by-side timing", seconds, indices[turn])
+            os.sched_yield()  # to the runner, which hears of it and may have no other core
 
-            return one
-
+        indices, repeats = list(ready), [repeat(each) for each in ready.values()]
         outcomes: dict[int, Outcome] = {}
         try:
             timings = self._guard(
-                "the side-by-side timing", lambda: self._stopwatch.compare([repeat(i) for i in ready])
+                "the side-by-side timing", lambda: self._stopwatch.compare(repeats, announce)
             )
         except _FaultError as fault:
             return dict.fromkeys(ready, fault.outcome)
