@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.dlboost_operators.slots import Slot
 from benchmarks.dlboost_operators.tuning import in_slots, items, say, settle
-from benchmarks.exploration.measured import Ask, Asker, MeasuredBed, TimeUpError, search
+from benchmarks.exploration.measured import Asker, MeasuredBed, TimeUpError, search
 from benchmarks.exploration.points import Points
 from benchmarks.exploration.runs import WARM_METHODS, costs_of
 from benchmarks.exploration.statistics import Run
@@ -84,24 +84,21 @@ def _run(work: Work, points: Points, nurseries: Any, until: float) -> Run:
 
 
 def prior_of(told: Sequence[MeasuredBed], points: Points) -> Any:
-    """The model that `heron tune` would have made of the other beds' trials, which are all recorded."""
+    """The model that `heron tune` would have made of the other beds' trials, which are all recorded.
+
+    Raises LookupError where they are not.
+    """
     from heron_cli.search import prior
     from heron_cli.session.spaces import bare_spaces
-
-    def recorded(bed: MeasuredBed) -> Ask:
-        def ask(candidates: Any) -> Any:
-            found = [points.known(bed.key, each) for each in candidates]
-            if None in found:
-                raise LookupError(f"{bed.name}: its {TOLD_TRIALS} trials are not all measured")
-            return found
-
-        return ask
+    from heron_cli.trial import Trial
 
     examples: dict[str, Any] = {}
     for bed in told:
-        history = search(bed.problem(), TOLD_METHOD, TOLD_SEED, TOLD_TRIALS, recorded(bed))
+        trials = [Trial(candidate, found) for candidate, found in points.all(bed.key)]
+        if len(trials) < TOLD_TRIALS:
+            raise LookupError(f"{bed.name}: {len(trials)} of {TOLD_TRIALS} trials are measured")
         examples[bed.name] = [
-            (space, [trial for trial in history if trial.candidate.variant == space.name])
+            (space, [trial for trial in trials if trial.candidate.variant == space.name])
             for space in bare_spaces(bed.task)
         ]
     task = told[0].task
