@@ -16,8 +16,8 @@ MINIMUM_TRIALS = 8
 ENSEMBLE = 4  # models of differently drawn trials and features; their mean is steadier where data is scarce
 # On simulated spaces 40 trees at this rate rank as well as 150 at 0.1 and take a third of the time.
 TREES, RATE = 40, 0.25
-# Of what other workloads say an estimate gets wrong. Taken in full it sent searches to where it errs most;
-# some workloads took longer than without it. Of 0.1, 0.25, 0.5 and 1 this was best.
+# Of what other workloads say. Taken in full it sent searches to where it errs most; some workloads took
+# longer than without it. Of 0.1, 0.25, 0.5 and 1 this was best with an estimate; without one 1 was too much.
 TRUST = 0.5
 _FAILURE = np.log(2.0)  # a failure ranks as twice as slow as the slowest valid trial
 
@@ -29,8 +29,8 @@ class CostModel:
     teaches holds for the others from the first batch on. Columns are told apart by name, and what a variant
     lacks is missing.
 
-    They learn what is wrong with what was known: the prior, the analytic estimate or, where there are both,
-    the mean of their logarithms; where there is neither, the cost itself.
+    They learn what is wrong with what was known: the analytic estimate, or where there is none the amount of
+    work, half-way towards the prior if there is one (on the scale of logarithms).
 
     Failures are trained on, as worst: what breaks the build is worth knowing. A candidate that was not
     measured because the device was lost says nothing and is left out. One thread and fixed seeds: equal
@@ -122,8 +122,7 @@ def _known(variant: VariantSpace, rows: Rows) -> npt.NDArray[np.float64]:
     base = np.log(variant.base(rows))
     if variant.prior is None:
         return base
-    trust = 1.0 if variant.estimate is None else TRUST
-    return np.asarray(base + trust * (variant.prior.predict(variant, rows) - base), dtype=np.float64)
+    return np.asarray(base + TRUST * (variant.prior.predict(variant, rows) - base), dtype=np.float64)
 
 
 def named_features(variant: VariantSpace, rows: Rows) -> dict[str, npt.NDArray[np.float64]]:
