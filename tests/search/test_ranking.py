@@ -52,6 +52,12 @@ def test_lucky_times_of_disturbed_trials_do_not_keep_others_out() -> None:
     lucky = [made_up(tile, 0.6 + tile / 1000) for tile in range(10)]
     assert tiles(rivals([*lucky, record(20, 1.0), record(21, 1.05), record(22, 1.2)])) == [0, 1, 2, 3, 20, 21]
     assert tiles(rivals(lucky)) == list(range(8)), "nothing else is known"
+    first = made_up(30, 0.5)
+    first = replace(
+        first, trial=replace(first.trial, measurement=replace(first.trial.measurement, program="p"))
+    )
+    copied = record(31, 0.5, "p")  # its reason says that it was not run again
+    assert tiles(rivals([first, copied, record(20, 1.0), record(21, 1.05)])) == [30, 20, 21]
 
 
 def test_modelled_cycles_are_not_measured_again() -> None:

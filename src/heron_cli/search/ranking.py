@@ -27,26 +27,29 @@ def rivals(trials: Sequence[Record], standing: Record | None = None) -> list[Rec
     """
     timed = [record for record in trials if record.cost is not None]
     timed.sort(key=lambda record: (record.cost or 0.0, record.created, record.position))
-    quiet = [record for record in timed if not record.trial.measurement.disturbed]
+    # candidates of one program have one time, and only the first of them says what it is worth
+    doubted = {_program(record) for record in timed if record.trial.measurement.disturbed}
+    quiet = [record for record in timed if _program(record) not in doubted]
     fastest = (quiet or timed)[:1]
     chosen: list[Record] = []
     seen: set[Candidate | str] = set()
     for record in timed:
         if len(chosen) == RIVALS or (record.cost or 0.0) > (fastest[0].cost or 0.0) * (1 + MARGIN):
             break
-        measured = record.trial.measurement
-        if quiet and measured.disturbed and sum(r.trial.measurement.disturbed for r in chosen) == DISTURBED:
+        same = _program(record)
+        if same in seen or (quiet and same in doubted and len(seen & doubted) == DISTURBED):
             continue
-        same = measured.program or record.trial.candidate
-        if same not in seen:
-            seen.add(same)
-            chosen.append(record)
+        seen.add(same)
+        chosen.append(record)
     if standing is not None and standing.trial.candidate not in {r.trial.candidate for r in chosen}:
-        same = standing.trial.measurement.program or standing.trial.candidate
-        chosen += [standing] if same not in seen else []
+        chosen += [standing] if _program(standing) not in seen else []
     if chosen and (first := chosen[0].trial.measurement).verified and (len(chosen) == 1 or first.cycles):
         return []
     return chosen
+
+
+def _program(record: Record) -> Candidate | str:
+    return record.trial.measurement.program or record.trial.candidate
 
 
 def is_ranked(chosen: Sequence[Record], rankings: Sequence[Record]) -> bool:
