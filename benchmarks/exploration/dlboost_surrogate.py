@@ -59,10 +59,14 @@ class DlBoostSurrogate(RegressionBed):
 
     @cached_property
     def points(self) -> Mapping[str, list[tuple[Mapping[str, int], Measurement]]]:
-        """The recorded values and measurements of each variant that nothing disturbed."""
+        """The recorded values and measurements of each variant that nothing disturbed.
+
+        Candidates of one program have the time of the first: those of one that was disturbed are left out.
+        """
         found: dict[str, list[tuple[Mapping[str, int], Measurement]]] = {}
+        disturbed = {each.seconds for each in self.recorded.values() if each.disturbed}
         for candidate, each in self.recorded.items():
-            if each.seconds is not None and not each.disturbed:
+            if each.seconds is not None and each.seconds not in disturbed:
                 found.setdefault(candidate.variant, []).append((candidate.values, each))
         return found
 
