@@ -95,8 +95,8 @@ trial; refinements among the children; generation 0 in the first batch only; see
 other shapes taught; half of that believed, and tiles as shares of the work where there is no estimate; and,
 since DL Boost was measured, half of each batch there for sizes of tiles that were not tried. Before, one of
 its searches of gemm 16×4096×1024 spent 224 of 256 trials on four tiles, none of them the best, and on the
-regression 2 of 10 never came within 10 % of it; now all do, and to 99 % the four spaces take 54 trials
-instead of 71.
+regression 2 of 10 never came within 10 % of it; now all do, and to 99 % the four spaces take about 55 trials
+instead of about 70.
 """.strip().splitlines()
 
 _SHIPPED = """
