@@ -84,9 +84,11 @@ def wide(value: Expr) -> Any:
 def function(symbol: str, parameters: Sequence[tuple[Any, Any]], body: Stmt) -> Any:
     """A C function `int32_t symbol(pointers…)` that returns 0; the parameters do not alias."""
     statements = [tir.declare(buffer, data) for data, buffer in parameters]
-    inner = tir.sequence([*statements, body, tirx.stmt.Return(tir.number(0))])
+    inner = tir.sequence([*statements, body])
     default = ir.StringImm("default")
     for key, value in (("device_type", 1), ("device_id", 0)):  # the lowering of allocations asks for them
         inner = tirx.AttrStmt(default, key, tir.number(value), inner)
+    # Outside: workspaces are freed where the statement ends that they are allocated in, past a return in it.
+    inner = tir.sequence([inner, tirx.stmt.Return(tir.number(0))])
     made = tirx.PrimFunc([data for data, _ in parameters], inner, PrimType("int32"))
     return made.with_attr("global_symbol", symbol).with_attr("tirx.noalias", True)
