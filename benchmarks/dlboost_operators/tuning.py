@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks.dlboost_operators.cases import Case, workload_of
 from benchmarks.dlboost_operators.slots import Slot
+from heron_cli.measure.system import die_with_parent
 
 _GRACE = 45.0  # seconds that a trial under way and the ranking may take beyond the end
 
@@ -98,7 +99,12 @@ def items(source: Any) -> Any:
 
 
 def settle(slot: Slot) -> None:
-    """Keep this process and its children on the slot's cores, and libraries to as many threads."""
+    """Keep this process and its children on the slot's cores, and libraries to as many threads.
+
+    It ends with the process that began it: what is left of a killed benchmark would disturb the next.
+    """
+    if (parent := multiprocessing.parent_process()) is not None:
+        die_with_parent(parent.pid or 0)
     os.sched_setaffinity(0, slot.cores)
     os.environ.update(OPENBLAS_NUM_THREADS=str(slot.threads), OMP_NUM_THREADS=str(slot.threads))
 

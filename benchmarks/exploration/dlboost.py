@@ -33,7 +33,7 @@ from benchmarks.exploration.points import Points
 from benchmarks.exploration.runs import WARM, WARM_METHODS, WARM_UNSEEDED, Runs, costs_of
 from benchmarks.exploration.side_by_side import TOLD_METHOD, TOLD_SEED, TOLD_TRIALS, Work
 from benchmarks.exploration.statistics import Run
-from heron_cli.measure.companion import MOST
+from heron_cli.measure.companion import MOST, USUAL
 from heron_cli.trial import Measurement
 
 TITLE = "## DL Boost"
@@ -138,26 +138,26 @@ def _noise(spaces: Mapping[str, Sequence[Measurement]]) -> list[str]:
     """How far the measured points can be trusted, from what was remarked on them in the tables."""
     rows = []
     for name, points in spaces.items():
-        paces = [pace for each in points if (pace := recorded.pace(each)) is not None]
-        disturbed = sum(each.disturbed for each in points)
+        hit = [each for each in points if recorded.disturbed(each)]
+        fine = [each for each in points if each.seconds is not None and not recorded.disturbed(each)]
+        paces = [pace for each in hit if (pace := recorded.pace(each)) is not None]
         cut = sum(each.reason.startswith("timing cut short") for each in points)
-        quiet = min(each.seconds for each in points if each.seconds is not None and not each.disturbed)
+        quiet = min(each.seconds or inf for each in fine)
         least = min(each.seconds for each in points if each.seconds is not None)
-        near = sum(not each.disturbed and (each.seconds or inf) <= quiet / report.SHARE for each in points)
+        near = sum((each.seconds or inf) <= quiet / report.SHARE for each in fine)
         rows.append(
-            f"| {name} | {len(points)} | {disturbed} ({disturbed / len(points):.0%}) "
+            f"| {name} | {len(points)} | {len(hit)} ({len(hit) / len(points):.0%}) "
             f"| {median(paces) if paces else 1.0:.2f} | {sum(pace > MOST for pace in paces)} | {cut} "
             f"| {quiet / least - 1.0:.0%} | {near} |"
         )
     if not rows:
         return []
     return [
-        "Other tenants used the machine. Where a fixed piece of work took over 1.15 times as long as",
-        "at best, a point counts as disturbed and was timed in turns with another kernel; by how many",
-        f"times as long as usual that one took (its pace) was made up for. Above {MOST} that is too much,",
-        "and heron does so no longer (since this run): by what the last column but one says, the least",
-        "time of all points is ahead of that of the undisturbed. Cut short: over 1.5 times the best in a",
-        "few slices. The last column: points that nothing disturbed within 5 % of the best of these.",
+        "Where a fixed piece of work took over 1.15 times as long as at best, a point was timed in turns",
+        "with another kernel; by how many times as long as usual that one took (its pace) was made up for,",
+        f"up to {MOST:g}. Above a pace of {USUAL:g} the point counts as disturbed. By what the last column",
+        "but one says, the least time of all points is ahead of that of the undisturbed. Cut short: over 1.5",
+        "times the best in a few slices. The last column: undisturbed points within 5 % of their best.",
         "",
         f"| space | points | disturbed | median pace of these | above {MOST} | cut short | made up too well "
         "| within 5 % |",

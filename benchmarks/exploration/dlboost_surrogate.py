@@ -64,7 +64,7 @@ class DlBoostSurrogate(RegressionBed):
         Candidates of one program have the time of the first: those of one that was disturbed are left out.
         """
         found: dict[str, list[tuple[Mapping[str, int], Measurement]]] = {}
-        disturbed = {each.seconds for each in self.recorded.values() if each.disturbed}
+        disturbed = {each.seconds for each in self.recorded.values() if recorded.disturbed(each)}
         for candidate, each in self.recorded.items():
             if each.seconds is not None and each.seconds not in disturbed:
                 found.setdefault(candidate.variant, []).append((candidate.values, each))

@@ -5,10 +5,10 @@ What was remarked on a measurement stays with it: most were taken while others u
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from benchmarks.exploration.measured import MeasuredBed
 from benchmarks.exploration.points import Points
 from benchmarks.exploration.statistics import Run
 from benchmarks.exploration.tables import FOLDER, TableError
+from heron_cli.measure.companion import USUAL
 from heron_cli.records import cost_of
 from heron_cli.trial import Candidate, Measurement, Status
 
@@ -69,8 +70,13 @@ def read(path: Path, bed: MeasuredBed) -> dict[Candidate, Measurement]:
 
 def undisturbed(run: Run, points: Iterable[Measurement]) -> Run:
     """The run without what was disturbed, which counts as infinite: its time is no measure of the point."""
-    out = {cost_of(each) for each in points if each.disturbed}
-    return replace(run, costs=tuple(math.inf if cost in out else cost for cost in run.costs))
+    out = {cost_of(each) for each in points if disturbed(each)}
+    return replace(run, costs=tuple(inf if cost in out else cost for cost in run.costs))
+
+
+def disturbed(found: Measurement) -> bool:
+    """Whether something slowed the measurement, and not only seemed to: as heron remarks it by now."""
+    return found.disturbed and ("another kernel" not in found.reason or (pace(found) or inf) > USUAL)
 
 
 def pace(found: Measurement) -> float | None:

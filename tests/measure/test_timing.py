@@ -154,6 +154,18 @@ def test_interleaving_takes_turns_and_gives_all_the_same_number_of_slices() -> N
     assert "".join(log[-3 * OPTIONS.rounds :]) == "ABC" * OPTIONS.rounds
 
 
+@pytest.mark.parametrize("seconds", [0.04, 0.3, 2.0])
+def test_calls_that_are_long_are_compared_in_few_turns(seconds: float) -> None:
+    """Eight kernels of 0.3 s took 25 to 75 turns each, three minutes, to rank seven trials."""
+    kernels = [Kernel(seconds), Kernel(seconds * 1.01)]
+    preempted = itertools.count()
+    timings = interleave(kernels, OPTIONS, lambda: next(preempted))
+    assert [t.seconds for t in timings] == pytest.approx([seconds, seconds * 1.01])
+    assert all(5 <= t.slices <= 2 * OPTIONS.rounds for t in timings)
+    assert all(each.total <= max(1.5, 5 * seconds) + 3.1 * seconds for each in kernels)
+    assert interleave([], OPTIONS) == []
+
+
 def test_who_hears_whose_turn_it_is_disturbs_no_slice() -> None:
     taken, told = [0], []
 

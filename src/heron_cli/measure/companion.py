@@ -21,7 +21,7 @@ from heron_cli.measure.timing import Preemptions, Repeat, Timing, TimingOptions,
 
 MOST = 1.6  # the most that is made up for
 _LEAST_ROUNDS = 3
-_USUAL = 1.1  # times the shortest slices that agree: so long a median may be in a good moment
+USUAL = 1.1  # times as long as in a good moment: so long a median may be in one
 _SETTLING = 7  # slices whose median is the companion's time from then on
 
 
@@ -54,16 +54,16 @@ class Companion:
         if self._disturbed:
             (timing,) = interleave([self._repeat], replace(options, rounds=_SETTLING), *preemptions)
             self._learn(timing)
-            if timing.seconds <= _USUAL * self.best:
+            if timing.seconds <= USUAL * self.best:
                 self.best, self._good, self._disturbed = timing.seconds, [timing.seconds], False
 
     def _learn(self, timing: Timing) -> None:
         """What another timing of this one says of its time in a good moment."""
-        if timing.least * _USUAL < self.best:  # so it was none, whatever the yardstick said
+        if timing.least * USUAL < self.best:  # so it was none, whatever the yardstick said
             self._disturbed = True
         if self._disturbed:
             self.best = min(self.best, timing.least)
             return
         self._good.append(timing.seconds)
-        self._good = [each for each in self._good if each <= _USUAL * min(self._good)]
+        self._good = [each for each in self._good if each <= USUAL * min(self._good)]
         self.best = median(self._good)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from heron_cli.measure import system
-from heron_cli.measure.companion import MOST, Companion
+from heron_cli.measure.companion import MOST, USUAL, Companion
 from heron_cli.measure.timing import Repeat, Timing, TimingOptions, interleave, time_kernel
 from heron_cli.measure.yardstick import Yardstick, interfered, watched
 from heron_cli.trial import DISTURBED
@@ -85,6 +85,8 @@ class Stopwatch:
         """What to say of a timing; empty where there is nothing."""
         if timing.gave_up:
             return f"timing cut short: over {self.options.give_up_ratio:g} times the best"
+        if timing.corrected and timing.pace <= USUAL:
+            return ""  # whatever it was hardly slowed the other kernel, and that is made up for
         if timing.corrected:
             slower = f"another kernel took {timing.pace:.2f} times as long as usual beside it"
             made_up = "which is made up for" if timing.pace <= MOST else f"of which {MOST:g} is made up for"

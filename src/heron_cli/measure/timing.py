@@ -17,6 +17,8 @@ Preemptions = Callable[[], int]
 
 _MOST_CALLS = 1 << 30
 _AGREEING = 3  # slices
+_LEAST_ROUNDS = 5  # of a comparison that was to have more
+_LONG = 1.5  # seconds of each kernel's slices that are enough for a comparison
 
 
 class TimingError(Exception):
@@ -181,15 +183,19 @@ def interleave(
     """Time kernels side by side, one slice of each in turn, so that drift of the clock hits all alike.
 
     Every kernel gets at least `rounds` slices, and up to three times as many until so many were not
-    preempted. `announce` is told whose turn it is, before the slice: whoever hears of it may take the
-    processor, which counts for no slice.
+    preempted; where a call is so long that these would take more than 1.5 s, only as many as do, but five,
+    for in the long run everything is preempted. `announce` is told whose turn it is, before the slice:
+    whoever hears of it may take the processor, which counts for no slice.
     """
     series = []
     for turn, repeat in enumerate(repeats):
         announce(turn)
         series.append(_Slices(repeat, options, preemptions))
-    for number in range(3 * options.rounds):
-        if number >= options.rounds and all(len(each.clean) >= options.rounds for each in series):
+    longest = max((each.calls * each.estimate for each in series), default=_LONG)
+    rounds = min(options.rounds, max(_LEAST_ROUNDS, ceil(_LONG / longest)))
+    for number in range(3 * rounds):
+        enough = all(len(each.clean) >= rounds for each in series)
+        if number >= rounds and (enough or any(each.spent >= _LONG for each in series)):
             break
         for turn, slices in enumerate(series):
             announce(turn)

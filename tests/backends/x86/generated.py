@@ -113,13 +113,50 @@ class Fenced:
         return all((part == _CANARY).all() for part in self.rest)
 
 
+class Workspaces:
+    """Those of a loaded kernel that are not freed yet, by address; its hooks come here first."""
+
+    def __init__(self, loaded: Any) -> None:
+        (_, _, (handle,), _) = loaded._close.peek()
+        kernel, runtime = ctypes.CDLL("", handle=handle), loaded._runtime._library
+        self.alive: set[int] = set()
+        allocate, free = runtime.TVMBackendAllocWorkspace, runtime.TVMBackendFreeWorkspace
+        allocate.restype, free.argtypes = ctypes.c_void_p, (ctypes.c_int, ctypes.c_int, ctypes.c_void_p)
+
+        def allocated(device: int, number: int, size: int, code: int, bits: int) -> int:
+            address = int(allocate(device, number, ctypes.c_uint64(size), code, bits))
+            self.alive.add(address)
+            return address
+
+        def freed(device: int, number: int, address: int) -> int:
+            self.alive.remove(address)
+            return int(free(device, number, address))
+
+        made, number, pointer = ctypes.CFUNCTYPE, ctypes.c_int, ctypes.c_void_p
+        self._hooks = {
+            "__TVMBackendAllocWorkspace": made(pointer, number, number, ctypes.c_uint64, number, number)(
+                allocated
+            ),
+            "__TVMBackendFreeWorkspace": made(number, number, number, pointer)(freed),
+        }
+        for name, hook in self._hooks.items():
+            try:
+                ctypes.c_void_p.in_dll(kernel, name).value = ctypes.cast(hook, pointer).value
+            except ValueError:  # the kernel does not call it
+                continue
+
+
 def run_fenced(job: Job, at_end: bool) -> None:
-    """Pack and call with every operand against a fence. Raises AssertionError for wrong or stray values."""
+    """Pack and call with every operand against a fence.
+
+    Raises AssertionError for wrong or stray values and for workspaces that are not freed.
+    """
     from heron_cli.backends.x86.loader import load
 
     kernel = job.kernel
     loaded: Any = load(kernel, threads=job.threads)
     loaded._runtime.set_threads(job.threads)
+    workspaces = Workspaces(loaded)
     for arrays, expected in zip(job.arrays, job.expected, strict=True):
         fenced = []
         for operand in kernel.operands[:-1]:
@@ -141,6 +178,7 @@ def run_fenced(job: Job, at_end: bool) -> None:
         for _ in range(2):  # the second call must not depend on what the first left behind
             assert loaded._function(*_pointers([*fenced, output])) == 0
             assert output.intact(), "the kernel writes outside its output"
+            assert not workspaces.alive, f"{len(workspaces.alive)} workspaces are not freed"
             result = output.bytes.copy().view(expected.dtype).reshape(expected.shape)
             wrong = np.flatnonzero(result != expected)
             assert not wrong.size, f"{wrong.size} of {result.size} are wrong, the first at {wrong[0]}"

@@ -68,6 +68,16 @@ def test_stress_under_a_sanitizer(tmp_path: Path, sanitizer: str) -> None:
     assert "WARNING" not in done.stderr
 
 
+def test_a_workspace_that_is_refused_says_so() -> None:
+    library = native.runtime()._library
+    library.TVMBackendAllocWorkspace.restype = ctypes.c_void_p
+    for size in (1 << 62, 1 << 63):
+        library.heron_runtime_clear_error()
+        assert library.TVMBackendAllocWorkspace(1, 0, ctypes.c_uint64(size), 0, 8) is None
+        assert native.runtime().error() == "out of memory for a workspace"
+    library.heron_runtime_clear_error()
+
+
 def test_cpu_check_agrees_with_linux() -> None:
     library = ctypes.CDLL(str(native.compiled_runtime(native.cache_folder())))
     flags = Host().cpu_flags

@@ -58,7 +58,8 @@ static block_cache *thread_cache(void) {
 void *TVMBackendAllocWorkspace(int device_type, int device_id, uint64_t nbytes, int dtype_code_hint,
                                int dtype_bits_hint) {
   (void)device_type, (void)device_id, (void)dtype_code_hint, (void)dtype_bits_hint;
-  if (nbytes > SIZE_MAX / 2) return NULL;
+  static const char refused[] = "out of memory for a workspace";
+  if (nbytes > SIZE_MAX / 2) return TVMFFIErrorSetRaisedFromCStr("MemoryError", refused), NULL;
   size_t bytes = ((size_t)nbytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   block_cache *kept = thread_cache();
   for (int i = kept != NULL ? kept->count - 1 : -1; i >= 0; --i) {
@@ -70,7 +71,7 @@ void *TVMBackendAllocWorkspace(int device_type, int device_id, uint64_t nbytes, 
     return block + 1;
   }
   block_header *block = aligned_alloc(ALIGNMENT, sizeof *block + bytes);
-  if (block == NULL) return NULL;
+  if (block == NULL) return TVMFFIErrorSetRaisedFromCStr("MemoryError", refused), NULL;
   block->bytes = bytes;
   return block + 1;
 }
