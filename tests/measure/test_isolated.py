@@ -146,7 +146,7 @@ def test_a_kernel_clearly_behind_is_verified_but_not_timed_for_long(bench: Bench
     assert found.timing is not None
     assert found.timing.slices < TIMING.least_slices
     if found.timing.corrected:  # something else went on meanwhile
-            assert not found.reason or "is made up for" in found.reason
+        assert not found.reason or "is made up for" in found.reason
     else:
         assert found.timing.gave_up
         assert found.reason == "timing cut short: over 1.5 times the best"
