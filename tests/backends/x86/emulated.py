@@ -18,10 +18,15 @@ _INSTRUCTIONS = {"llvm.x86.avx512.vpdpbusd.512", "llvm.x86.avx512.vpdpbusd.256"}
 _plain = forms.llvm_intrinsic
 
 
+def native(name: str) -> bool:
+    """Whether the CPU at hand has VNNI in the encoding of the accelerator."""
+    return NATIVE and ("avx_vnni" in Machine().cpu_flags or "avx_vnni" not in load(name).requires.cpu_flags)
+
+
 def accelerator(name: str = "dlboost") -> Accelerator:
-    """The accelerator, with code for the CPU at hand where that lacks VNNI."""
+    """The accelerator, with code for the CPU at hand where that lacks its VNNI."""
     found = load(name)
-    if NATIVE:
+    if native(name):
         return found
     target = {**found.tvm_target, "mcpu": "x86-64-v3"}
     return replace(found, tvm_target=target, digest=f"{found.digest}-emulated")
