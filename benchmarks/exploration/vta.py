@@ -85,11 +85,12 @@ What is missed below, and why:
   `model-random` and 1/2.1 of those of `random`. To 99 % of the least time of some 3,000 points, noise
   included, 71 of 96 runs never come.
 * **A quarter of the trials of `random`** is missed where uniform draws are good enough: on the held-out
-  spaces of VTA, and to 99 % on DL Boost.
+  spaces of VTA, to 99 % on DL Boost, and on its regression, where noise makes no point the best: `random`
+  needs 6 trials there, `cga` 1.8.
 * **A fifth of the trials with transfer** is missed where a cold search needs fewer than five: less than one
   is not possible. Without an analytic model, where cold searches are long, other layers save most of the
-  trials (`cga-blind`: 3.7 to 5.6 times fewer; on DL Boost `cga-unseeded`: 3.7). On DL Boost they save `cga`
-  nothing: its generation 0 is as good.
+  trials (`cga-blind`: 3.7 to 5.6 times fewer; on DL Boost `cga-unseeded`: 3.7, on its regression 2.4). On DL
+  Boost they save `cga` nothing: its generation 0 is as good.
 
 What was changed because of these bars: batches of several kinds; the estimate as the model before the first
 trial; refinements among the children; generation 0 in the first batch only; seeds in the order of what
