@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from heron_cli.operators.expected import Expected, Reference
+
 from .conftest import Heron, Process, complaint
 
 GEMM = ["gemm", "--target", "dlboost", "--shape", "m=17,n=40,k=24"]
@@ -115,9 +117,7 @@ workloads:
 
 
 def test_trials_that_all_fail_are_exit_code_4(heron: Heron, monkeypatch: pytest.MonkeyPatch) -> None:
-    from heron_cli.session import tuning
-
-    monkeypatch.setattr(tuning, "_reference", _wrong)
+    monkeypatch.setattr(Reference, "__call__", _wrong)
     result = heron("tune", *GEMM, "--trials", 2, "--json")
     assert result.exit_code == 4
     found = json.loads(result.stdout)
@@ -130,8 +130,8 @@ def test_trials_that_all_fail_are_exit_code_4(heron: Heron, monkeypatch: pytest.
     assert "none is recorded" in said
 
 
-def _wrong(workload: object, arrays: dict[str, np.ndarray]) -> np.ndarray:
-    return np.zeros((17, 40), np.int32)
+def _wrong(reference: Reference, arrays: dict[str, np.ndarray]) -> Expected:
+    return Expected(np.zeros((17, 40), np.int32))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
