@@ -16,7 +16,6 @@ from benchmarks.native import HERE
 
 BEGIN = """
 import sys, time
-from dataclasses import dataclass
 from benchmarks.dlboost_operators.slots import Slot
 from benchmarks.dlboost_operators.tuning import in_slots
 from test_in_slots import Each, wait_long

@@ -13,7 +13,7 @@ from test_timing import Kernel
 
 from heron_cli.backends.base import Kernel as Built
 from heron_cli.measure import worker
-from heron_cli.measure.companion import MOST, Companion
+from heron_cli.measure.companion import MOST, USUAL, Companion
 from heron_cli.measure.limits import Limits
 from heron_cli.measure.stopwatch import Stopwatch
 from heron_cli.measure.timing import Timing, TimingOptions, summarise
@@ -150,6 +150,7 @@ def test_where_something_disturbs_kernels_are_timed_beside_the_first(bench: Any)
     assert first.timing is not None and not first.timing.corrected
     second, _ = bench("good:again")
     assert second.status is Status.OK and second.timing.corrected
+    assert ("beside" in second.reason) == (second.timing.pace > USUAL)
     assert made._desk.phases.count("the timing beside another kernel") == 1
 
 
