@@ -38,6 +38,8 @@ def start(tmp_path: Path) -> Process:
 
     def run(*arguments: object, **options: object) -> subprocess.Popen[str]:
         source = Path(__file__).parents[2] / "src"
+        # a shell's background jobs begin with SIGINT ignored
+        options.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         path = os.pathsep.join(filter(None, [str(source), os.environ.get("PYTHONPATH", "")]))
         return subprocess.Popen(
             [sys.executable, "-m", "heron_cli", *map(str, arguments)],
@@ -48,7 +50,6 @@ def start(tmp_path: Path) -> Process:
             stdin=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's jobs ignore it
             **options,  # type: ignore[call-overload]
         )
 
