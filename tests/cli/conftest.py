@@ -41,7 +41,7 @@ def start(tmp_path: Path) -> Process:
         # a shell's background jobs begin with SIGINT ignored
         options.setdefault("preexec_fn", lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         path = os.pathsep.join(filter(None, [str(source), os.environ.get("PYTHONPATH", "")]))
-        return subprocess.Popen(
+        process: subprocess.Popen[str] = subprocess.Popen(
             [sys.executable, "-m", "heron_cli", *map(str, arguments)],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": path},
@@ -52,6 +52,7 @@ def start(tmp_path: Path) -> Process:
             start_new_session=True,
             **options,  # type: ignore[call-overload]
         )
+        return process
 
     return run
 
