@@ -3,8 +3,9 @@
  * The calling thread does the first share of the work; the workers wait for the next launch by spinning
  * for about 0.1 ms and then sleep in a futex. Every worker has mailboxes of its own, on its own cache
  * lines, so a launch on two threads touches two lines. A share of the work whose worker has not begun it
- * (it sleeps, or another process has its CPU) is done by the calling thread. One launch at a time uses the pool: a launch from
- * inside a kernel, or while another user thread's launch is running, runs on its own thread alone.
+ * (it sleeps, or another process has its CPU) is done by the calling thread. One launch at a time uses
+ * the pool: a launch from inside a kernel, or while another user thread's launch is running, runs on its
+ * own thread alone.
  * After fork() the child starts with an empty pool. No thread is pinned. */
 #define _GNU_SOURCE
 #include <limits.h>
@@ -20,7 +21,8 @@
 #include "abi.h"
 #include "heron_runtime.h"
 
-enum { LINE = 64, CLAIMED = 1, SPIN_CYCLES = 1 << 18, SPIN_CYCLES_CROWDED = 1 << 11 };
+enum { LINE = 64, CLAIMED = 1 };
+enum { SPIN_CYCLES = 1 << 18, SPIN_CYCLES_CROWDED = 1 << 11, PATIENCE_CYCLES = 1 << 10 };
 
 typedef struct {
   _Atomic uint32_t value;
@@ -28,9 +30,18 @@ typedef struct {
 } mailbox;
 
 typedef struct {
+  FTVMParallelLambda lambda;
+  void *cdata;
+  TVMParallelGroupEnv env;
+  int lanes; /* threads that share the tasks of this launch */
+  uint32_t spin_cycles;
+} launch;
+
+typedef struct {
   /* Number of a launch, which is even, while the worker's share of it is up for grabs; plus CLAIMED when
    * the worker or the launching thread has taken it. */
   _Alignas(LINE) mailbox request;
+  launch job; /* on the line that wakes the worker: each line costs a trip between cores */
   _Alignas(LINE) mailbox done; /* number of the launch whose share the worker did last */
 } worker;
 
@@ -39,15 +50,10 @@ struct heron_barrier {
   _Atomic uint32_t generation;
 };
 
+static uint32_t last_number; /* of a launch */
 static struct {
-  FTVMParallelLambda lambda;
-  void *cdata;
-  TVMParallelGroupEnv env;
-  int lanes; /* threads that share the tasks of this launch */
-  uint32_t number;
-  uint64_t spin_cycles;
-  _Alignas(LINE) struct heron_barrier barrier;
-} job;
+  _Alignas(LINE) struct heron_barrier only;
+} barrier;
 
 static worker workers[HERON_RUNTIME_MAX_THREADS - 1];
 static int worker_count;                     /* written only by the owner of the pool */
@@ -83,10 +89,10 @@ static void post(mailbox *box, uint32_t value) {
   if (atomic_load(&box->sleeper)) futex(&box->value, FUTEX_WAKE, INT_MAX);
 }
 
-static void run_share(int lane) {
+static void run_share(launch *job, int lane) {
   in_task = 1;
-  for (int task = lane; task < job.env.num_task; task += job.lanes)
-    if (job.lambda(task, &job.env, job.cdata) != 0) {
+  for (int task = lane; task < job->env.num_task; task += job->lanes)
+    if (job->lambda(task, &job->env, job->cdata) != 0) {
       atomic_store(&failure, heron_runtime_error()); /* errors are per thread: hand it to the caller's */
       atomic_store(&failed, 1);
     }
@@ -98,6 +104,24 @@ static int claim(worker *of, uint32_t number) {
   return atomic_compare_exchange_strong(&of->request.value, &number, number | CLAIMED);
 }
 
+/* Waits until lane `lane` of the launch is done, by its worker or here. */
+static void join(worker *of, uint32_t number, launch *job, int lane) {
+  uint32_t done;
+  uint64_t start = __builtin_ia32_rdtsc();
+  /* A worker that is not late is done about now: to try to take its share would fetch its line for nothing */
+  do {
+    if (atomic_load_explicit(&of->done.value, memory_order_acquire) == number) return;
+    __builtin_ia32_pause();
+  } while (__builtin_ia32_rdtsc() - start < PATIENCE_CYCLES);
+  /* A kernel with barriers gets here only after every share has begun, so none is taken from it. */
+  if (claim(of, number)) {
+    run_share(job, lane);
+    return;
+  }
+  while ((done = atomic_load_explicit(&of->done.value, memory_order_acquire)) != number)
+    await_change(&of->done, done, job->spin_cycles);
+}
+
 static void *worker_main(void *argument) {
   int index = (int)(intptr_t)argument;
   worker *self = &workers[index];
@@ -107,8 +131,8 @@ static void *worker_main(void *argument) {
     if ((number & CLAIMED) != 0) {
       await_change(&self->request, number, spin_cycles);
     } else if (claim(self, number)) { /* from here to post() the launch waits, and `job` stays as it is */
-      spin_cycles = job.spin_cycles;
-      run_share(index + 1);
+      spin_cycles = self->job.spin_cycles;
+      run_share(&self->job, index + 1);
       post(&self->done, number);
     }
   }
@@ -124,7 +148,7 @@ static int available_cpus(void) {
 /* After fork: the threads of the parent do not exist in the child. */
 static void forget_workers(void) {
   worker_count = 0;
-  job.number = 0;
+  last_number = 0;
   atomic_store(&pool_busy, 0);
 }
 
@@ -173,28 +197,19 @@ int TVMBackendParallelLaunch(FTVMParallelLambda lambda, void *cdata, int num_tas
   lanes = 1 + ensure_workers(lanes - 1);
   static _Atomic int cpus;
   if (atomic_load(&cpus) == 0) atomic_store(&cpus, available_cpus());
-  job.lambda = lambda;
-  job.cdata = cdata;
-  job.lanes = lanes;
-  job.env.num_task = num_task > 0 ? num_task : lanes;
-  job.env.sync_handle = job.env.num_task == lanes ? &job.barrier : NULL;
-  atomic_store_explicit(&job.barrier.arrived, 0, memory_order_relaxed);
+  launch job = {lambda, cdata, {NULL, num_task > 0 ? num_task : lanes}, lanes, SPIN_CYCLES};
+  if (job.env.num_task == lanes) job.env.sync_handle = &barrier.only;
+  atomic_store_explicit(&barrier.only.arrived, 0, memory_order_relaxed);
   /* with more threads than CPUs a spinning thread keeps the one that it waits for from running */
-  job.spin_cycles = lanes <= atomic_load(&cpus) ? SPIN_CYCLES : SPIN_CYCLES_CROWDED;
+  if (lanes > atomic_load(&cpus)) job.spin_cycles = SPIN_CYCLES_CROWDED;
   atomic_store_explicit(&failed, 0, memory_order_relaxed);
-  uint32_t number = job.number += 2;
-  for (int i = 0; i < lanes - 1; ++i) post(&workers[i].request, number);
-  run_share(0);
+  uint32_t number = last_number += 2;
   for (int i = 0; i < lanes - 1; ++i) {
-    /* A kernel with barriers gets here only after every share has begun, so none is taken from it. */
-    if (claim(&workers[i], number)) {
-      run_share(i + 1);
-      continue;
-    }
-    uint32_t done;
-    while ((done = atomic_load_explicit(&workers[i].done.value, memory_order_acquire)) != number)
-      await_change(&workers[i].done, done, job.spin_cycles);
+    workers[i].job = job;
+    post(&workers[i].request, number);
   }
+  run_share(&job, 0);
+  for (int i = 0; i < lanes - 1; ++i) join(&workers[i], number, &job, i + 1);
   int status = 0;
   if (atomic_load(&failed)) {
     TVMFFIErrorSetRaisedFromCStr(NULL, atomic_load(&failure));
