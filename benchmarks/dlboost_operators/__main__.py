@@ -22,11 +22,12 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.dlboost_operators import limits, measuring, report, tuning
 from benchmarks.dlboost_operators.cases import Case, beside, cases
-from benchmarks.dlboost_operators.slots import apart, divide, physical
+from benchmarks.dlboost_operators.slots import Slot, apart, physical, rounds
 from benchmarks.metaschedule import page
 from benchmarks.native import CACHE, HERE
 from benchmarks.onednn import wheels
@@ -47,36 +48,45 @@ class Study:
         ]
         every = sorted(os.sched_getaffinity(0))
         usable = (every if options.siblings else apart(physical(), limits.together))[: options.jobs]
-        self.slots = divide(usable, options.threads)
-        tuning.say(", ".join(f"{slot.threads} on {slot.cores}" for slot in self.slots))
+        self.rounds = rounds(usable, options.threads)
+        for slots in self.rounds:
+            tuning.say(", ".join(f"{slot.threads} on {slot.cores}" for slot in slots))
 
     def tune(self, until: float) -> None:
         """Bring every workload to the first number of trials, then to the next; begin none after `until`."""
         options = self.options
         self.results.budget = (
             f"{options.trials[-1]} trials or {options.seconds:g} s (in each of {len(options.trials)} passes) "
-            f"per workload and number of threads, {len(self.slots)} tuned at once"
+            f"per workload and number of threads, {max(map(len, self.rounds))} tuned at once"
         )
         self.save()
-        work = [
-            tuning.Work(case, threads, options.target, trials, options.seconds)
-            for trials in options.trials
-            for threads in options.threads
-            for case in self.cases
-        ]
-        tuning.tune(work, self.slots, tuning.Plan(self.db, options.seed, until))
+        for slots, end in self._in_turn(until):
+            work = [
+                tuning.Work(case, threads, options.target, trials, options.seconds)
+                for trials in options.trials
+                for threads in sorted({slot.threads for slot in slots})
+                for case in self.cases
+            ]
+            tuning.tune(work, slots, tuning.Plan(self.db, options.seed, end))
 
     def measure(self) -> None:
         """Compare every workload that is not compared yet."""
         libraries = self.options.work / "libraries"
-        plan = measuring.Plan(self.db, libraries, self.until, self.options.processes)
-        work = [
-            measuring.Work(case, threads, self.options.target)
-            for threads in self.options.threads
-            for case in self.cases
-            if self.options.again or not self.results.compared(case.name, threads)
-        ]
-        measuring.compare(self.results, work, self.slots, plan, self.save)
+        for slots, end in self._in_turn(self.until):
+            plan = measuring.Plan(self.db, libraries, end, self.options.processes)
+            work = [
+                measuring.Work(case, threads, self.options.target)
+                for threads in sorted({slot.threads for slot in slots})
+                for case in self.cases
+                if self.options.again or not self.results.compared(case.name, threads)
+            ]
+            measuring.compare(self.results, work, slots, plan, self.save)
+
+    def _in_turn(self, until: float) -> Iterator[tuple[list[Slot], float]]:
+        """Each round with its end, an equal share of the time that is left."""
+        for done, slots in enumerate(self.rounds):
+            now = time.monotonic()
+            yield slots, now + (until - now) / (len(self.rounds) - done)
 
     def page(self) -> None:
         """Count the trials and write the page."""

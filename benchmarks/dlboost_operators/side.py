@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -50,6 +51,8 @@ def serve(words: Sequence[str] | None = None) -> int:
         poison(made.output)
         made.call.repeat(1)
         exact = bool(np.array_equal(made.output, reference(described, arrays)))
+        if not given.onednn:
+            bind()
         estimate = min(made.call.repeat(1).wall for _ in range(3))
         print(json.dumps({"exact": exact, "estimate": estimate, "name": getattr(made, "implementation", "")}))
         sys.stdout.flush()
@@ -59,6 +62,16 @@ def serve(words: Sequence[str] | None = None) -> int:
         print(json.dumps({"error": str(error)}), flush=True)
         return 2
     return 0
+
+
+def bind() -> None:
+    """Bind the threads of heron's pool and this one to a core each, as OMP_PROC_BIND does oneDNN's."""
+    cores = sorted(os.sched_getaffinity(0))
+    for folder in Path("/proc/self/task").iterdir():
+        name = (folder / "comm").read_text().strip()
+        if name.startswith("heron-"):
+            os.sched_setaffinity(int(folder.name), {cores[int(name.removeprefix("heron-"))]})
+    os.sched_setaffinity(0, cores[:1])
 
 
 @dataclass(slots=True)

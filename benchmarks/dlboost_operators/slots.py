@@ -49,16 +49,20 @@ def apart(cores: list[int], together: Callable[[int, int], float]) -> list[int]:
     return cores
 
 
-def divide(cores: list[int], threads: Iterable[int]) -> list[Slot]:
+def rounds(cores: list[int], threads: Iterable[int]) -> list[list[Slot]]:
     """Share cores so that work on one thread and on two would end together: every thread costs a core.
 
-    Of both kinds there is at least one slot, if need be on the same cores.
+    Slots of one round work side by side. Where the cores are too few for both kinds, there is a round of each.
     """
     kinds = sorted(set(threads))
-    if len(kinds) == 1:
-        (each,) = kinds
-        return [Slot(each, tuple(cores[i : i + each])) for i in range(0, len(cores) - each + 1, each)]
     singles = max(1, len(cores) // 3)
     singles += (len(cores) - singles) % 2
-    pairs = divide(cores[singles:], [2]) if len(cores) > singles else []
-    return [*divide(cores[:singles], [1]), *(pairs or divide(cores, [2])[:1])]
+    if len(kinds) == 2 and singles < len(cores):
+        return [[*_equal(cores[:singles], 1), *_equal(cores[singles:], 2)]]
+    return [each for each in (_equal(cores, kind) for kind in kinds) if each]
+
+
+def _equal(cores: list[int], threads: int) -> list[Slot]:
+    return [
+        Slot(threads, tuple(cores[i : i + threads])) for i in range(0, len(cores) - threads + 1, threads)
+    ]

@@ -16,7 +16,7 @@ from benchmarks.dlboost_operators import report
 from benchmarks.dlboost_operators.cases import Case, beside, cases, find, workload_of
 from benchmarks.dlboost_operators.limits import Level, Limit, level_of, limit, moved_bytes, real_products
 from benchmarks.dlboost_operators.report import Results
-from benchmarks.dlboost_operators.slots import Slot, apart, divide, physical
+from benchmarks.dlboost_operators.slots import Slot, apart, physical, rounds
 from benchmarks.onednn import problem, random_arrays
 from benchmarks.reference import reference
 from heron_cli.operators import registry
@@ -156,18 +156,24 @@ def test_two_cpus_of_one_core_are_found() -> None:
 
 
 @given(cores=st.integers(1, 40))
-def test_slots_share_the_cores_and_none_is_in_two(cores: int) -> None:
-    slots = divide(list(range(cores)), [1, 2])
+def test_slots_of_a_round_share_the_cores_and_none_is_in_two(cores: int) -> None:
+    found = rounds(list(range(cores)), [1, 2])
+    slots = list(itertools.chain.from_iterable(found))
     assert {slot.threads for slot in slots} == ({1, 2} if cores > 1 else {1})
     assert all(len(slot.cores) == slot.threads for slot in slots)
-    if cores >= 3:
-        used = list(itertools.chain.from_iterable(slot.cores for slot in slots))
+    for each in found:
+        used = list(itertools.chain.from_iterable(slot.cores for slot in each))
         assert len(used) == len(set(used))
         assert len(used) >= cores - 1
 
 
+def test_two_cores_have_no_room_for_both_kinds_at_once() -> None:
+    assert rounds([0, 1], [2, 1]) == [[Slot(1, (0,)), Slot(1, (1,))], [Slot(2, (0, 1))]]
+    assert rounds([0, 1, 2], [1, 2]) == [[Slot(1, (0,)), Slot(2, (1, 2))]]
+
+
 def test_only_two_threads() -> None:
-    assert divide([0, 1, 2, 3, 4], [2]) == [Slot(2, (0, 1)), Slot(2, (2, 3))]
+    assert rounds([0, 1, 2, 3, 4], [2]) == [[Slot(2, (0, 1)), Slot(2, (2, 3))]]
 
 
 def test_one_cpu_of_each_physical_core(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@
  * (it sleeps, or another process has its CPU) is done by the calling thread. One launch at a time uses
  * the pool: a launch from inside a kernel, or while another user thread's launch is running, runs on its
  * own thread alone.
- * After fork() the child starts with an empty pool. No thread is pinned. */
+ * After fork() the child starts with an empty pool. No thread is pinned, but a sleeping worker is woken on
+ * another CPU than the caller's: the system may put it there, and for milliseconds one awaits the other. */
 #define _GNU_SOURCE
 #include <limits.h>
 #include <linux/futex.h>
@@ -43,6 +44,7 @@ typedef struct {
   _Alignas(LINE) mailbox request;
   launch job; /* on the line that wakes the worker: each line costs a trip between cores */
   _Alignas(LINE) mailbox done; /* number of the launch whose share the worker did last */
+  _Atomic pid_t thread;        /* the worker's; 0 until it has begun */
 } worker;
 
 struct heron_barrier {
@@ -89,6 +91,24 @@ static void post(mailbox *box, uint32_t value) {
   if (atomic_load(&box->sleeper)) futex(&box->value, FUTEX_WAKE, INT_MAX);
 }
 
+/* Like post() to a worker. Where it slept, its CPUs are all but this one while the system picks one. */
+static void call(worker *who, uint32_t value) {
+  atomic_store(&who->request.value, value);
+  if (!atomic_load(&who->request.sleeper)) return;
+  cpu_set_t all, others;
+  pid_t thread = atomic_load(&who->thread);
+  int here = sched_getcpu();
+  int moved = here >= 0 && thread != 0 && sched_getaffinity(thread, sizeof all, &all) == 0 &&
+              CPU_ISSET(here, &all) && CPU_COUNT(&all) > 1;
+  if (moved) {
+    others = all;
+    CPU_CLR(here, &others);
+    moved = sched_setaffinity(thread, sizeof others, &others) == 0;
+  }
+  futex(&who->request.value, FUTEX_WAKE, INT_MAX);
+  if (moved) sched_setaffinity(thread, sizeof all, &all);
+}
+
 static void run_share(launch *job, int lane) {
   in_task = 1;
   for (int task = lane; task < job->env.num_task; task += job->lanes)
@@ -125,6 +145,7 @@ static void join(worker *of, uint32_t number, launch *job, int lane) {
 static void *worker_main(void *argument) {
   int index = (int)(intptr_t)argument;
   worker *self = &workers[index];
+  atomic_store(&self->thread, (pid_t)syscall(SYS_gettid));
   uint64_t spin_cycles = SPIN_CYCLES_CROWDED;
   for (;;) {
     uint32_t number = atomic_load_explicit(&self->request.value, memory_order_relaxed);
@@ -169,6 +190,7 @@ static int ensure_workers(int wanted) {
     atomic_store(&fresh->request.sleeper, 0);
     atomic_store(&fresh->done.value, CLAIMED); /* no launch has this number */
     atomic_store(&fresh->done.sleeper, 0);
+    atomic_store(&fresh->thread, 0);
     if (pthread_create(&thread, NULL, worker_main, (void *)(intptr_t)worker_count) != 0) break;
     snprintf(name, sizeof name, "heron-%d", worker_count + 1);
     pthread_setname_np(thread, name);
@@ -206,7 +228,7 @@ int TVMBackendParallelLaunch(FTVMParallelLambda lambda, void *cdata, int num_tas
   uint32_t number = last_number += 2;
   for (int i = 0; i < lanes - 1; ++i) {
     workers[i].job = job;
-    post(&workers[i].request, number);
+    call(&workers[i], number);
   }
   run_share(&job, 0);
   for (int i = 0; i < lanes - 1; ++i) join(&workers[i], number, &job, i + 1);
