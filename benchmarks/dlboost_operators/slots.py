@@ -52,7 +52,7 @@ def apart(cores: list[int], together: Callable[[int, int], float]) -> list[int]:
 def rounds(cores: list[int], threads: Iterable[int]) -> list[list[Slot]]:
     """Share cores so that work on one thread and on two would end together: every thread costs a core.
 
-    Slots of one round work side by side. Where the cores are too few for both kinds, there is a round of each.
+    Slots of a round work side by side. Where the cores are too few for both kinds, there is a round of each.
     """
     kinds = sorted(set(threads))
     singles = max(1, len(cores) // 3)
@@ -63,6 +63,4 @@ def rounds(cores: list[int], threads: Iterable[int]) -> list[list[Slot]]:
 
 
 def _equal(cores: list[int], threads: int) -> list[Slot]:
-    return [
-        Slot(threads, tuple(cores[i : i + threads])) for i in range(0, len(cores) - threads + 1, threads)
-    ]
+    return [Slot(threads, tuple(cores[i : i + threads])) for i in range(0, len(cores) - threads + 1, threads)]
