@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,40 @@ def test_a_workspace_that_is_refused_says_so() -> None:
         assert library.TVMBackendAllocWorkspace(1, 0, ctypes.c_uint64(size), 0, 8) is None
         assert native.runtime().error() == "out of memory for a workspace"
     library.heron_runtime_clear_error()
+
+
+def test_waking_leaves_workers_the_cpus_that_they_have() -> None:
+    """A sleeping worker is woken on another CPU than its caller's; what a user bound it to stays."""
+    library = native.runtime()._library
+    native.runtime().set_threads(2)
+    done: list[int] = []
+
+    @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+    def task(number: int, _group: int, _data: int) -> int:
+        done.append(number)
+        return 0
+
+    def launch_asleep(times: int) -> None:
+        done.clear()
+        for _ in range(times):
+            time.sleep(0.003)  # longer than workers spin
+            assert library.TVMBackendParallelLaunch(task, None, 2) == 0
+        assert sorted(done) == [0] * times + [1] * times
+
+    launch_asleep(20)
+    tasks = Path("/proc/self/task")
+    workers = [int(each.name) for each in tasks.iterdir() if (each / "comm").read_text() == "heron-1\n"]
+    every = os.sched_getaffinity(0)
+    assert workers
+    assert all(os.sched_getaffinity(worker) == every for worker in workers)
+    for cpu in every:
+        for worker in workers:
+            os.sched_setaffinity(worker, {cpu})
+        launch_asleep(10)
+        assert all(os.sched_getaffinity(worker) == {cpu} for worker in workers)
+    for worker in workers:
+        os.sched_setaffinity(worker, every)
+    native.runtime().set_threads(0)
 
 
 def test_cpu_check_agrees_with_linux() -> None:
