@@ -36,7 +36,7 @@ class Study:
         self.db: Path = options.work / "heron.db"
         self.results = report.read(options.work / "results.json")
         usable = apart(physical(), limits.together)[: options.jobs and options.jobs * options.threads]
-        self.slots = divide(usable, [options.threads])
+        self.slots = divide(usable, options.threads)
         tuning.say(", ".join(f"{slot.threads} on {slot.cores}" for slot in self.slots))
 
     def tune(self, until: float) -> None:

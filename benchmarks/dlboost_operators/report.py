@@ -27,8 +27,9 @@ from benchmarks.onednn import problem
 from benchmarks.timing import geomean
 
 _PROSE = """
-{types}. Each side runs in a process of its own on the same pinned cores; bursts of about 20 ms
-alternate, A B A B …, wall clock, and a whole comparison is repeated with new processes and buffers.
+{types}. Each side runs in a process of its own on the same pinned cores, a thread bound to each;
+bursts of about 20 ms alternate, A B A B …, wall clock, and a whole comparison is repeated with new
+processes and buffers.
 Several workloads are compared at once, on other cores. The ratio is oneDNN's time / heron's: the
 median over processes of the median over pairs of bursts, with the range over processes. Both get the
 same operands; packing a constant weight is timed on neither side, bmm's operands are packed within the

@@ -49,6 +49,11 @@ def apart(cores: list[int], together: Callable[[int, int], float]) -> list[int]:
     return cores
 
 
+def divide(cores: list[int], threads: int) -> list[Slot]:
+    """As many slots for so many threads as there are cores for."""
+    return [Slot(threads, tuple(cores[i : i + threads])) for i in range(0, len(cores) - threads + 1, threads)]
+
+
 def rounds(cores: list[int], threads: Iterable[int]) -> list[list[Slot]]:
     """Share cores so that work on one thread and on two would end together: every thread costs a core.
 
@@ -58,9 +63,5 @@ def rounds(cores: list[int], threads: Iterable[int]) -> list[list[Slot]]:
     singles = max(1, len(cores) // 3)
     singles += (len(cores) - singles) % 2
     if len(kinds) == 2 and singles < len(cores):
-        return [[*_equal(cores[:singles], 1), *_equal(cores[singles:], 2)]]
-    return [each for each in (_equal(cores, kind) for kind in kinds) if each]
-
-
-def _equal(cores: list[int], threads: int) -> list[Slot]:
-    return [Slot(threads, tuple(cores[i : i + threads])) for i in range(0, len(cores) - threads + 1, threads)]
+        return [[*divide(cores[:singles], 1), *divide(cores[singles:], 2)]]
+    return [each for each in (divide(cores, kind) for kind in kinds) if each]
