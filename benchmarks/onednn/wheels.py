@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.native import BenchmarkError
 
 RUNTIME, DEVELOPMENT = "onednn-cpu-gomp", "onednn-devel-cpu-gomp"
-VERSION = "2023.2.0"  # oneDNN 3.2; later wheels of this line are SYCL-only and find no CPU engine
+VERSION = "2023.2.0"  # oneDNN 3.2; later wheels are SYCL-only: no CPU without Intel's OpenCL runtime
 
 
 @dataclass(frozen=True, slots=True)
