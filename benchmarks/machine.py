@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks.native import HERE
+from benchmarks.native import HERE, BenchmarkError
 from benchmarks.onednn import wheels
 
 PACKAGES = ("apache-tvm", "apache-tvm-ffi", "ortools", "lightgbm", "numpy")
@@ -32,9 +32,16 @@ def describe(core: int) -> dict[str, str]:
         "compiler": _first_line(["cc", "--version"]),
         "Python": platform.python_version(),
         "packages": ", ".join(f"{name} {_version(name)}" for name in PACKAGES),
-        "oneDNN": f"{wheels.RUNTIME} {_version(wheels.RUNTIME)}",
+        "oneDNN": _onednn(),
         "heron": _first_line(["git", "-C", str(HERE), "describe", "--always", "--dirty", "--abbrev=12"]),
     }
+
+
+def _onednn() -> str:
+    try:
+        return wheels.find().version
+    except BenchmarkError:
+        return "none"
 
 
 def _cpu(core: int) -> dict[str, str]:

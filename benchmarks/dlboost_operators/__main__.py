@@ -12,6 +12,10 @@ In parts of nine minutes, on 32 CPUs:
     --stage measure --threads 1 --jobs 8 --until 460                    # half of the cores: quieter
     --stage measure --stage page --threads 2 --jobs 8 --until 460       # once more if something is left
 
+Against another build of oneDNN, with what was tuned before (a copy of --work without its results.json):
+
+    ONEDNN_ROOT=/opt/onednn … --stage measure --stage page --work COPY --out FILE
+
 The depthwise layers alone, which no bar counts: --only depthwise --trials 200 --seconds 30 --until 480
 """
 

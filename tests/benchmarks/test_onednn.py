@@ -98,6 +98,24 @@ def test_missing_wheels_are_named(missing: str, monkeypatch: pytest.MonkeyPatch,
             raise metadata.PackageNotFoundError(name)
         return Wheel()
 
+    monkeypatch.delenv(wheels.ROOT, raising=False)
     monkeypatch.setattr(metadata, "distribution", distribution)
     with pytest.raises(BenchmarkError, match=f"the wheel {missing} is not installed: pip install"):
         wheels.find()
+
+
+def test_a_build_of_ones_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(wheels.ROOT, str(tmp_path))
+    with pytest.raises(
+        BenchmarkError, match=f"{wheels.ROOT}={tmp_path}: no include/oneapi/dnnl/dnnl_version.h"
+    ):
+        wheels.find()
+    header = tmp_path / "include/oneapi/dnnl/dnnl_version.h"
+    header.parent.mkdir(parents=True)
+    numbers = {"MAJOR": 3, "MINOR": 13, "PATCH": 1}
+    header.write_text("".join(f"#define DNNL_VERSION_{name} {number}\n" for name, number in numbers.items()))
+    (tmp_path / "lib64").mkdir()
+    (tmp_path / "lib64" / "libdnnl.so").touch()
+    found = wheels.find()
+    assert (found.include, found.library) == (tmp_path / "include", tmp_path / "lib64")
+    assert found.version == "3.13.1, built from source"
