@@ -61,7 +61,7 @@ class Study:
         options = self.options
         self.results.budget = (
             f"{options.trials[-1]} trials or {options.seconds:g} s (in each of {len(options.trials)} passes) "
-            f"per workload and number of threads, {max(map(len, self.rounds))} tuned at once"
+            f"per workload and number of threads, {max(map(len, self.rounds), default=0)} tuned at once"
         )
         self.save()
         for slots, end in self._in_turn(until):
