@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.amx import page
 from benchmarks.amx.matrices import MATRICES, Matrix
-from benchmarks.dlboost_operators import limits, measuring, report, tuning
+from benchmarks.dlboost_operators import limits, measuring, results, tuning
 from benchmarks.dlboost_operators.slots import apart, divide, physical
 from benchmarks.native import CACHE, HERE
 from benchmarks.onednn import UNRESTRICTED, wheels
@@ -34,7 +34,7 @@ class Study:
     def __init__(self, options: argparse.Namespace, matrices: Sequence[Matrix]) -> None:
         self.options, self.matrices = options, matrices
         self.db: Path = options.work / "heron.db"
-        self.results = report.read(options.work / "results.json")
+        self.results = results.read(options.work / "results.json")
         usable = apart(physical(), limits.together)[: options.jobs and options.jobs * options.threads]
         self.slots = divide(usable, options.threads)
         tuning.say(", ".join(f"{slot.threads} on {slot.cores}" for slot in self.slots))
@@ -80,8 +80,8 @@ class Study:
             self.results.tunings = {}
             for matrix in self.matrices:
                 target, beside = (_name(each) for each in (matrix.target, matrix.beside))
-                self.results.tunings |= report.count(self.db, target)
-                self.results.tunings |= report.count(self.db, beside, matrix.beside)
+                self.results.tunings |= results.count(self.db, target)
+                self.results.tunings |= results.count(self.db, beside, matrix.beside)
         self.results.notes = self.options.note or self.results.notes
         self.save()
         return page.wrong(self.results, self.matrices, self.options.threads)

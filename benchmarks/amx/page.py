@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.amx.matrices import Matrix
 from benchmarks.dlboost_operators import report
-from benchmarks.dlboost_operators.report import Results
+from benchmarks.dlboost_operators.results import Results, label, row
 from benchmarks.timing import geomean
 
 _HELD = """Operands of
@@ -37,14 +37,14 @@ def render(results: Results, matrices: Sequence[Matrix], threads: int) -> str:
 def _section(results: Results, matrix: Matrix, threads: int) -> list[str]:
     name, beside = (Path(each).stem for each in (matrix.target, matrix.beside))
     lines = [f"## {name}", ""]
-    rows = [row for case in matrix.cases if (row := report.row(results, case, threads))]
-    others = [row for case in matrix.cases if (row := report.row(results, case, threads, beside))]
+    rows = [found for case in matrix.cases if (found := row(results, case, threads))]
+    others = [found for case in matrix.cases if (found := row(results, case, threads, beside))]
     if rows:
-        ratio, share = (geomean([getattr(row, each) for row in rows]) for each in ("ratio", "share"))
-        best = geomean([row.at_best for row in rows])
+        ratio, share = (geomean([getattr(one, each) for one in rows]) for each in ("ratio", "share"))
+        best = geomean([one.at_best for one in rows])
         means = f"oneDNN / heron {ratio:.3f}, limit / heron {share:.3f} ({best:.3f} at best)"
         if others:
-            means += f"; {beside} / heron {geomean([row.ratio for row in others]):.3f} over {len(others)}"
+            means += f"; {beside} / heron {geomean([one.ratio for one in others]):.3f} over {len(others)}"
         lines += [f"Geometric means over {len(rows)} of {len(matrix.cases)} workloads: {means}.", ""]
     return [*lines, *report.table(results, matrix.cases, threads, beside)]
 
@@ -55,7 +55,7 @@ def wrong(results: Results, matrices: Sequence[Matrix], threads: int) -> list[st
     for matrix in matrices:
         for case in matrix.cases:
             for against in ("", matrix.beside):
-                found, name = report.row(results, case, threads, against), report.label(case, against)
+                found, name = row(results, case, threads, against), label(case, against)
                 if found is None:
                     lines.append(f"{name}: not compared")
                 elif not found.exact:

@@ -12,9 +12,9 @@ In parts of nine minutes, on 32 CPUs:
     --stage measure --threads 1 --jobs 8 --until 460                    # half of the cores: quieter
     --stage measure --stage page --threads 2 --jobs 8 --until 460       # once more if something is left
 
-Against another build of oneDNN, with what was tuned before (a copy of --work without its results.json):
+Beside the wheels' oneDNN, against a newer one, built for GNU's OpenMP and installed in a folder, too:
 
-    ONEDNN_ROOT=/opt/onednn … --stage measure --stage page --work COPY --out FILE
+    --stage measure --stage page --newest /opt/onednn
 
 The depthwise layers alone, which no bar counts: --only depthwise --trials 200 --seconds 30 --until 480
 """
@@ -29,7 +29,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.dlboost_operators import limits, measuring, report, tuning
+from benchmarks.dlboost_operators import limits, measuring, report, results, tuning
 from benchmarks.dlboost_operators.cases import Case, beside, cases
 from benchmarks.dlboost_operators.slots import Slot, apart, physical, rounds
 from benchmarks.metaschedule import page
@@ -46,10 +46,15 @@ class Study:
     def __init__(self, options: argparse.Namespace, until: float) -> None:
         self.options, self.until = options, until
         self.db: Path = options.work / "heron.db"
-        self.results = report.read(options.work / "results.json")
+        self.results = results.read(options.work / "results.json")
         self.cases = [
             each for each in (*cases(), *beside()) if not options.only or _matches(each, options.only)
         ]
+        self.others = {"": ""}  # the wheels' oneDNN, and what another is called and its folder
+        if options.newest:
+            root = str(options.newest.resolve())
+            self.results.newest = f"oneDNN {wheels.find(root).version}"
+            self.others[self.results.newest] = root
         every = sorted(os.sched_getaffinity(0))
         usable = (every if options.siblings else apart(physical(), limits.together))[: options.jobs]
         self.rounds = rounds(usable, options.threads)
@@ -79,10 +84,11 @@ class Study:
         for slots, end in self._in_turn(self.until):
             plan = measuring.Plan(self.db, libraries, end, self.options.processes)
             work = [
-                measuring.Work(case, threads, self.options.target)
+                measuring.Work(case, threads, self.options.target, against, onednn=root)
                 for threads in sorted({slot.threads for slot in slots})
                 for case in self.cases
-                if self.options.again or not self.results.compared(case.name, threads)
+                for against, root in self.others.items()
+                if self.options.again or not self.results.compared(results.label(case, against), threads)
             ]
             measuring.compare(self.results, work, slots, plan, self.save)
 
@@ -95,7 +101,7 @@ class Study:
     def page(self) -> None:
         """Count the trials and write the page."""
         if self.db.exists():
-            self.results.tunings = report.count(self.db)
+            self.results.tunings = results.count(self.db)
         self.results.notes = self.options.note or self.results.notes
         self.save()
 
@@ -130,6 +136,7 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--stage", choices=("tune", "measure", "page"), action="append")
     parser.add_argument("--note", action="append", help="a remark for the page, in place of earlier ones")
+    parser.add_argument("--newest", type=Path, metavar="FOLDER", help="a newer oneDNN, compared with too")
     parser.add_argument("--again", action="store_true", help="compare also what was compared before")
     parser.add_argument("--work", type=Path, default=CACHE / "dlboost-operators")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "dlboost-operators.md")

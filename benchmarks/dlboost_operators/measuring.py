@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -15,12 +17,12 @@ from typing import Any
 from benchmarks import machine
 from benchmarks.dlboost_operators.cases import Case, workload_of
 from benchmarks.dlboost_operators.limits import Level, again, level_of, levels, to_levels
-from benchmarks.dlboost_operators.report import Results, label, line
+from benchmarks.dlboost_operators.results import Results, label, line
 from benchmarks.dlboost_operators.side import Side
 from benchmarks.dlboost_operators.slots import Slot
 from benchmarks.dlboost_operators.tuning import in_slots, items, say, settle
 from benchmarks.native import HERE, BenchmarkError
-from benchmarks.onednn import VNNI, library, problem
+from benchmarks.onednn import VNNI, library, problem, wheels
 from benchmarks.peak import VPDPBUSD, Together
 
 _GRACE = 90.0
@@ -49,14 +51,16 @@ class Match:
 class Work:
     """Compare one workload, tuned for `target` on so many threads, with oneDNN or another target's kernel.
 
+    `against`: that target; or what the oneDNN in the folder `onednn` is called; the usual one where empty.
     `instruction`: whose peak on registers (`peak.burst`) sets the limit.
     """
 
     case: Case
     threads: int
     target: str
-    against: str = ""  # a target; oneDNN where empty
+    against: str = ""
     instruction: str = VPDPBUSD
+    onednn: str = ""
 
     @property
     def label(self) -> str:
@@ -97,7 +101,8 @@ def compare(
             results.memory[key] = [asdict(each) for each in levels(slot.cores, caches)]
     memory = {int(key): to_levels(found) for key, found in results.memory.items()}
     save()
-    library.build()  # once, before several processes need it
+    for root in {each.onednn for each in work}:
+        library.build(root)  # once, before several processes need it
 
     def take(result: tuple[str, int, list[dict[str, object]] | str]) -> None:
         results.put(*result)
@@ -116,7 +121,7 @@ def _measurer(source: Any, results: Any, slot: Slot, plan: Plan) -> None:
         if plan.until < time.monotonic():
             continue
         try:
-            found: Any = [asdict(match) for match in _matches(work, plan, slot.cores)]
+            found: Any = [asdict(match) for match in _matches(work, plan, slot)]
         except (HeronError, BenchmarkError) as error:
             found = str(error)
         except Exception:  # one workload must not end the others; the page shows the reason
@@ -126,16 +131,23 @@ def _measurer(source: Any, results: Any, slot: Slot, plan: Plan) -> None:
         results.put((work.label, work.threads, found))
 
 
-def _matches(work: Work, plan: Plan, cores: Sequence[int]) -> list[Match]:
-    ours = _export(work, work.target, plan)
-    theirs = ["--library", str(_export(work, work.against, plan))] if work.against else []
+def _matches(work: Work, plan: Plan, slot: Slot) -> list[Match]:
+    spawn = multiprocessing.get_context("spawn")
+    # a process for each workload, as exporting loads the library, and glibc has room for some 75 in one
+    with ProcessPoolExecutor(1, spawn, settle, (slot,)) as exporter:
+        ours = exporter.submit(_export, work, work.target, plan).result()
+        theirs = ["--onednn", "--isa", plan.isa]
+        if work.against and not work.onednn:
+            theirs = ["--library", str(exporter.submit(_export, work, work.against, plan).result())]
     paths = [str(HERE.parent / "src"), os.environ.get("PYTHONPATH", "")]
     # plain pages for every buffer: numpy would ask for huge ones for its large arrays only
     # and a core for each thread of oneDNN, so that the system never puts two on one
     environment = {**os.environ, "NUMPY_MADVISE_HUGEPAGE": "0", "OMP_PROC_BIND": "true"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    sides = (theirs or ["--onednn", "--isa", plan.isa], ["--library", str(ours)])
-    return [_match(work, plan, cores, sides, seed, environment) for seed in range(plan.processes)]
+    if work.onednn:
+        environment[wheels.ROOT] = work.onednn
+    sides = (theirs, ["--library", str(ours)])
+    return [_match(work, plan, slot.cores, sides, seed, environment) for seed in range(plan.processes)]
 
 
 def _match(

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
-from benchmarks import study
-from benchmarks.dlboost_operators.cases import (
-    GEOMEAN,
-    LEAST,
-    OF_LIMIT,
-    Case,
-    bar,
-    beside,
-    cases,
-    find,
-    floats,
-)
-from benchmarks.dlboost_operators.limits import Level, Limit, limit, to_levels
-from benchmarks.onednn import problem
+from benchmarks.dlboost_operators.cases import GEOMEAN, LEAST, OF_LIMIT, Case, bar, beside, cases
+from benchmarks.dlboost_operators.limits import to_levels
+from benchmarks.dlboost_operators.results import QUIET, Results, Row, row
 from benchmarks.timing import geomean
 
 _PROSE = """
@@ -46,162 +32,27 @@ over bursts of the limit by that burst's peak / heron's time; the column of limi
 `at best` is the shortest limit of any burst / heron's fastest burst: what is left where nothing else runs
 on the machine.
 """
-_QUIET = 0.85  # of the most operations a second: less, and something else was on the cores
-_LEAST_BURSTS = 5
+_NEWEST = """
+The newest oneDNN, {newest}, was compared in pairs of processes of its own, with the same kernels. Bars
+count each workload by the faster oneDNN: by that comparison of which the ratio is lower, with its share of
+the limit.
+"""
 _HEAD = (
     "| workload | family | oneDNN µs | heron µs | oneDNN / heron | limit µs | limit / heron | at best | by "
     "| exact | variant | oneDNN "
 )
 
 
-def label(case: Case, against: str = "") -> str:
-    """What a comparison is called: with oneDNN, or with the kernel for another target."""
-    return f"{case.name} / {Path(against).stem}" if against else case.name
-
-
-@dataclass(slots=True)
-class Results:
-    """Everything so far. Keys are "label|threads", of `memory` threads.
-
-    `matches` holds a list of comparisons, or the reason why there is none; `notes` are remarks for the page.
-    """
-
-    machine: dict[str, str] = field(default_factory=dict)
-    budget: str = ""
-    memory: dict[str, list[Any]] = field(default_factory=dict)
-    matches: dict[str, Any] = field(default_factory=dict)
-    tunings: dict[str, dict[str, Any]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    def put(self, name: str, threads: int, found: Any) -> None:
-        """Keep a comparison, or the reason why there is none."""
-        self.matches[f"{name}|{threads}"] = found
-
-    def compared(self, name: str, threads: int) -> bool:
-        """Whether there is a comparison."""
-        return isinstance(self.matches.get(f"{name}|{threads}"), list)
-
-    def save(self, path: Path) -> None:
-        """Write, all or nothing."""
-        study.save(asdict(self), path)
-
-
-def read(path: Path) -> Results:
-    """What `Results.save` wrote; empty where there is nothing."""
-    return Results(**json.loads(path.read_text())) if path.exists() else Results()
-
-
-def count(db: Path, target: str | None = None, against: str = "") -> dict[str, dict[str, Any]]:
-    """Of every workload and number of threads in the store: trials, those that failed and why.
-
-    Only those for the accelerator of the name `target`, if one is given; it is called so beside that of which
-    `against` is the other side.
-    """
-    from benchmarks.dlboost_operators.cases import workload_of
-    from heron_cli.records import Purpose, Query, Store
-
-    every = reversed((*cases(), *beside(), *floats()))
-    names = {workload_of(case).key: label(case, against) for case in every}
-    found: dict[str, dict[str, Any]] = {}
-    with Store.open(db, read_only=True) as store:
-        for record in store.all(Query(purpose=Purpose.TRIAL, target=target)):
-            key = f"{names.get(record.workload, record.workload)}|{record.threads}"
-            entry = found.setdefault(
-                key, {"trials": 0, "failed": 0, "reasons": {}, "best": None, "variant": ""}
-            )
-            measured = record.trial.measurement
-            entry["trials"] += 1
-            if str(measured.status) != "ok":
-                entry["failed"] += 1
-                reason = f"{measured.status}: {measured.reason}"[:200]
-                entry["reasons"][reason] = entry["reasons"].get(reason, 0) + 1
-            elif measured.verified and (entry["best"] is None or (record.cost or 0) < entry["best"]):
-                entry.update(best=record.cost, variant=record.trial.candidate.variant)
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One comparison: seconds of a call, oneDNN's / heron's, and `share`, the limit's / heron's.
-
-    `at_best` is that of the fastest bursts.
-    """
-
-    case: Case
-    theirs: float
-    ours: float
-    ratio: float
-    spread: tuple[float, float]
-    exact: bool
-    implementation: str
-    limit: Limit
-    share: float
-    at_best: float
-
-
-def row(results: Results, case: Case, threads: int, against: str = "") -> Row | None:
-    """The row of a workload; None where it was not compared."""
-    name = label(case, against)
-    if not results.compared(name, threads):
-        return None
-    matches = _quiet(results.matches[f"{name}|{threads}"])
-    bursts = [tuple(burst) for match in matches for burst in match["bursts"]]
-    ratios = [median(a / b for a, b, _ in match["bursts"]) for match in matches]
-    described = problem(case)
-    bounds = [
-        [limit(described, peak, Level(**match["memory"])) for _, _, peak in match["bursts"]]
-        for match in matches
-    ]
-    shares = [
-        median(bound.seconds / burst[1] for bound, burst in zip(found, match["bursts"], strict=True))
-        for found, match in zip(bounds, matches, strict=True)
-    ]
-    shortest = min((each for found in bounds for each in found), key=lambda each: each.seconds)
-    return Row(
-        case,
-        median(a for a, _, _ in bursts),
-        median(b for _, b, _ in bursts),
-        median(ratios),
-        (min(ratios), max(ratios)),
-        all(all(match["exact"]) for match in matches),
-        matches[0]["implementation"],
-        shortest,
-        median(shares),
-        shortest.seconds / min(b for _, b, _ in bursts),
-    )
-
-
-def _quiet(matches: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The bursts around which the cores were as fast as they can be, all where those are too few."""
-    most = max(peak for match in matches for _, _, peak in match["bursts"])
-    kept = [
-        {**match, "bursts": [burst for burst in match["bursts"] if burst[2] >= _QUIET * most]}
-        for match in matches
-    ]
-    enough = sum(len(match["bursts"]) for match in kept) >= _LEAST_BURSTS
-    return [match for match in kept if match["bursts"]] if enough else [dict(match) for match in matches]
-
-
 def rows(results: Results, threads: int) -> list[Row]:
-    """Those that there are of the workloads that are held to bars."""
-    return _rows(results, cases(), threads)
+    """Those that there are of the workloads that are held to bars, each by the faster oneDNN."""
+    found = _rows(results, cases(), threads)
+    others = {each.case.name: each for each in _rows(results, cases(), threads, results.newest)}
+    return [min(each, others.get(each.case.name, each), key=lambda one: one.ratio) for each in found]
 
 
-def _rows(results: Results, wanted: Sequence[Case], threads: int) -> list[Row]:
-    found = (row(results, case, threads) for case in wanted)
+def _rows(results: Results, wanted: Sequence[Case], threads: int, against: str = "") -> list[Row]:
+    found = (row(results, case, threads, against) for case in wanted)
     return [each for each in found if each is not None]
-
-
-def line(results: Results, name: str, threads: int) -> str:
-    """One comparison, by its label, in a line of text."""
-    case, _, against = name.partition(" / ")
-    found = row(results, find(case), threads, against)
-    if found is None:
-        return f"{name} {threads}t: not compared"
-    exact = "" if found.exact else ", NOT EXACT"
-    theirs, ours = f"{against or 'oneDNN'} {found.theirs * 1e6:.2f} µs", f"heron {found.ours * 1e6:.2f} µs"
-    times = f"{theirs}, {ours}, x{found.ratio:.3f}"
-    return f"{name} {threads}t: {times}, {found.share:.2f} of the limit ({found.limit.by}){exact}"
 
 
 def _threads(results: Results) -> list[int]:
@@ -214,9 +65,11 @@ def failed_bars(results: Results) -> list[str]:
     for threads in _threads(results):
         where = f"{threads} thread{'s' if threads > 1 else ''}"
         found = rows(results, threads)
-        missing = [case.name for case in cases() if case.name not in {each.case.name for each in found}]
-        if missing:
-            lines.append(f"{where}: not compared: {', '.join(missing)}")
+        for against in dict.fromkeys(("", results.newest)):
+            there = {each.case.name for each in _rows(results, cases(), threads, against)}
+            if missing := [case.name for case in cases() if case.name not in there]:
+                others = f" with {against}" if against else ""
+                lines.append(f"{where}: not compared{others}: {', '.join(missing)}")
         if not found:
             continue
         for label, value, least in _bars(found):
@@ -252,6 +105,8 @@ def render(results: Results) -> str:
     )
     command = "python -m benchmarks.dlboost_operators"
     sections = [["# Every operator on DL Boost against oneDNN", "", *circumstances(results, command), *prose]]
+    if results.newest:
+        sections[0] += _NEWEST.format(newest=results.newest).rstrip().splitlines()
     sections[0] += [f"\n{note}" for note in results.notes]
     failures = failed_bars(results)
     bars = ["## Bars", ""]
@@ -281,7 +136,7 @@ def render(results: Results) -> str:
 
 def method(types: str, held: str, instruction: str) -> list[str]:
     """How it was measured: of what element types, what oneDNN was held to, whose peak sets the limit."""
-    text = _PROSE.format(types=types, held=held, instruction=instruction, quiet=_QUIET)
+    text = _PROSE.format(types=types, held=held, instruction=instruction, quiet=QUIET)
     return text.strip().splitlines()
 
 
@@ -303,11 +158,12 @@ def _memory(threads: str, levels: list[dict[str, Any]]) -> str:
 
 
 def _table(results: Results, threads: int) -> list[str]:
-    lines = table(results, cases(), threads)
+    lines = table(results, cases(), threads, results.newest)
     network = [each for each in rows(results, threads) if each.case.name.startswith("ResNet-50")]
     if network and len(network) == sum(case.name.startswith("ResNet-50") for case in cases()):
         theirs, ours = (sum(getattr(e, k) * e.case.count for e in network) for k in ("theirs", "ours"))
-        text = f"oneDNN {theirs * 1e3:.2f} ms, heron {ours * 1e3:.2f} ms, {theirs / ours:.3f}"
+        faster = "the faster oneDNN of each" if results.newest else "oneDNN"
+        text = f"{faster} {theirs * 1e3:.2f} ms, heron {ours * 1e3:.2f} ms, {theirs / ours:.3f}"
         lines += ["", f"All layers of ResNet-50, each as often as it occurs: {text}."]
     return lines
 
@@ -325,7 +181,7 @@ def _beside(results: Results) -> list[list[str]]:
 
 
 def table(results: Results, wanted: Sequence[Case], threads: int, against: str = "") -> list[str]:
-    """The table of some workloads, with two columns more where kernels of another target are compared too."""
+    """The table of some workloads, with two columns more where `against`, another side, is compared too."""
     more = f"| {against} µs | {against} / heron " if against else ""
     lines = [f"{_HEAD}{more}|", "|---" * (14 if against else 12) + "|"]
     for case in wanted:
@@ -356,7 +212,7 @@ def table(results: Results, wanted: Sequence[Case], threads: int, against: str =
 
 
 def _beside_it(found: Row | None) -> tuple[str, str]:
-    """Cells for the other target's kernel, in turns with the one in the row."""
+    """Cells for the other side of a second comparison."""
     if found is None:
         return "not compared", ""
     exact = "" if found.exact else ", **not exact**"

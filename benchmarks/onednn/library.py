@@ -75,9 +75,9 @@ def _three(values: Sequence[int]) -> ctypes.Array[ctypes.c_int64]:
     return (ctypes.c_int64 * 3)(*values)
 
 
-def build() -> Path:
-    """The wrapper, compiled when needed."""
-    installation = wheels.find()
+def build(root: str = "") -> Path:
+    """The wrapper, compiled when needed; for the oneDNN in a folder, if one is given."""
+    installation = wheels.find(root)
     return compile_library(
         HERE / "onednn" / "primitive.cpp",
         ["-fopenmp", f"-I{installation.include}"],

@@ -28,9 +28,9 @@ class Installation:
     version: str
 
 
-def find() -> Installation:
-    """The build in ONEDNN_ROOT, else the wheels; raises BenchmarkError that names what is missing."""
-    if root := os.environ.get(ROOT):
+def find(root: str = "") -> Installation:
+    """The build in `root`, else ONEDNN_ROOT, else the wheels; raises BenchmarkError: what is missing."""
+    if root := root or os.environ.get(ROOT, ""):
         return _built(Path(root))
     header = _locate(DEVELOPMENT, "include/oneapi/dnnl/dnnl.hpp")
     library = _locate(RUNTIME, "libdnnl.so")
@@ -46,8 +46,8 @@ def _built(root: Path) -> Installation:
         text = ""
     numbers = re.findall(r"#define DNNL_VERSION_(?:MAJOR|MINOR|PATCH)\s+(\d+)", text)
     if not libraries or len(numbers) != 3:
-        raise BenchmarkError(f"{ROOT}={root}: no include/oneapi/dnnl/dnnl_version.h and lib/libdnnl.so in it")
-    return Installation(include, libraries[0], f"{'.'.join(numbers)}, built from source")
+        raise BenchmarkError(f"{root}: no include/oneapi/dnnl/dnnl_version.h and lib/libdnnl.so in it")
+    return Installation(include, libraries[0], f"{'.'.join(numbers)} built from source")
 
 
 def _locate(distribution: str, ending: str) -> Path:

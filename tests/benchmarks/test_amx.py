@@ -10,11 +10,11 @@ import pytest
 from benchmarks.amx import page
 from benchmarks.amx.__main__ import Study, options_of
 from benchmarks.amx.matrices import MATRICES, Matrix
-from benchmarks.dlboost_operators import measuring, report, tuning
+from benchmarks.dlboost_operators import measuring, results, tuning
 from benchmarks.dlboost_operators.cases import Case, cases, find, floats, workload_of, workloads
 from benchmarks.dlboost_operators.limits import Level, moved_bytes, real_products
 from benchmarks.dlboost_operators.measuring import Work
-from benchmarks.dlboost_operators.report import Results
+from benchmarks.dlboost_operators.results import Results
 from benchmarks.onednn import BFLOAT16, UNRESTRICTED, problem, random_arrays
 from benchmarks.onednn.library import c_problem
 from benchmarks.peak import TILE_OPERATIONS
@@ -99,7 +99,7 @@ def results_with(exact: bool = True) -> Results:
                 match = {
                     "bursts": bursts, "exact": [True, exact], "implementation": "brgemm:amx", "memory": level,
                 }  # fmt: skip
-                found.put(report.label(case, against), 1, [match])
+                found.put(results.label(case, against), 1, [match])
     return found
 
 
@@ -114,7 +114,7 @@ def test_the_page() -> None:
     assert "## amx-bf16" in text and "| GEMM-G1 bf16 |" in text
     tables = [line for line in text.splitlines() if line.startswith("|")]
     assert {line.count("|") for line in tables} == {15}
-    assert "x3.000" in report.line(results_with(), "GEMM-G1 / dlboost", 1)
+    assert "x3.000" in results.line(results_with(), "GEMM-G1 / dlboost", 1)
 
 
 def test_what_is_wrong_or_missing_is_said() -> None:

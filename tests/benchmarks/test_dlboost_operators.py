@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.dlboost_operators import report
+from benchmarks.dlboost_operators import results as comparisons
 from benchmarks.dlboost_operators.cases import Case, beside, cases, find, workload_of
 from benchmarks.dlboost_operators.limits import Level, Limit, level_of, limit, moved_bytes, real_products
-from benchmarks.dlboost_operators.report import Results
+from benchmarks.dlboost_operators.results import Results
 from benchmarks.dlboost_operators.slots import Slot, apart, physical, rounds
 from benchmarks.onednn import problem, random_arrays
 from benchmarks.reference import reference
@@ -86,7 +87,7 @@ def test_depthwise_layers_are_compared_and_change_no_bar() -> None:
     after = report.render(results)
     assert "1 thread: geometric mean 0.500" in after
     assert sum(line.startswith("| MobileNet") for line in after.splitlines()) == len(beside()) == 4
-    assert "x0.500" in report.line(results, beside()[0].name, 1)
+    assert "x0.500" in comparisons.line(results, beside()[0].name, 1)
 
 
 @given(
@@ -208,11 +209,33 @@ def test_pairs_of_bursts_on_cores_that_were_shared_are_left_out() -> None:
     few = {**match, "bursts": [[theirs, ours, peak]] * 4 + [shared] * 5}
     enough = {**match, "bursts": [[theirs, ours, peak]] * 5 + [shared] * 9}
     found.put(case.name, 2, [enough, {**match, "bursts": [shared]}])
-    quiet = report.row(found, case, 2)
+    quiet = comparisons.row(found, case, 2)
     assert quiet is not None and quiet.ratio == pytest.approx(1.2) and quiet.spread == (quiet.ratio,) * 2
     found.put(case.name, 2, [few])
-    every = report.row(found, case, 2)
+    every = comparisons.row(found, case, 2)
     assert every is not None and every.ratio == pytest.approx(0.6)
+
+
+def test_each_workload_counts_by_the_faster_onednn() -> None:
+    found, (first, second, *others) = results_with(1.2), cases()
+    found.newest = "oneDNN 9.9.9"
+    missing = f"not compared with {found.newest}: {first.name}"
+    assert any(missing in text for text in report.failed_bars(found))
+    (match,) = found.matches[f"{first.name}|1"]
+    for case, theirs in ((first, 0.5e-3), (second, 2e-3), *((case, 1.5e-3) for case in others)):
+        for threads in (1, 2):
+            burst = [theirs, 1e-3, problem(case).operations * 1e3]
+            found.put(comparisons.label(case, found.newest), threads, [{**match, "bursts": [burst]}])
+    ratios = {row.case.name: row.ratio for row in report.rows(found, 1)}
+    assert ratios == pytest.approx({case.name: 0.5 if case is first else 1.2 for case in cases()})
+    bars, page = report.failed_bars(found), report.render(found)
+    assert f"1 thread, {first.name}: 0.500, bar 0.92" in bars
+    assert not any("compared" in text for text in bars)
+    lines = [line.split(" | ") for line in page.splitlines() if line.startswith(f"| {second.name} | ")]
+    assert len(lines) == 2  # one and two threads
+    cells = lines[0]
+    assert (cells[4], cells[-2:]) == ("**1.200** (1.20–1.20)", ["2000.00", "2.00 |"])
+    assert "the faster oneDNN of each" in page and "oneDNN 9.9.9, was compared" in page
 
 
 def test_bars() -> None:
@@ -239,7 +262,7 @@ def test_the_page_has_a_row_for_every_workload_and_survives_the_disk(tmp_path: P
     results = results_with(1.2)
     results.put("GEMM-G1", 1, "it\nfailed so")
     results.save(tmp_path / "results.json")
-    again = report.read(tmp_path / "results.json")
+    again = comparisons.read(tmp_path / "results.json")
     assert json.loads((tmp_path / "results.json").read_text()) == asdict(results)
     page = report.render(again)
     assert page == report.render(results)

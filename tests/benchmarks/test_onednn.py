@@ -106,9 +106,7 @@ def test_missing_wheels_are_named(missing: str, monkeypatch: pytest.MonkeyPatch,
 
 def test_a_build_of_ones_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(wheels.ROOT, str(tmp_path))
-    with pytest.raises(
-        BenchmarkError, match=f"{wheels.ROOT}={tmp_path}: no include/oneapi/dnnl/dnnl_version.h"
-    ):
+    with pytest.raises(BenchmarkError, match=f"{tmp_path}: no include/oneapi/dnnl/dnnl_version.h"):
         wheels.find()
     header = tmp_path / "include/oneapi/dnnl/dnnl_version.h"
     header.parent.mkdir(parents=True)
@@ -118,4 +116,4 @@ def test_a_build_of_ones_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     (tmp_path / "lib64" / "libdnnl.so").touch()
     found = wheels.find()
     assert (found.include, found.library) == (tmp_path / "include", tmp_path / "lib64")
-    assert found.version == "3.13.1, built from source"
+    assert found.version == "3.13.1 built from source"
