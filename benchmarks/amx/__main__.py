@@ -72,7 +72,7 @@ class Study:
             for case in matrix.cases
         ]
         todo = [each for each in work if not self.results.compared(each.label, each.threads)]
-        measuring.compare(self.results, todo, self.slots, plan, self.save)
+        measuring.compare(self.results, todo, self.slots, plan, self.keep)
 
     def page(self) -> list[str]:
         """Count the trials, write the page and say what is wrong."""
@@ -86,9 +86,13 @@ class Study:
         self.save()
         return page.wrong(self.results, self.matrices, self.options.threads)
 
+    def keep(self) -> None:
+        """Write the results, and no page: that takes a while, on the cores that are measured."""
+        self.results.save(self.options.work / "results.json")
+
     def save(self) -> None:
         """Write the results and the page."""
-        self.results.save(self.options.work / "results.json")
+        self.keep()
         self.options.out.parent.mkdir(parents=True, exist_ok=True)
         self.options.out.write_text(page.render(self.results, self.matrices, self.options.threads))
 

@@ -90,7 +90,7 @@ class Study:
                 for against, root in self.others.items()
                 if self.options.again or not self.results.compared(results.label(case, against), threads)
             ]
-            measuring.compare(self.results, work, slots, plan, self.save)
+            measuring.compare(self.results, work, slots, plan, self.keep)
 
     def _in_turn(self, until: float) -> Iterator[tuple[list[Slot], float]]:
         """Each round with its end, an equal share of the time that is left."""
@@ -105,8 +105,13 @@ class Study:
         self.results.notes = self.options.note or self.results.notes
         self.save()
 
-    def save(self) -> None:
+    def keep(self) -> None:
+        """Write what was found, and no page: that takes a while, on the cores that are measured."""
         self.results.save(self.options.work / "results.json")
+
+    def save(self) -> None:
+        """Write what was found, and the page."""
+        self.keep()
         self.options.out.parent.mkdir(parents=True, exist_ok=True)
         self.options.out.write_text(report.render(self.results))
         page.keep(self.options.out, "dlboost")

@@ -6,6 +6,7 @@ import ctypes
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from benchmarks.native import HERE, BenchmarkError, load
@@ -77,6 +78,7 @@ def together(a: int, b: int) -> float:
     return _measure([a, b], 4 * _PAGE, "read", 3) / _measure([a], 4 * _PAGE, "read", 3)
 
 
+@cache  # asked for each burst
 def real_products(problem: Problem, operations: int) -> int:
     """Products of elements that exist: taps in the padding do not count, nor outputs cut off."""
     if problem.kind == MATMUL:
@@ -98,7 +100,8 @@ def real_products(problem: Problem, operations: int) -> int:
     return operations // 2 * real // nominal
 
 
-def moved_bytes(problem: Problem) -> dict[str, int]:
+@cache
+def moved_bytes(problem: Problem) -> Mapping[str, int]:
     """Bytes of each operand that a call must touch: a strided window may pass over parts of the input."""
     sizes = {
         name: math.prod(getattr(problem, name).shape) * BYTES[getattr(problem.types, name)]
