@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -44,10 +45,15 @@ _HEAD = (
 
 
 def rows(results: Results, threads: int) -> list[Row]:
-    """Those that there are of the workloads that are held to bars, each by the faster oneDNN."""
-    found = _rows(results, cases(), threads)
+    """Those that there are of the workloads that are held to bars, each by the faster oneDNN.
+
+    Exact is what was so in every comparison.
+    """
     others = {each.case.name: each for each in _rows(results, cases(), threads, results.newest)}
-    return [min(each, others.get(each.case.name, each), key=lambda one: one.ratio) for each in found]
+    both = ((each, others.get(each.case.name, each)) for each in _rows(results, cases(), threads))
+    return [
+        replace(min(pair, key=lambda one: one.ratio), exact=all(each.exact for each in pair)) for pair in both
+    ]
 
 
 def _rows(results: Results, wanted: Sequence[Case], threads: int, against: str = "") -> list[Row]:
