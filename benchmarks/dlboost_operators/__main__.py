@@ -12,6 +12,9 @@ In parts of nine minutes, on 32 CPUs:
     --stage measure --threads 1 --jobs 8 --until 460                    # half of the cores: quieter
     --stage measure --stage page --threads 2 --jobs 8 --until 460       # once more if something is left
 
+A final ranking sees the machine as it is for a second; --stage rank makes one more of every workload that
+was tuned, without trials, and all of them count.
+
 Beside the wheels' oneDNN, against a newer one, built for GNU's OpenMP and installed in a folder, too:
 
     --stage measure --stage page --newest /opt/onednn
@@ -69,14 +72,22 @@ class Study:
             f"per workload and number of threads, {max(map(len, self.rounds), default=0)} tuned at once"
         )
         self.save()
+        self._tune(until, options.trials)
+
+    def rank(self, until: float) -> None:
+        """Compare the best few of every workload that was tuned side by side, again."""
+        self._tune(until, [1], rank_again=True)
+
+    def _tune(self, until: float, passes: list[int], *, rank_again: bool = False) -> None:
+        options = self.options
         for slots, end in self._in_turn(until):
             work = [
                 tuning.Work(case, threads, options.target, trials, options.seconds)
-                for trials in options.trials
+                for trials in passes
                 for threads in sorted({slot.threads for slot in slots})
                 for case in self.cases
             ]
-            tuning.tune(work, slots, tuning.Plan(self.db, options.seed, end))
+            tuning.tune(work, slots, tuning.Plan(self.db, options.seed, end, rank_again))
 
     def measure(self) -> None:
         """Compare every workload that is not compared yet."""
@@ -139,7 +150,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only", action="append", metavar="TEXT", help="names that contain this, or a family"
     )
-    parser.add_argument("--stage", choices=("tune", "measure", "page"), action="append")
+    parser.add_argument("--stage", choices=("tune", "rank", "measure", "page"), action="append")
     parser.add_argument("--note", action="append", help="a remark for the page, in place of earlier ones")
     parser.add_argument("--newest", type=Path, metavar="FOLDER", help="a newer oneDNN, compared with too")
     parser.add_argument("--again", action="store_true", help="compare also what was compared before")
@@ -166,6 +177,8 @@ def main() -> int:
         study = Study(options, began + options.until)
         if "tune" in stages:
             study.tune(began + options.until * (TUNING if "measure" in stages else 1))
+        if "rank" in stages:
+            study.rank(study.until)
         if "measure" in stages:
             wheels.find()
             study.measure()

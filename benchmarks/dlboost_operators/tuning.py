@@ -38,6 +38,7 @@ class Plan:
     db: Path
     seed: int
     until: float
+    rank_again: bool = False
 
 
 def tune(work: Sequence[Work], slots: Sequence[Slot], plan: Plan) -> None:
@@ -133,6 +134,7 @@ def _tuner(source: Any, results: Any, slot: Slot, plan: Plan) -> None:
                 seconds=min(work.seconds, left),
                 seed=plan.seed,
                 threads=work.threads,
+                rank_again=plan.rank_again,
                 transfer=False,  # how much another process has recorded by now would decide
             )
             name = f"{work.case.name} {Path(work.target).stem} {work.threads}t"

@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+from math import prod
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
 from heron_cli.records import Purpose, best_of, comparable
 from heron_cli.records.record import Record
 
@@ -39,12 +44,41 @@ def test_a_candidate_that_the_ranking_could_not_verify_is_out() -> None:
     assert tile(best_of([record(1, 1.0, 1), record(2, 1.01, 2), unverified, *ranking((2, 1.1), at=9)])) == 2
 
 
-def test_the_newest_ranking_of_a_candidate_counts() -> None:
+def test_all_rankings_of_a_candidate_count() -> None:
+    """What wins by a hair in a quiet moment may lose by far in another one, which says as much."""
     trials = [record(1, 1.0, 1), record(2, 1.01, 2)]
-    rankings = ranking((1, 1.0), (2, 1.1), at=8) + ranking((1, 1.3), (2, 1.2), at=9)
-    assert tile(best_of(trials + rankings)) == 2
-    # a winner that later rankings left out still stands
+    disturbed, quiet = ranking((1, 1.4), (2, 1.2), at=8), ranking((1, 1.03), (2, 1.04), at=9)
+    found = best_of(trials + disturbed + quiet)
+    assert (tile(found), found and found.cost) == (2, 1.04), "its time is that of its best moment"
+    assert tile(best_of(trials + quiet)) == 1
+
+
+def test_a_winner_that_later_rankings_left_out_still_stands() -> None:
+    trials = [record(1, 1.0, 1), record(2, 1.01, 2)]
     assert tile(best_of(trials + ranking((1, 1.0), (2, 1.1), at=8) + ranking((2, 1.2), at=9))) == 1
+
+
+def test_good_often_outranks_a_little_better_once() -> None:
+    often = [r for at in (5, 6, 7) for r in ranking((1, 0.97), (2, 1.0), (3, 1.0), at=at)]
+    once = ranking((1, 0.97), (2, 1.0), (3, 1.0), (4, 0.96), at=8)
+    assert tile(best_of(once)) == 4
+    assert tile(best_of(often + once)) == 1
+
+
+TIMES = st.lists(st.integers(100, 200), min_size=5, max_size=5)
+
+
+@given(st.lists(TIMES, min_size=1, max_size=4), st.data())
+def test_how_slow_the_machine_was_does_not_matter(rankings: list[list[int]], data: st.DataObject) -> None:
+    """Of complete rankings the least product of times wins, whatever a moment did to all."""
+    products = [prod(times) for times in zip(*rankings, strict=True)]
+    least, next_ = sorted(products)[:2]
+    assume(next_ > 1.0001 * least)
+    records = []
+    for at, times in enumerate(rankings):
+        slowness = data.draw(st.sampled_from([0.5, 1.0, 3.0]))
+        records += ranking(*((knob, each * slowness) for knob, each in enumerate(times)), at=at)
+    assert tile(best_of(records)) == products.index(least)
 
 
 def test_ties_do_not_depend_on_the_order_of_records() -> None:

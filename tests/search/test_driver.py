@@ -313,6 +313,9 @@ def test_what_is_best_was_measured_beside_the_last_winner() -> None:
     assert best is not None and (best.purpose, best.cost) == (Purpose.RANKING, 1.25)
     search(store, runner, seed=1, trials=1)
     assert len(runner.reasked) == 2, "nothing is new"
+    again = search(store, runner, seed=1, trials=1, rank_again=True)
+    assert [len(each) for each in runner.reasked] == [2, 3, 2], "the winner was one of the two closest"
+    assert again.trials == 1, "a ranking is no trial"
 
 
 class Losing(FakeRunner):

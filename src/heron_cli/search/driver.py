@@ -37,6 +37,7 @@ class Options(TypedDict, total=False):
 
     threads: int
     batch: int
+    rank_again: bool
     versions: Mapping[str, str] | None
     clock: Callable[[], float]
     now: Callable[[], str]
@@ -84,14 +85,16 @@ class Search:
         *,
         threads: int = 1,
         batch: int = BATCH,
+        rank_again: bool = False,
         versions: Mapping[str, str] | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], str] = utc_now,
     ) -> None:
-        """The seconds of `budget` count from here."""
+        """The seconds of `budget` count from here; `rank_again`: rank also what was ranked."""
         self.problem, self.budget, self.batch = problem, budget, batch
         self.bound = problem.bound
         self.on_event, self.clock = on_event, clock
+        self._rank_again = rank_again
         spent = Spent(clock)
         spent.add("solve", problem.solve_seconds)
         self.method: Method = get_method(method)(problem, seed, spent)
@@ -152,7 +155,7 @@ class Search:
 
     def _rank(self, runner: Runner) -> None:
         chosen = rivals(self.journal.trials(), self.journal.best())
-        if not chosen or is_ranked(chosen, self.journal.rankings):
+        if not chosen or (is_ranked(chosen, self.journal.rankings) and not self._rank_again):
             return
         self.on_event(RankingStarted(chosen))
         measured = runner.remeasure([record.trial.candidate for record in chosen])

@@ -22,8 +22,8 @@ class Settings:
     """How to tune.
 
     `trials` or `seconds` bounds each workload; `gap` ends it once the best is within that share of the
-    bound of any kernel; `transfer` warms up from the records of other workloads; `fixed` gives knobs the one
-    value to try.
+    bound of any kernel; `transfer` warms up from the records of other workloads; `rank_again` compares the
+    best few side by side also where they were; `fixed` gives knobs the one value to try.
     """
 
     trials: int | None = 64
@@ -36,6 +36,7 @@ class Settings:
     runner: RunnerKind = RunnerKind.LOCAL
     gap: float | None = None
     transfer: bool = True
+    rank_again: bool = False
     tracker: tuple[str, int] | None = None  # host and port, for RPC
     cluster: str | None = None  # address for Ray; None: this machine
     key: str | None = None  # of the servers, for RPC; None: the accelerator's name

@@ -103,6 +103,7 @@ def open_search(
         settings.seed,
         on_event,
         threads=settings.threads,
+        rank_again=settings.rank_again,
         versions=versions_of(task, settings),
         clock=clock,
     )
@@ -148,6 +149,7 @@ def tune(
             settings.seed,
             notice,
             threads=settings.threads,
+            rank_again=settings.rank_again,
             versions=versions_of(task, settings),
         )
     except NoValidTrialError:

@@ -34,6 +34,11 @@ DEFAULT_TRIALS = 64
     show_default=True,
     help="Warm up from the records of the operator's other shapes, or from an imported model.",
 )
+@click.option(
+    "--rank-again",
+    is_flag=True,
+    help="Compare the best few side by side once more; all such rankings count.",
+)
 @options.seed_option
 @options.threads_option
 @click.option("--jobs", type=click.IntRange(min=1), help="Processes that build. Default: as cores allow.")
@@ -61,6 +66,7 @@ def command(
     seconds: float | None,
     gap: float | None,
     transfer: bool,
+    rank_again: bool,
     seed: int,
     threads: int,
     jobs: int | None,
@@ -98,6 +104,7 @@ def command(
         runner=kind,
         gap=gap,
         transfer=transfer,
+        rank_again=rank_again,
         tracker=tracker,
         key=key,
         cluster=cluster,
