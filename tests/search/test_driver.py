@@ -314,7 +314,7 @@ def test_what_is_best_was_measured_beside_the_last_winner() -> None:
     search(store, runner, seed=1, trials=1)
     assert len(runner.reasked) == 2, "nothing is new"
     again = search(store, runner, seed=1, trials=1, rank_again=True)
-    assert [len(each) for each in runner.reasked] == [2, 3, 2], "the winner was one of the two closest"
+    assert [len(each) for each in runner.reasked] == [2, 3, 2], "the champion is one of the two closest"
     assert again.trials == 1, "a ranking is no trial"
 
 

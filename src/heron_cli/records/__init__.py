@@ -5,7 +5,7 @@ from __future__ import annotations
 from .lease import Lease
 from .record import Purpose, Record, cost_of
 from .rows import Query
-from .standing import best_of, comparable
+from .standing import best_of, champion, comparable
 from .store import Store
 from .versions import current_versions
 
@@ -16,6 +16,7 @@ __all__ = [
     "Record",
     "Store",
     "best_of",
+    "champion",
     "comparable",
     "cost_of",
     "current_versions",

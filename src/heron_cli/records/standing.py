@@ -1,4 +1,4 @@
-"""Which record is best: all side-by-side rankings decide together, later trials may challenge them."""
+"""Which record is best: the side-by-side rankings decide, later trials may challenge their champion."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from .record import Purpose, Record
 
 # These steer the search or the files around it; none of them changes how fast a kernel runs.
 _IRRELEVANT = frozenset({"ortools", "lightgbm", "python"})
+_MOST = 0.1  # that one ranking says of two candidates: something else hit one of them if it says more
 
 
 def comparable(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
@@ -32,55 +33,67 @@ def best_of(records: Sequence[Record]) -> Record | None:
     """The best verified record of one workload on one target.
 
     Times of different moments are not quite comparable: a lucky trial must not outrank a kernel that was
-    measured against it side by side. Nor does one ranking see every moment: what wins by a hair on a quiet
-    machine may be the slowest of all where a neighbour uses the caches. So among trials older than the newest
-    ranking only ranked candidates count, by all their rankings (`_merits`); a candidate that failed when it
-    was last ranked is out. Later trials are held against the fastest ranking of the best, as trials are of
-    good moments too.
+    measured against it side by side. So among trials older than the newest ranking only ranked candidates
+    count, of these the `champion`; trials later than that are held against its fastest ranking, as trials are
+    of good moments too.
     """
     rankings = [record for record in records if record.purpose is Purpose.RANKING]
-    newest: dict[Candidate, Record] = {}
-    for record in sorted(rankings, key=_age):
-        if record.trial.measurement.status is not Status.DEVICE_LOST:
-            newest[record.trial.candidate] = record
-    fit = {candidate for candidate, record in newest.items() if _eligible(record)}
-    ranked = [record for record in rankings if _eligible(record) and record.trial.candidate in fit]
-    merits = _merits(ranked)
-    standing = sorted(ranked, key=lambda record: (merits[record.trial.candidate], *_order(record)))[:1]
-    last = max((record.created for record in ranked), default="")
+    ranked = {record.trial.candidate for record in rankings if not _lost(record)}
+    last = max((record.created for record in rankings if _eligible(record)), default="")
+    best = champion(rankings)
+    standing = [] if best is None else [best]
     standing += [
         record
         for record in records
         if record.purpose is Purpose.TRIAL
         and _eligible(record)
-        and record.trial.candidate not in newest
+        and record.trial.candidate not in ranked
         and record.created > last
     ]
     return min(standing, key=_order, default=None)
 
 
-def _merits(rankings: Sequence[Record]) -> dict[Candidate, float]:
-    """How much longer each candidate takes than others of its rankings, as a logarithm: less is better.
+def champion(rankings: Sequence[Record]) -> Record | None:
+    """Of what was ranked side by side, the candidate that no other has beaten since; its fastest ranking.
 
-    The logarithm of a time is taken for the sum of what the moment of the ranking does to all and what the
-    candidate is worth; least squares part the two. A candidate's worth is drawn to zero as if one more
-    ranking had said that, so a candidate that was lucky once does not outrank one that was good often.
+    No ranking sees every moment: what wins by a hair on a quiet machine may be the slowest of all where a
+    neighbour uses the caches. So the champion of earlier rankings is beaten by who took less time than it in
+    the geometric mean of all rankings that both took part in, of which none counts for more than a tenth; or,
+    where a ranking was made without the champion, by who beats the time of its fastest. A candidate that
+    failed when it was last ranked is out.
     """
-    import numpy as np
+    fit: dict[Candidate, bool] = {}
+    for record in sorted(rankings, key=_age):
+        if not _lost(record):
+            fit[record.trial.candidate] = _eligible(record)
+    moments: dict[str, dict[Candidate, Record]] = {}
+    for record in sorted(rankings, key=_age):
+        if _eligible(record) and fit[record.trial.candidate]:
+            moments.setdefault(record.created, {})[record.trial.candidate] = record
+    best: Record | None = None
+    past: list[dict[Candidate, Record]] = []
+    for ranking in moments.values():
+        past.append(ranking)
+        held = None if best is None else best.trial.candidate
+        if held not in ranking:
+            winner = min(ranking.values(), key=_order)
+            best = winner if best is None else min(best, winner, key=_order)
+            continue
+        behind = {each: _behind(each, held, past) for each in ranking}
+        held = min(ranking, key=lambda each: (behind[each], each != held, _order(ranking[each])))
+        best = min((each[held] for each in past if held in each), key=_order)
+    return best
 
-    moments = {moment: place for place, moment in enumerate(sorted({each.created for each in rankings}))}
-    candidates = list(dict.fromkeys(each.trial.candidate for each in sorted(rankings, key=_order)))
-    places = {candidate: len(moments) + place for place, candidate in enumerate(candidates)}
-    unknowns = len(moments) + len(places)
-    equations = np.zeros((len(rankings) + len(places), unknowns))
-    values = np.zeros(len(equations))
-    for row, record in enumerate(sorted(rankings, key=_order)):
-        equations[row, [moments[record.created], places[record.trial.candidate]]] = 1.0
-        values[row] = log(record.cost or 1.0)
-    for row, place in enumerate(places.values(), len(rankings)):
-        equations[row, place] = 1.0
-    solved = np.linalg.lstsq(equations, values, rcond=None)[0]
-    return {candidate: round(float(solved[place]), 9) for candidate, place in places.items()}
+
+def _behind(one: Candidate, other: Candidate, rankings: Iterable[Mapping[Candidate, Record]]) -> float:
+    """Mean logarithm of how many times as long as the other one takes, over what both took part in."""
+    shared = [(each[one].cost, each[other].cost) for each in rankings if one in each and other in each]
+    ratios = [log(mine / theirs) for mine, theirs in shared if mine and theirs]
+    return sum(max(-_MOST, min(_MOST, each)) for each in ratios) / max(1, len(ratios))
+
+
+def _lost(record: Record) -> bool:
+    return record.trial.measurement.status is Status.DEVICE_LOST
 
 
 def _eligible(record: Record) -> bool:

@@ -154,7 +154,7 @@ class Search:
         self.close()
 
     def _rank(self, runner: Runner) -> None:
-        chosen = rivals(self.journal.trials(), self.journal.best())
+        chosen = rivals(self.journal.trials(), self.journal.champion(), self.journal.best())
         if not chosen or (is_ranked(chosen, self.journal.rankings) and not self._rank_again):
             return
         self.on_event(RankingStarted(chosen))

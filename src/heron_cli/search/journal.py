@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
-from ..records import Purpose, Record, Store, best_of
+from ..records import Purpose, Record, Store, best_of, champion
 from ..records.record import after
 from ..trial import Candidate, Measurement, Trial
 from .events import NewBest, OnEvent, Resumed
@@ -68,6 +68,10 @@ class Journal:
     def best(self) -> Record | None:
         """The fastest verified record of everything, rankings included."""
         return best_of([*self.trials(), *self.rankings])
+
+    def champion(self) -> Record | None:
+        """The best of what was ranked."""
+        return champion(self.rankings)
 
     def add(self, candidate: Candidate, measurement: Measurement, round_index: int, position: int) -> Record:
         """Store a trial and return its record; it is not one of `own` yet, since its round is not done."""

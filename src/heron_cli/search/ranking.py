@@ -12,15 +12,16 @@ DISTURBED = 4  # of these, where others are near
 MARGIN = 0.1  # as close as this, relative, the order of two of many single trials means little
 
 
-def rivals(trials: Sequence[Record], standing: Record | None = None) -> list[Record]:
+def rivals(trials: Sequence[Record], *standing: Record | None) -> list[Record]:
     """The fastest trial and at most seven others within 10 % of it, no program twice; fastest first.
 
     Times of disturbed trials are less to be trusted, and the fastest of many are those that were made up for
     too well: where there are others, they count as no faster than the fastest of these for the 10 %, and at
     most four take part.
 
-    Last comes what is held to be best so far (`standing`), if it is none of them: trials of luckier moments
-    must not keep it out, nor may a trial be held to be best that was never measured beside the winner.
+    Last comes what is held to be best so far (`standing`: the champion of the rankings and the best of all),
+    if it is none of them: trials of luckier moments must not keep it out, nor may a trial be held to be best
+    that was never measured beside the winner.
     Trials that ran but were not verified take part, for the ranking verifies them. Empty when there is
     nothing to decide: a single verified trial, or none, or a verified one whose cycles are modelled, which
     are the same every time.
@@ -41,8 +42,10 @@ def rivals(trials: Sequence[Record], standing: Record | None = None) -> list[Rec
             continue
         seen.add(same)
         chosen.append(record)
-    if standing is not None and standing.trial.candidate not in {r.trial.candidate for r in chosen}:
-        chosen += [standing] if _program(standing) not in seen else []
+    for record in (each for each in standing if each is not None):
+        if record.trial.candidate not in {r.trial.candidate for r in chosen} and _program(record) not in seen:
+            seen.add(_program(record))
+            chosen.append(record)
     if chosen and (first := chosen[0].trial.measurement).verified and (len(chosen) == 1 or first.cycles):
         return []
     return chosen
