@@ -19,6 +19,8 @@ Beside the wheels' oneDNN, against a newer one, built for GNU's OpenMP and insta
 
     --stage measure --stage page --newest /opt/onednn
 
+On a machine that is shared, which may take some runs: --stage measure --calm --until 1800
+
 The depthwise layers alone, which no bar counts: --only depthwise --trials 200 --seconds 30 --until 480
 """
 
@@ -93,7 +95,10 @@ class Study:
         """Compare every workload that is not compared yet."""
         libraries = self.options.work / "libraries"
         for slots, end in self._in_turn(self.until):
-            plan = measuring.Plan(self.db, libraries, end, self.options.processes)
+            calm = {slot.threads: results.most(self.results, slot.threads) for slot in slots}
+            plan = measuring.Plan(
+                self.db, libraries, end, self.options.processes, calm=calm if self.options.calm else None
+            )
             work = [
                 measuring.Work(case, threads, self.options.target, against, onednn=root)
                 for threads in sorted({slot.threads for slot in slots})
@@ -153,6 +158,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--stage", choices=("tune", "rank", "measure", "page"), action="append")
     parser.add_argument("--note", action="append", help="a remark for the page, in place of earlier ones")
     parser.add_argument("--newest", type=Path, metavar="FOLDER", help="a newer oneDNN, compared with too")
+    parser.add_argument(
+        "--calm",
+        action="store_true",
+        help="compare in calm moments only (calm.py); what finds none in time is left for the next run",
+    )
     parser.add_argument("--again", action="store_true", help="compare also what was compared before")
     parser.add_argument("--work", type=Path, default=CACHE / "dlboost-operators")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "dlboost-operators.md")

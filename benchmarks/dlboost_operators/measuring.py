@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
+from benchmarks.dlboost_operators.calm import Calm
 from benchmarks.dlboost_operators.cases import Case, workload_of
 from benchmarks.dlboost_operators.limits import Level, again, level_of, levels, to_levels
 from benchmarks.dlboost_operators.results import Results, label, line
@@ -70,7 +71,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How: `processes` times with new buffers, `rounds` of bursts of `seconds`, `most` seconds in all."""
+    """How: `processes` times with new buffers, `rounds` of bursts of `seconds`, `most` seconds in all.
+
+    `calm`: only in calm moments, with the highest peak that is known of so many threads.
+    """
 
     db: Path
     libraries: Path
@@ -82,6 +86,7 @@ class Plan:
     isa: str = VNNI  # the highest instruction set of oneDNN
     memory: Mapping[int, Sequence[Level]] = field(default_factory=dict)  # levels by number of threads
     caches: Mapping[str, int] = field(default_factory=dict)
+    calm: Mapping[int, float] | None = None
 
 
 def compare(
@@ -121,7 +126,10 @@ def _measurer(source: Any, results: Any, slot: Slot, plan: Plan) -> None:
         if plan.until < time.monotonic():
             continue
         try:
-            found: Any = [asdict(match) for match in _matches(work, plan, slot)]
+            matches = _matches(work, plan, slot)
+            if matches is None:
+                continue
+            found: Any = [asdict(match) for match in matches]
         except (HeronError, BenchmarkError) as error:
             found = str(error)
         except Exception:  # one workload must not end the others; the page shows the reason
@@ -131,7 +139,8 @@ def _measurer(source: Any, results: Any, slot: Slot, plan: Plan) -> None:
         results.put((work.label, work.threads, found))
 
 
-def _matches(work: Work, plan: Plan, slot: Slot) -> list[Match]:
+def _matches(work: Work, plan: Plan, slot: Slot) -> list[Match] | None:
+    """The comparisons; None when the time is up before the cores were calm for them all."""
     spawn = multiprocessing.get_context("spawn")
     # a process for each workload, as exporting loads the library, and glibc has room for some 75 in one
     with ProcessPoolExecutor(1, spawn, settle, (slot,)) as exporter:
@@ -147,7 +156,30 @@ def _matches(work: Work, plan: Plan, slot: Slot) -> list[Match]:
     if work.onednn:
         environment[wheels.ROOT] = work.onednn
     sides = (theirs, ["--library", str(ours)])
-    return [_match(work, plan, slot.cores, sides, seed, environment) for seed in range(plan.processes)]
+    found = [_calm_match(work, plan, slot.cores, sides, seed, environment) for seed in range(plan.processes)]
+    matches = [match for match in found if match is not None]
+    return matches if len(matches) == len(found) else None
+
+
+def _calm_match(
+    work: Work,
+    plan: Plan,
+    cores: Sequence[int],
+    sides: tuple[list[str], list[str]],
+    seed: int,
+    environment: Mapping[str, str],
+) -> Match | None:
+    """One that begins in a calm moment and was calm in most of its own, where that is asked for."""
+    if plan.calm is None:
+        return _match(work, plan, cores, sides, seed, environment)
+    calm = Calm(plan.calm.get(work.threads, 0.0))
+    while True:
+        with closing(Together(cores[: work.threads], work.instruction)) as together:
+            if not calm.wait(together.burst, plan.until):
+                return None
+        match = _match(work, plan, cores, sides, seed, environment)
+        if calm.holds([peak for _, _, peak in match.bursts]):
+            return match
 
 
 def _match(

@@ -57,6 +57,18 @@ def read(path: Path) -> Results:
     return Results(**json.loads(path.read_text())) if path.exists() else Results()
 
 
+def most(results: Results, threads: int) -> float:
+    """The highest peak of so many cores together in any comparison, in operations per second; 0 without."""
+    found = [
+        burst[2]
+        for key, matches in results.matches.items()
+        if key.endswith(f"|{threads}") and isinstance(matches, list)
+        for match in matches
+        for burst in match["bursts"]
+    ]
+    return max(found, default=0.0)
+
+
 def count(db: Path, target: str | None = None, against: str = "") -> dict[str, dict[str, Any]]:
     """Of every workload and number of threads in the store: trials, those that failed and why.
 
