@@ -92,7 +92,8 @@ class Study:
             tuning.tune(work, slots, tuning.Plan(self.db, options.seed, end, rank_again))
 
     def measure(self) -> None:
-        """Compare every workload that is not compared yet."""
+        """Compare every workload that is not compared yet, with --calm also what was not in calm moments."""
+        made = results.was_calm if self.options.calm else results.Results.compared
         libraries = self.options.work / "libraries"
         for slots, end in self._in_turn(self.until):
             calm = {slot.threads: results.most(self.results, slot.threads) for slot in slots}
@@ -104,7 +105,7 @@ class Study:
                 for threads in sorted({slot.threads for slot in slots})
                 for case in self.cases
                 for against, root in self.others.items()
-                if self.options.again or not self.results.compared(results.label(case, against), threads)
+                if self.options.again or not made(self.results, results.label(case, against), threads)
             ]
             measuring.compare(self.results, work, slots, plan, self.keep)
 
@@ -161,7 +162,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--calm",
         action="store_true",
-        help="compare in calm moments only (calm.py); what finds none in time is left for the next run",
+        help="compare in calm moments only (calm.py), and again what was not",
     )
     parser.add_argument("--again", action="store_true", help="compare also what was compared before")
     parser.add_argument("--work", type=Path, default=CACHE / "dlboost-operators")

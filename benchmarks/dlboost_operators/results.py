@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from benchmarks import study
+from benchmarks.dlboost_operators.calm import Calm
 from benchmarks.dlboost_operators.cases import Case, beside, cases, find, floats
 from benchmarks.dlboost_operators.limits import Level, Limit, limit
 from benchmarks.onednn import problem
@@ -55,6 +56,15 @@ class Results:
 def read(path: Path) -> Results:
     """What `Results.save` wrote; empty where there is nothing."""
     return Results(**json.loads(path.read_text())) if path.exists() else Results()
+
+
+def was_calm(results: Results, name: str, threads: int) -> bool:
+    """Whether there is a comparison, and all of it is of calm moments as far as is known by now."""
+    if not results.compared(name, threads):
+        return False
+    calm = Calm(most(results, threads))
+    matches = results.matches[f"{name}|{threads}"]
+    return all(calm.holds([peak for _, _, peak in each["bursts"]]) for each in matches)
 
 
 def most(results: Results, threads: int) -> float:

@@ -216,6 +216,21 @@ def test_pairs_of_bursts_on_cores_that_were_shared_are_left_out() -> None:
     assert every is not None and every.ratio == pytest.approx(0.6)
 
 
+def test_what_was_not_calm_is_known_by_the_highest_peak_of_all() -> None:
+    found, (first, second, third, *_) = results_with(1.2), cases()
+    for case, peaks in ((first, [9.9e11, 9.8e11, 4e11]), (second, [9e11, 9e11, 1e12])):
+        (match,) = found.matches[f"{case.name}|2"]
+        match["bursts"] = [[1e-3, 1e-3, peak] for peak in peaks]
+    for case in cases()[2:]:
+        del found.matches[f"{case.name}|2"]
+    assert comparisons.most(found, 2) == 1e12
+    assert [comparisons.was_calm(found, case.name, 2) for case in (first, second, third)] == [
+        True,
+        False,
+        False,
+    ]
+
+
 def test_each_workload_counts_by_the_faster_onednn() -> None:
     found, (first, second, *others) = results_with(1.2), cases()
     found.newest = "oneDNN 9.9.9"
