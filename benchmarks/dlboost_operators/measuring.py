@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -156,28 +157,24 @@ def _matches(work: Work, plan: Plan, slot: Slot) -> list[Match] | None:
     if work.onednn:
         environment[wheels.ROOT] = work.onednn
     sides = (theirs, ["--library", str(ours)])
-    found = [_calm_match(work, plan, slot.cores, sides, seed, environment) for seed in range(plan.processes)]
-    matches = [match for match in found if match is not None]
-    return matches if len(matches) == len(found) else None
+    matches = []
+    for seed in range(plan.processes):
+        compared = partial(_match, work, plan, slot.cores, sides, seed, environment)
+        match = compared() if plan.calm is None else _in_calm(compared, work, plan, slot.cores)
+        if match is None:
+            return None
+        matches.append(match)
+    return matches
 
 
-def _calm_match(
-    work: Work,
-    plan: Plan,
-    cores: Sequence[int],
-    sides: tuple[list[str], list[str]],
-    seed: int,
-    environment: Mapping[str, str],
-) -> Match | None:
-    """One that begins in a calm moment and was calm in most of its own, where that is asked for."""
-    if plan.calm is None:
-        return _match(work, plan, cores, sides, seed, environment)
-    calm = Calm(plan.calm.get(work.threads, 0.0))
+def _in_calm(compared: Callable[[], Match], work: Work, plan: Plan, cores: Sequence[int]) -> Match | None:
+    """A comparison that began in a calm moment and was calm for most of its own; None when time is up."""
+    calm = Calm((plan.calm or {}).get(work.threads, 0.0))
     while True:
         with closing(Together(cores[: work.threads], work.instruction)) as together:
             if not calm.wait(together.burst, plan.until):
                 return None
-        match = _match(work, plan, cores, sides, seed, environment)
+        match = compared()
         if calm.holds([peak for _, _, peak in match.bursts]):
             return match
 

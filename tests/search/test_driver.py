@@ -318,6 +318,14 @@ def test_what_is_best_was_measured_beside_the_last_winner() -> None:
     assert again.trials == 1, "a ranking is no trial"
 
 
+def test_the_champion_takes_part_even_if_a_whole_field_of_trials_seems_faster() -> None:
+    store, runner = Store.in_memory(), Listed([1.0, 1.02, *(0.8 + place / 1000 for place in range(10))])
+    champion = search(store, runner, trials=2).best
+    search(store, runner, seed=1, trials=10)
+    assert champion is not None
+    assert len(runner.reasked[1]) == 9 and champion.trial.candidate in runner.reasked[1]
+
+
 class Losing(FakeRunner):
     """Loses the device after `after` measurements."""
 

@@ -39,6 +39,10 @@ def test_what_is_held_to_be_best_takes_part() -> None:
     assert tiles(rivals(lucky, record(2, 1.2, "b"))) == [1, 2]
     assert tiles(rivals(lucky, record(4, 1.2, "b"))) == [1, 2], "the same program"
     assert tiles(rivals([record(1, 1.0)], record(3, 1.2))) == [1, 3], "one trial, and what held before it"
+    champion, best = record(3, 1.2, "c"), record(4, 1.1, "d")
+    assert tiles(rivals(lucky, champion, best)) == [1, 2, 3, 4]
+    assert tiles(rivals(lucky, champion, champion)) == [1, 2, 3]
+    assert tiles(rivals(lucky, None, best)) == [1, 2, 4], "nothing was ranked yet"
 
 
 def test_lucky_times_of_disturbed_trials_do_not_keep_others_out() -> None:
