@@ -22,15 +22,14 @@ KEYS |= {"lower_bound", "bound_by", "seconds_spent"}
 pytestmark = pytest.mark.vnni
 
 
-def trials(database: Path) -> int:
-    """How many trials are committed."""
+def trials(database: Path, purpose: str = "trial") -> int:
+    """How many trials, or records of another purpose, are committed."""
     if not database.exists():
         return 0
     try:
         with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-            return int(
-                connection.execute("SELECT count(*) FROM trials WHERE purpose = 'trial'").fetchone()[0]
-            )
+            count = "SELECT count(*) FROM trials WHERE purpose = ?"
+            return int(connection.execute(count, (purpose,)).fetchone()[0])
     except sqlite3.OperationalError:
         return 0  # not made yet
 
@@ -79,6 +78,17 @@ def test_replay_needs_no_device_and_gives_the_same(heron: Heron) -> None:
     assert replayed["best"]["assignment"] == first["best"]["assignment"]
     assert replayed["best"]["record"] is None
     assert trials(Path("heron.db")) == 4
+
+
+def test_rank_again_measures_the_best_once_more_and_tries_nothing_new(heron: Heron) -> None:
+    heron("tune", *GEMM, "--trials", 8)
+    tried, ranked = (trials(Path("heron.db"), purpose) for purpose in ("trial", "ranking"))
+    assert ranked > 1
+    again = heron("tune", *GEMM, "--trials", 8, "--rank-again", "--json")
+    assert again.exit_code == 0, again.stderr
+    assert trials(Path("heron.db")) == tried
+    assert trials(Path("heron.db"), "ranking") > ranked
+    assert json.loads(again.stdout)["best"]["verified"]
 
 
 def test_a_held_knob_is_held(heron: Heron) -> None:
