@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "abi.h"
@@ -50,6 +51,10 @@ static void launch_many(int times, int tasks) {
 static void *user(void *argument) {
   launch_many((int)(intptr_t)argument, 0);
   launch_many((int)(intptr_t)argument / 4, 7);
+  for (int i = 0; i < (int)(intptr_t)argument; ++i) {
+    heron_expect_tasks(i % 50);
+    launch_many(1, 0);
+  }
   return NULL;
 }
 
@@ -63,6 +68,42 @@ static int phases(int task, TVMParallelGroupEnv *env, void *data) {
     if (TVMBackendParallelBarrier(task, env) != 0) return -1;
   }
   return 0;
+}
+
+enum { DEALT = 8 };
+typedef struct {
+  atomic_int done[DEALT], after_first;
+} Held;
+
+/* The first task ends when all others have that its thread did not take along with it. */
+static int held_up(int task, TVMParallelGroupEnv *env, void *data) {
+  Held *held = data;
+  if (env->num_task != DEALT) return -1;
+  if (task == 0) {
+    time_t end = time(NULL) + 60;
+    while (atomic_load(&held->after_first) < DEALT - 2)
+      if (time(NULL) > end) return -2;
+  }
+  if (task > 1) atomic_fetch_add(&held->after_first, 1);
+  atomic_fetch_add(&held->done[task], 1);
+  return 0;
+}
+
+static void dealt_out(void) {
+  Held held;
+  memset(&held, 0, sizeof held);
+  heron_expect_tasks(DEALT);
+  CHECK(TVMBackendParallelLaunch(held_up, &held, 0) == 0);
+  for (int i = 0; i < DEALT; ++i) CHECK(atomic_load(&held.done[i]) == 1);
+  for (int tasks = 1; tasks < 40; tasks += 3) { /* each is done once, whatever is said */
+    Work work;
+    memset(&work, 0, sizeof work);
+    heron_expect_tasks(tasks);
+    CHECK(TVMBackendParallelLaunch(share, &work, 0) == 0);
+    for (int i = 0; i < N; ++i) CHECK(work.out[i] == 1);
+  }
+  static int cells[16 * 16]; /* what was said is for one launch: these tasks have a thread each */
+  CHECK(TVMBackendParallelLaunch(phases, cells, 0) == 0);
 }
 
 static int fail_last(int task, TVMParallelGroupEnv *env, void *data) {
@@ -104,8 +145,11 @@ int main(int argc, char **argv) {
     static int cells[16 * 16];
     CHECK(TVMBackendParallelLaunch(phases, cells, 0) == 0);
     CHECK(TVMBackendParallelLaunch(workspace, NULL, 0) == 0);
+    if (counts[c] == 2) dealt_out();
     heron_runtime_clear_error();
     CHECK(heron_runtime_error() == NULL);
+    CHECK(TVMBackendParallelLaunch(fail_last, NULL, 0) == -1);
+    heron_expect_tasks(50);
     CHECK(TVMBackendParallelLaunch(fail_last, NULL, 0) == -1);
     CHECK(strcmp(heron_runtime_error(), "the last task fails") == 0);
     launch_many(3, 0); /* a failure does not stick */

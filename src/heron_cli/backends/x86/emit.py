@@ -9,7 +9,7 @@ from math import prod
 from typing import Any
 
 from heron_cli.backends import tir
-from heron_cli.backends.x86 import forms, inline, matrix
+from heron_cli.backends.x86 import deal, forms, inline, matrix
 from heron_cli.backends.x86.cases import Cases
 from heron_cli.backends.x86.finish import Finish
 from heron_cli.backends.x86.lanes import LaneTile
@@ -105,8 +105,8 @@ class KernelEmitter:
                 tiles[axis] = 0 if extents[i] == 1 else value % extents[i] if wraps else value
             return self._copied(level or "", reads, tiles, lambda here: self._serial(here, tiles, serial))
 
-        shares = tir.loop("p", prod(extents), body, parallel=nest.threads > 1)
-        return shares if nest.threads > 1 else self.tile.configured(shares)
+        whole = deal.loop("p", prod(extents), body, nest)
+        return whole if nest.threads > 1 else self.tile.configured(whole)
 
     def _spatial(self, axis: str) -> bool:
         return self.einsum.axis(axis).group != "k"

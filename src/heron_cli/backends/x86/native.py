@@ -21,6 +21,7 @@ HOOKS = (
     "__TVMBackendAllocWorkspace",
     "__TVMBackendFreeWorkspace",
     "__TVMFFIErrorSetRaisedFromCStr",
+    "__HeronExpectTasks",
 )
 
 

@@ -7,6 +7,7 @@ int (*__TVMBackendParallelBarrier)(int, TVMParallelGroupEnv *) = TVMBackendParal
 void *(*__TVMBackendAllocWorkspace)(int, int, uint64_t, int, int) = TVMBackendAllocWorkspace;
 int (*__TVMBackendFreeWorkspace)(int, int, void *) = TVMBackendFreeWorkspace;
 void (*__TVMFFIErrorSetRaisedFromCStr)(const char *, const char *) = TVMFFIErrorSetRaisedFromCStr;
+void (*__HeronExpectTasks)(int32_t) = heron_expect_tasks;
 
 /* initial-exec: no call of __tls_get_addr, so that the library needs libc and nothing of the loader. */
 static __thread const char *last_error __attribute__((tls_model("initial-exec")));

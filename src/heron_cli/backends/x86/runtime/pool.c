@@ -3,9 +3,10 @@
  * The calling thread does the first share of the work; the workers wait for the next launch by spinning
  * for about 0.1 ms and then sleep in a futex. Every worker has mailboxes of its own, on its own cache
  * lines, so a launch on two threads touches two lines. A share of the work whose worker has not begun it
- * (it sleeps, or another process has its CPU) is done by the calling thread. One launch at a time uses
- * the pool: a launch from inside a kernel, or while another user thread's launch is running, runs on its
- * own thread alone.
+ * (it sleeps, or another process has its CPU) is done by the calling thread. Where a kernel says that its
+ * work is worth more tasks than there are threads, a thread that has done those of its share takes others'
+ * that nobody has begun: threads are rarely equally fast. One launch at a time uses the pool: a launch from
+ * inside a kernel, or while another user thread's launch is running, runs on its own thread alone.
  * After fork() the child starts with an empty pool. No thread is pinned, but a sleeping worker is woken on
  * another CPU than the caller's: the system may put it there, and for milliseconds one awaits the other. */
 #define _GNU_SOURCE
@@ -15,6 +16,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -38,14 +40,22 @@ typedef struct {
   uint32_t spin_cycles;
 } launch;
 
+/* Tasks of one share: those from `next` on are up for grabs. */
+typedef struct {
+  _Atomic int32_t next;
+  int32_t end;
+} range;
+
 typedef struct {
   /* Number of a launch, which is even, while the worker's share of it is up for grabs; plus CLAIMED when
    * the worker or the launching thread has taken it. */
   _Alignas(LINE) mailbox request;
   launch job; /* on the line that wakes the worker: each line costs a trip between cores */
+  range tasks;
   _Alignas(LINE) mailbox done; /* number of the launch whose share the worker did last */
   _Atomic pid_t thread;        /* the worker's; 0 until it has begun */
 } worker;
+_Static_assert(offsetof(worker, done) == LINE, "what wakes a worker is on one line");
 
 struct heron_barrier {
   _Atomic uint32_t arrived;
@@ -58,6 +68,9 @@ static struct {
 } barrier;
 
 static worker workers[HERON_RUNTIME_MAX_THREADS - 1];
+static struct {
+  _Alignas(LINE) range tasks;
+} caller;
 static int worker_count;                     /* written only by the owner of the pool */
 static _Atomic int pool_busy;                /* 1 while a launch owns the pool */
 static _Atomic int32_t threads;              /* 0: not decided yet */
@@ -65,6 +78,7 @@ static _Atomic int failed;                   /* a task of the running launch ret
 static _Atomic(const char *) failure;        /* what it said */
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static __thread int in_task __attribute__((tls_model("initial-exec")));
+static __thread int32_t expected_tasks __attribute__((tls_model("initial-exec")));
 
 static void futex(_Atomic uint32_t *word, int operation, uint32_t value) {
   syscall(SYS_futex, (uint32_t *)word, operation | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
@@ -109,13 +123,33 @@ static void call(worker *who, uint32_t value) {
   if (moved) sched_setaffinity(thread, sizeof all, &all);
 }
 
+static void run_task(launch *job, int task) {
+  if (job->lambda(task, &job->env, job->cdata) == 0) return;
+  atomic_store(&failure, heron_runtime_error()); /* errors are per thread: hand it to the caller's */
+  atomic_store(&failed, 1);
+}
+
+static range *range_of(int lane) { return lane == 0 ? &caller.tasks : &workers[lane - 1].tasks; }
+
+/* Takes half of the tasks of a range that nobody has begun; 0 when there are none. Halves, because each time
+ * waits until what the task before has written is out. */
+static int run_half(launch *job, range *of) {
+  int first = atomic_load_explicit(&of->next, memory_order_relaxed), end;
+  do {
+    if (first >= of->end) return 0;
+    end = first + (of->end - first + 1) / 2;
+  } while (!atomic_compare_exchange_weak_explicit(&of->next, &first, end, memory_order_relaxed, memory_order_relaxed));
+  for (; first < end; ++first) run_task(job, first);
+  return 1;
+}
+
 static void run_share(launch *job, int lane) {
   in_task = 1;
-  for (int task = lane; task < job->env.num_task; task += job->lanes)
-    if (job->lambda(task, &job->env, job->cdata) != 0) {
-      atomic_store(&failure, heron_runtime_error()); /* errors are per thread: hand it to the caller's */
-      atomic_store(&failed, 1);
-    }
+  if (job->env.num_task == job->lanes)
+    run_task(job, lane);
+  else
+    for (int i = 0; i < job->lanes; ++i)
+      while (run_half(job, range_of((lane + i) % job->lanes))) continue;
   in_task = 0;
 }
 
@@ -211,21 +245,32 @@ static int run_alone(FTVMParallelLambda lambda, void *cdata, int tasks) {
   return status;
 }
 
+void heron_expect_tasks(int32_t count) { expected_tasks = count; }
+
+/* The first task of a lane's share. */
+static int part(int tasks, int lane, int lanes) { return (int)((int64_t)tasks * lane / lanes); }
+
 int TVMBackendParallelLaunch(FTVMParallelLambda lambda, void *cdata, int num_task) {
-  int lanes = heron_runtime_threads();
+  int lanes = heron_runtime_threads(), expected = expected_tasks;
+  expected_tasks = 0;
   if (num_task > 0 && num_task < lanes) lanes = num_task;
   if (lanes == 1 || in_task || atomic_exchange_explicit(&pool_busy, 1, memory_order_acquire))
     return run_alone(lambda, cdata, num_task);
   lanes = 1 + ensure_workers(lanes - 1);
   static _Atomic int cpus;
   if (atomic_load(&cpus) == 0) atomic_store(&cpus, available_cpus());
-  launch job = {lambda, cdata, {NULL, num_task > 0 ? num_task : lanes}, lanes, SPIN_CYCLES};
-  if (job.env.num_task == lanes) job.env.sync_handle = &barrier.only;
+  int tasks = num_task > 0 ? num_task : expected > lanes ? expected : lanes;
+  launch job = {lambda, cdata, {NULL, tasks}, lanes, SPIN_CYCLES};
+  if (tasks == lanes) job.env.sync_handle = &barrier.only;
   atomic_store_explicit(&barrier.only.arrived, 0, memory_order_relaxed);
   /* with more threads than CPUs a spinning thread keeps the one that it waits for from running */
   if (lanes > atomic_load(&cpus)) job.spin_cycles = SPIN_CYCLES_CROWDED;
   atomic_store_explicit(&failed, 0, memory_order_relaxed);
   uint32_t number = last_number += 2;
+  for (int i = 0; i < lanes; ++i) { /* all of them before the first is awake */
+    atomic_store_explicit(&range_of(i)->next, part(tasks, i, lanes), memory_order_relaxed);
+    range_of(i)->end = part(tasks, i + 1, lanes);
+  }
   for (int i = 0; i < lanes - 1; ++i) {
     workers[i].job = job;
     call(&workers[i], number);
