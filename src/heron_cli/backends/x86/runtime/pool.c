@@ -24,7 +24,7 @@
 #include "abi.h"
 #include "heron_runtime.h"
 
-enum { LINE = 64, CLAIMED = 1 };
+enum { LINE = 64, CLAIMED = 1, NEIGHBOURS = 8 /* whose work a lane may take: to look costs a trip each */ };
 enum { SPIN_CYCLES = 1 << 18, SPIN_CYCLES_CROWDED = 1 << 11, PATIENCE_CYCLES = 1 << 10 };
 
 typedef struct {
@@ -148,7 +148,7 @@ static void run_share(launch *job, int lane) {
   if (job->env.num_task == job->lanes)
     run_task(job, lane);
   else
-    for (int i = 0; i < job->lanes; ++i)
+    for (int i = 0; i < job->lanes && i <= NEIGHBOURS; ++i)
       while (run_half(job, range_of((lane + i) % job->lanes))) continue;
   in_task = 0;
 }
